@@ -1,0 +1,985 @@
+-- Times are milliseconds since 1970 (UTC). Ids are text with a prefix. JSON columns hold what the
+-- domain wrote and are read back strictly. Every state row names, in event_id, the event that last
+-- changed it; triggers refuse a change that names none, or keeps the old one (design rules 7 and 10).
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  tenant_id TEXT NOT NULL,
+  at INTEGER NOT NULL CHECK (at >= 0),
+  kind TEXT NOT NULL CHECK (kind <> ''),
+  actor_kind TEXT NOT NULL CHECK (actor_kind IN ('client', 'person', 'server')),
+  actor_id TEXT NOT NULL,
+  client_id TEXT,
+  user_id TEXT,
+  object_id TEXT,
+  evaluated INTEGER CHECK (evaluated IN (0, 1)),
+  request_id TEXT NOT NULL,
+  data TEXT NOT NULL CHECK (json_valid(data))
+) STRICT;
+CREATE INDEX events_by_tenant ON events (tenant_id, seq);
+
+CREATE TABLE installation (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  tenant_id TEXT NOT NULL,
+  key_check BLOB NOT NULL,
+  sealed_pepper BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  event_id TEXT NOT NULL REFERENCES events (id)
+) STRICT;
+
+CREATE TABLE signing_keys (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  algorithm TEXT NOT NULL CHECK (algorithm IN ('ES256', 'RS256')),
+  public_jwk TEXT NOT NULL CHECK (json_valid(public_jwk)),
+  sealed BLOB,
+  state TEXT NOT NULL CHECK (state IN ('next', 'active', 'retiring', 'gone', 'revoked')),
+  created_at INTEGER NOT NULL,
+  active_from INTEGER,
+  retiring_from INTEGER,
+  ended_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  CHECK ((state IN ('gone', 'revoked')) = (sealed IS NULL)),
+  CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
+) STRICT;
+CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
+
+CREATE TABLE tenants (
+  tenant_id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  suspended_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id)
+) STRICT;
+
+CREATE TABLE directories (
+  tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id),
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id)
+) STRICT;
+
+CREATE TABLE clients (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  directory_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  scopes TEXT NOT NULL CHECK (json_valid(scopes)),
+  audiences TEXT NOT NULL CHECK (json_valid(audiences)),
+  created_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  disabled_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+) STRICT;
+
+CREATE TABLE client_secrets (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  revoked_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+) STRICT;
+CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
+
+CREATE TABLE users (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  directory_id TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('person', 'service')),
+  labels TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(labels)),
+  epoch INTEGER NOT NULL CHECK (epoch >= 1),
+  ever_enrolled INTEGER NOT NULL CHECK (ever_enrolled IN (0, 1)),
+  ticket_only INTEGER NOT NULL CHECK (ticket_only IN (0, 1)),
+  grace_until INTEGER,
+  created_at INTEGER NOT NULL,
+  offboarded_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, directory_id, external_id),
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+) STRICT;
+
+CREATE TABLE user_groups (
+  tenant_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  groups TEXT NOT NULL CHECK (json_valid(groups)),
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, user_id, client_id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+) STRICT;
+
+CREATE TABLE roles (
+  tenant_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('helpdesk', 'auditor', 'admin')),
+  granted_at INTEGER NOT NULL,
+  override_id TEXT,
+  revoked_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, user_id, role),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+) STRICT;
+
+CREATE TABLE policies (
+  tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id),
+  version INTEGER NOT NULL CHECK (version >= 1),
+  document TEXT NOT NULL CHECK (json_valid(document)),
+  created_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  override_id TEXT,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, version)
+) STRICT;
+
+CREATE TABLE factors (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('totp')),
+  state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'suspended', 'ended')),
+  algorithm TEXT NOT NULL CHECK (algorithm IN ('SHA1', 'SHA256', 'SHA512')),
+  digits INTEGER NOT NULL CHECK (digits IN (6, 8)),
+  sealed BLOB,
+  created_at INTEGER NOT NULL,
+  activated_at INTEGER,
+  trust_since INTEGER,
+  is_bootstrap INTEGER NOT NULL CHECK (is_bootstrap IN (0, 1)),
+  exposed_to TEXT,
+  rotate_by INTEGER,
+  ended_at INTEGER,
+  end_authority TEXT CHECK (end_authority IN ('replacement', 'recovery', 'override', 'offboarding')),
+  end_authority_id TEXT,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK ((state = 'ended') = (sealed IS NULL)),
+  CHECK ((state = 'ended') = (ended_at IS NOT NULL)),
+  CHECK ((state IN ('active', 'suspended')) <= (activated_at IS NOT NULL)),
+  CHECK ((activated_at IS NULL) = (trust_since IS NULL)),
+  CHECK ((state = 'ended' AND activated_at IS NOT NULL) = (end_authority IS NOT NULL)),
+  CHECK ((end_authority IS NULL) = (end_authority_id IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX one_pending_factor ON factors (tenant_id, user_id) WHERE state = 'pending';
+CREATE UNIQUE INDEX one_bound_factor ON factors (tenant_id, user_id) WHERE state IN ('active', 'suspended');
+
+CREATE TABLE factor_steps (
+  tenant_id TEXT NOT NULL,
+  factor_id TEXT NOT NULL,
+  last_step INTEGER NOT NULL,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, factor_id),
+  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id)
+) STRICT;
+
+CREATE TABLE throttles (
+  tenant_id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  lane TEXT NOT NULL CHECK (lane <> ''),
+  level INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  consecutive INTEGER NOT NULL CHECK (consecutive >= 0),
+  blocked_until INTEGER NOT NULL CHECK (blocked_until >= 0),
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, user_id, lane),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+) STRICT;
+
+CREATE TABLE challenges (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+  user_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  purpose TEXT NOT NULL CHECK (purpose IN ('login', 'enroll', 'recover', 'act')),
+  audiences TEXT NOT NULL CHECK (json_valid(audiences)),
+  primary_method TEXT NOT NULL,
+  primary_at INTEGER NOT NULL,
+  address TEXT,
+  act_operation TEXT,
+  act_digest BLOB CHECK (length(act_digest) = 32),
+  recovery_code_id TEXT,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 5),
+  closed_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  CHECK ((purpose = 'act') = (act_digest IS NOT NULL)),
+  CHECK ((purpose = 'act') = (act_operation IS NOT NULL)),
+  CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
+  CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
+) STRICT;
+
+CREATE TABLE enrollments (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+  user_id TEXT NOT NULL,
+  client_id TEXT,
+  factor_id TEXT NOT NULL,
+  authority TEXT NOT NULL CHECK (authority IN ('first', 'ticket', 'rotation', 'recovery', 'bootstrap')),
+  authority_id TEXT,
+  audiences TEXT NOT NULL CHECK (json_valid(audiences)),
+  primary_method TEXT NOT NULL,
+  primary_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 5),
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  closed_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
+  CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
+  CHECK (expires_at > created_at)
+) STRICT;
+CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
+
+CREATE TABLE recovery_codes (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32),
+  created_at INTEGER NOT NULL,
+  used_at INTEGER,
+  replaced_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, user_id, hash),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+) STRICT;
+
+CREATE TABLE tickets (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  mode TEXT NOT NULL CHECK (mode IN ('with_login', 'with_claim_code', 'bearer', 'admin_assisted')),
+  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+  claim_code_hash BLOB,
+  attempts INTEGER NOT NULL,
+  created_by TEXT NOT NULL,
+  override_id TEXT,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  redeemed_at INTEGER,
+  revoked_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK (expires_at > created_at),
+  CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
+) STRICT;
+CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
+
+CREATE TABLE petitions (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'groups')),
+  user_id TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('open', 'taken_up', 'denied', 'withdrawn')),
+  reason TEXT NOT NULL,
+  facts TEXT NOT NULL CHECK (json_valid(facts)),
+  requested_by_kind TEXT NOT NULL CHECK (requested_by_kind IN ('client', 'person')),
+  requested_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  decided_at INTEGER,
+  decided_by TEXT,
+  override_id TEXT,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK ((state = 'open') = (decided_at IS NULL)),
+  CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
+) STRICT;
+
+CREATE TABLE overrides (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'policy', 'floor', 'role', 'labels',
+    'groups', 'reinstate', 'ticket', 'client', 'tenant')),
+  user_id TEXT,
+  facts TEXT NOT NULL CHECK (json_valid(facts)),
+  audiences TEXT NOT NULL CHECK (json_valid(audiences)),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  state TEXT NOT NULL CHECK (state IN ('requested', 'approved', 'used', 'expired', 'revoked', 'denied', 'withdrawn')),
+  reason TEXT NOT NULL CHECK (length(reason) >= 15),
+  ticket_reference TEXT,
+  requested_by TEXT NOT NULL,
+  requested_client_id TEXT,
+  requested_at INTEGER NOT NULL,
+  required_approvals INTEGER NOT NULL CHECK (required_approvals BETWEEN 0 AND 4),
+  policy_version INTEGER NOT NULL,
+  petition_id TEXT,
+  is_break_glass INTEGER NOT NULL CHECK (is_break_glass IN (0, 1)),
+  expires_at INTEGER NOT NULL,
+  approved_at INTEGER,
+  ended_at INTEGER,
+  ended_by TEXT,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK ((kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
+    = (user_id IS NOT NULL)),
+  CHECK (user_id IS NULL OR user_id <> requested_by),
+  CHECK (expires_at > requested_at AND expires_at <= requested_at + 604800000),
+  CHECK (is_break_glass = 0 OR (required_approvals = 0 AND expires_at <= requested_at + 3600000)),
+  CHECK ((is_break_glass = 1) = (requested_by = 'server')),
+  CHECK ((state IN ('approved', 'used')) <= (approved_at IS NOT NULL)),
+  CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
+) STRICT;
+CREATE INDEX overrides_by_user ON overrides (tenant_id, user_id, state);
+
+CREATE TABLE approvals (
+  tenant_id TEXT NOT NULL,
+  override_id TEXT NOT NULL,
+  person_id TEXT NOT NULL,
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  at INTEGER NOT NULL,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, override_id, person_id),
+  FOREIGN KEY (tenant_id, override_id) REFERENCES overrides (tenant_id, id),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id)
+) STRICT;
+
+CREATE TABLE issued_tokens (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  factor_id TEXT NOT NULL,
+  audience TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  issued_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 900000),
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (event_id, audience)
+) STRICT;
+
+-- The record can only grow.
+
+CREATE TRIGGER events_insert BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id OR seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'events: already recorded'); END;
+
+CREATE TRIGGER events_update BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
+
+CREATE TRIGGER events_delete BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
+
+-- Every state row names the event that made or changed it, keeps its facts, and is not deleted.
+-- BEFORE INSERT also stops INSERT OR REPLACE, which deletes without a DELETE trigger.
+
+CREATE TRIGGER installation_insert BEFORE INSERT ON installation
+WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'installation: exists, or names no event'); END;
+
+CREATE TRIGGER installation_update BEFORE UPDATE ON installation
+BEGIN SELECT RAISE(ABORT, 'installation: append only'); END;
+
+CREATE TRIGGER installation_delete BEFORE DELETE ON installation
+BEGIN SELECT RAISE(ABORT, 'installation: never deleted'); END;
+
+CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys
+WHEN EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: exists, or names no event'); END;
+
+CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without an event'); END;
+
+CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.algorithm IS NOT OLD.algorithm
+  OR NEW.public_jwk IS NOT OLD.public_jwk
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'signing_keys: a fact cannot change'); END;
+
+CREATE TRIGGER signing_keys_delete BEFORE DELETE ON signing_keys
+BEGIN SELECT RAISE(ABORT, 'signing_keys: never deleted'); END;
+
+CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants
+WHEN EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'tenants: exists, or names no event'); END;
+
+CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'tenants: changed without an event'); END;
+
+CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'tenants: a fact cannot change'); END;
+
+CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants
+BEGIN SELECT RAISE(ABORT, 'tenants: never deleted'); END;
+
+CREATE TRIGGER directories_insert BEFORE INSERT ON directories
+WHEN EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'directories: exists, or names no event'); END;
+
+CREATE TRIGGER directories_update BEFORE UPDATE ON directories
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'directories: changed without an event'); END;
+
+CREATE TRIGGER directories_facts BEFORE UPDATE ON directories
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'directories: a fact cannot change'); END;
+
+CREATE TRIGGER directories_delete BEFORE DELETE ON directories
+BEGIN SELECT RAISE(ABORT, 'directories: never deleted'); END;
+
+CREATE TRIGGER clients_insert BEFORE INSERT ON clients
+WHEN EXISTS (SELECT 1 FROM clients WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'clients: exists, or names no event'); END;
+
+CREATE TRIGGER clients_update BEFORE UPDATE ON clients
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'clients: changed without an event'); END;
+
+CREATE TRIGGER clients_facts BEFORE UPDATE ON clients
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.directory_id IS NOT OLD.directory_id
+  OR NEW.scopes IS NOT OLD.scopes
+  OR NEW.audiences IS NOT OLD.audiences
+  OR NEW.created_by IS NOT OLD.created_by
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'clients: a fact cannot change'); END;
+
+CREATE TRIGGER clients_delete BEFORE DELETE ON clients
+BEGIN SELECT RAISE(ABORT, 'clients: never deleted'); END;
+
+CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets
+WHEN EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: exists, or names no event'); END;
+
+CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: changed without an event'); END;
+
+CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.client_id IS NOT OLD.client_id
+  OR NEW.hash IS NOT OLD.hash
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a fact cannot change'); END;
+
+CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets
+BEGIN SELECT RAISE(ABORT, 'client_secrets: never deleted'); END;
+
+CREATE TRIGGER users_insert BEFORE INSERT ON users
+WHEN EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'users: exists, or names no event'); END;
+
+CREATE TRIGGER users_update BEFORE UPDATE ON users
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'users: changed without an event'); END;
+
+CREATE TRIGGER users_facts BEFORE UPDATE ON users
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.directory_id IS NOT OLD.directory_id
+  OR NEW.external_id IS NOT OLD.external_id
+  OR NEW.kind IS NOT OLD.kind
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'users: a fact cannot change'); END;
+
+CREATE TRIGGER users_delete BEFORE DELETE ON users
+BEGIN SELECT RAISE(ABORT, 'users: never deleted'); END;
+
+CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups
+WHEN EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND client_id = NEW.client_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'user_groups: exists, or names no event'); END;
+
+CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'user_groups: changed without an event'); END;
+
+CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.client_id IS NOT OLD.client_id
+BEGIN SELECT RAISE(ABORT, 'user_groups: a fact cannot change'); END;
+
+CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups
+BEGIN SELECT RAISE(ABORT, 'user_groups: never deleted'); END;
+
+CREATE TRIGGER roles_insert BEFORE INSERT ON roles
+WHEN EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND role = NEW.role)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'roles: exists, or names no event'); END;
+
+CREATE TRIGGER roles_update BEFORE UPDATE ON roles
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'roles: changed without an event'); END;
+
+CREATE TRIGGER roles_facts BEFORE UPDATE ON roles
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.role IS NOT OLD.role
+BEGIN SELECT RAISE(ABORT, 'roles: a fact cannot change'); END;
+
+CREATE TRIGGER roles_delete BEFORE DELETE ON roles
+BEGIN SELECT RAISE(ABORT, 'roles: never deleted'); END;
+
+CREATE TRIGGER policies_insert BEFORE INSERT ON policies
+WHEN EXISTS (SELECT 1 FROM policies WHERE tenant_id = NEW.tenant_id AND version = NEW.version)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'policies: exists, or names no event'); END;
+
+CREATE TRIGGER policies_update BEFORE UPDATE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies: append only'); END;
+
+CREATE TRIGGER policies_delete BEFORE DELETE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies: never deleted'); END;
+
+CREATE TRIGGER factors_insert BEFORE INSERT ON factors
+WHEN EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'factors: exists, or names no event'); END;
+
+CREATE TRIGGER factors_update BEFORE UPDATE ON factors
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'factors: changed without an event'); END;
+
+CREATE TRIGGER factors_facts BEFORE UPDATE ON factors
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.kind IS NOT OLD.kind
+  OR NEW.algorithm IS NOT OLD.algorithm
+  OR NEW.digits IS NOT OLD.digits
+  OR NEW.created_at IS NOT OLD.created_at
+  OR NEW.is_bootstrap IS NOT OLD.is_bootstrap
+  OR NEW.exposed_to IS NOT OLD.exposed_to
+BEGIN SELECT RAISE(ABORT, 'factors: a fact cannot change'); END;
+
+CREATE TRIGGER factors_delete BEFORE DELETE ON factors
+BEGIN SELECT RAISE(ABORT, 'factors: never deleted'); END;
+
+CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps
+WHEN EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND factor_id = NEW.factor_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: exists, or names no event'); END;
+
+CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: changed without an event'); END;
+
+CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.factor_id IS NOT OLD.factor_id
+BEGIN SELECT RAISE(ABORT, 'factor_steps: a fact cannot change'); END;
+
+CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps
+BEGIN SELECT RAISE(ABORT, 'factor_steps: never deleted'); END;
+
+CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles
+WHEN EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND lane = NEW.lane)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'throttles: exists, or names no event'); END;
+
+CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'throttles: changed without an event'); END;
+
+CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.lane IS NOT OLD.lane
+BEGIN SELECT RAISE(ABORT, 'throttles: a fact cannot change'); END;
+
+CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles
+BEGIN SELECT RAISE(ABORT, 'throttles: never deleted'); END;
+
+CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges
+WHEN EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'challenges: exists, or names no event'); END;
+
+CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'challenges: changed without an event'); END;
+
+CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.hash IS NOT OLD.hash
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.client_id IS NOT OLD.client_id
+  OR NEW.purpose IS NOT OLD.purpose
+  OR NEW.audiences IS NOT OLD.audiences
+  OR NEW.primary_method IS NOT OLD.primary_method
+  OR NEW.primary_at IS NOT OLD.primary_at
+  OR NEW.address IS NOT OLD.address
+  OR NEW.act_operation IS NOT OLD.act_operation
+  OR NEW.act_digest IS NOT OLD.act_digest
+  OR NEW.recovery_code_id IS NOT OLD.recovery_code_id
+  OR NEW.created_at IS NOT OLD.created_at
+  OR NEW.expires_at IS NOT OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'challenges: a fact cannot change'); END;
+
+CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges
+WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'challenges: not yet expired'); END;
+
+CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
+WHEN EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'enrollments: exists, or names no event'); END;
+
+CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'enrollments: changed without an event'); END;
+
+CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.hash IS NOT OLD.hash
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.client_id IS NOT OLD.client_id
+  OR NEW.factor_id IS NOT OLD.factor_id
+  OR NEW.authority IS NOT OLD.authority
+  OR NEW.authority_id IS NOT OLD.authority_id
+  OR NEW.audiences IS NOT OLD.audiences
+  OR NEW.primary_method IS NOT OLD.primary_method
+  OR NEW.primary_at IS NOT OLD.primary_at
+  OR NEW.created_at IS NOT OLD.created_at
+  OR NEW.expires_at IS NOT OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'enrollments: a fact cannot change'); END;
+
+CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments
+WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'enrollments: not yet expired'); END;
+
+CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
+WHEN EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: exists, or names no event'); END;
+
+CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: changed without an event'); END;
+
+CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.hash IS NOT OLD.hash
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: a fact cannot change'); END;
+
+CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: never deleted'); END;
+
+CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets
+WHEN EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'tickets: exists, or names no event'); END;
+
+CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'tickets: changed without an event'); END;
+
+CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.mode IS NOT OLD.mode
+  OR NEW.hash IS NOT OLD.hash
+  OR NEW.claim_code_hash IS NOT OLD.claim_code_hash
+  OR NEW.created_by IS NOT OLD.created_by
+  OR NEW.override_id IS NOT OLD.override_id
+  OR NEW.created_at IS NOT OLD.created_at
+  OR NEW.expires_at IS NOT OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'tickets: a fact cannot change'); END;
+
+CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets
+WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'tickets: not yet expired'); END;
+
+CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions
+WHEN EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'petitions: exists, or names no event'); END;
+
+CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'petitions: changed without an event'); END;
+
+CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.kind IS NOT OLD.kind
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.reason IS NOT OLD.reason
+  OR NEW.facts IS NOT OLD.facts
+  OR NEW.requested_by_kind IS NOT OLD.requested_by_kind
+  OR NEW.requested_by IS NOT OLD.requested_by
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'petitions: a fact cannot change'); END;
+
+CREATE TRIGGER petitions_delete BEFORE DELETE ON petitions
+BEGIN SELECT RAISE(ABORT, 'petitions: never deleted'); END;
+
+CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides
+WHEN EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'overrides: exists, or names no event'); END;
+
+CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides
+WHEN NEW.event_id IS OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'overrides: changed without an event'); END;
+
+CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.kind IS NOT OLD.kind
+  OR NEW.user_id IS NOT OLD.user_id
+  OR NEW.facts IS NOT OLD.facts
+  OR NEW.audiences IS NOT OLD.audiences
+  OR NEW.digest IS NOT OLD.digest
+  OR NEW.reason IS NOT OLD.reason
+  OR NEW.ticket_reference IS NOT OLD.ticket_reference
+  OR NEW.requested_by IS NOT OLD.requested_by
+  OR NEW.requested_client_id IS NOT OLD.requested_client_id
+  OR NEW.requested_at IS NOT OLD.requested_at
+  OR NEW.required_approvals IS NOT OLD.required_approvals
+  OR NEW.policy_version IS NOT OLD.policy_version
+  OR NEW.petition_id IS NOT OLD.petition_id
+  OR NEW.is_break_glass IS NOT OLD.is_break_glass
+BEGIN SELECT RAISE(ABORT, 'overrides: a fact cannot change'); END;
+
+CREATE TRIGGER overrides_delete BEFORE DELETE ON overrides
+BEGIN SELECT RAISE(ABORT, 'overrides: never deleted'); END;
+
+CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals
+WHEN EXISTS (SELECT 1 FROM approvals WHERE tenant_id = NEW.tenant_id AND override_id = NEW.override_id AND person_id = NEW.person_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'approvals: exists, or names no event'); END;
+
+CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals: append only'); END;
+
+CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals: never deleted'); END;
+
+CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens
+WHEN EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: exists, or names no event'); END;
+
+CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: append only'); END;
+
+CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens
+WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: not yet expired'); END;
+
+-- Signing keys: next → active → retiring → gone, or revoked; never back.
+CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
+WHEN NEW.state <> OLD.state AND NOT (
+     (OLD.state = 'next' AND NEW.state IN ('active', 'gone', 'revoked'))
+  OR (OLD.state = 'active' AND NEW.state IN ('retiring', 'revoked'))
+  OR (OLD.state = 'retiring' AND NEW.state IN ('gone', 'revoked')))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: no such transition'); END;
+
+-- A disabled client and a revoked secret stay so; an expiry only comes closer.
+CREATE TRIGGER clients_life BEFORE UPDATE ON clients
+WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
+BEGIN SELECT RAISE(ABORT, 'clients: disabled for good'); END;
+CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets
+WHEN NEW.expires_at > OLD.expires_at
+  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
+
+-- Users: the epoch and "was enrolled once" never fall; coming back, or losing the duty to redeem a
+-- ticket, takes what the rule names.
+CREATE TRIGGER users_life BEFORE UPDATE ON users
+WHEN NEW.epoch < OLD.epoch
+  OR NEW.ever_enrolled < OLD.ever_enrolled
+  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
+  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'reinstate' AND o.state = 'approved' AND o.expires_at > o.approved_at))
+  OR (OLD.ticket_only = 1 AND NEW.ticket_only = 0 AND NOT EXISTS (
+        SELECT 1 FROM factors f JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.id AND f.state = 'active'
+          AND n.authority IN ('ticket', 'bootstrap')))
+  OR (NEW.grace_until IS NOT OLD.grace_until AND OLD.grace_until IS NOT NULL
+      AND (NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
+        SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'extend_grace' AND o.state = 'approved'))
+BEGIN SELECT RAISE(ABORT, 'users: no authority for this change'); END;
+
+-- A role comes from an approved override for that user, or from the server's own start.
+CREATE TRIGGER roles_granted BEFORE INSERT ON roles
+WHEN NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
+    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'))
+BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
+CREATE TRIGGER roles_life BEFORE UPDATE ON roles
+WHEN (OLD.revoked_at IS NULL AND (NEW.override_id IS NOT OLD.override_id OR NEW.granted_at <> OLD.granted_at))
+  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at AND (NEW.revoked_at IS NOT NULL
+      OR NEW.override_id IS OLD.override_id OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved')))
+BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
+
+-- Policy versions are dense.
+CREATE TRIGGER policies_version BEFORE INSERT ON policies
+WHEN NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
+BEGIN SELECT RAISE(ABORT, 'policies: not the next version, or no authority'); END;
+
+-- Factors: pending → active ⇄ suspended → ended. There is no "disabled".
+CREATE TRIGGER factors_start BEFORE INSERT ON factors
+WHEN NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'factors: a factor starts pending'); END;
+CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors
+WHEN OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
+    SELECT 1 FROM factor_steps s WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id
+      AND s.last_step > 0 AND s.event_id = NEW.event_id)
+BEGIN SELECT RAISE(ABORT, 'factors: not confirmed by a code'); END;
+CREATE TRIGGER factors_life BEFORE UPDATE ON factors
+WHEN (NEW.state <> OLD.state AND NOT (
+       (OLD.state = 'pending' AND NEW.state IN ('active', 'ended'))
+    OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
+    OR (OLD.state = 'suspended' AND NEW.state = 'ended')
+    OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
+         SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
+           AND o.kind = 'unlock' AND o.state = 'approved'))))
+  OR OLD.state = 'ended'
+  OR (OLD.activated_at IS NOT NULL AND (NEW.activated_at IS NOT OLD.activated_at OR NEW.trust_since IS NOT OLD.trust_since))
+  OR (NEW.state <> 'ended' AND NEW.sealed IS NULL)
+BEGIN SELECT RAISE(ABORT, 'factors: no such transition'); END;
+CREATE TRIGGER factors_authority BEFORE UPDATE ON factors
+WHEN OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
+     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id
+        AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id AND o.kind = 'reset' AND o.state = 'approved'
+        AND NEW.ended_at < o.expires_at))
+  OR (NEW.end_authority = 'replacement' AND EXISTS (SELECT 1 FROM factors f
+        JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
+        JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.id = NEW.end_authority_id AND f.user_id = OLD.user_id
+          AND f.state = 'pending' AND n.authority = 'rotation' AND n.authority_id = OLD.id AND s.last_step > 0))
+  OR (NEW.end_authority = 'recovery' AND EXISTS (SELECT 1 FROM recovery_codes r
+        JOIN enrollments n ON n.tenant_id = r.tenant_id AND n.authority_id = r.id
+        JOIN factor_steps s ON s.tenant_id = n.tenant_id AND s.factor_id = n.factor_id
+        WHERE r.tenant_id = OLD.tenant_id AND r.id = NEW.end_authority_id AND r.user_id = OLD.user_id
+          AND n.user_id = OLD.user_id AND n.authority = 'recovery' AND r.used_at IS NOT NULL AND s.last_step > 0))
+  OR (NEW.end_authority = 'offboarding' AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = OLD.tenant_id
+        AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), 0)
+BEGIN SELECT RAISE(ABORT, 'factors: no authority to end a factor'); END;
+
+-- A code works once: the step only rises, by an event that records a verification of this tenant, and
+-- never so far ahead that it would lock its owner out.
+CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps
+WHEN NEW.last_step <> 0
+BEGIN SELECT RAISE(ABORT, 'factor_steps: starts at zero'); END;
+CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps
+WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
+    AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: already spent, or not by a verification'); END;
+
+-- Challenges, enrollments, tickets, recovery codes: single use, and attempts only rise.
+CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges
+WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
+BEGIN SELECT RAISE(ABORT, 'challenges: over'); END;
+CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments
+WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
+BEGIN SELECT RAISE(ABORT, 'enrollments: over'); END;
+CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes
+WHEN OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: used'); END;
+CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets
+WHEN OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'tickets: over'); END;
+CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions
+WHEN OLD.state <> 'open'
+BEGIN SELECT RAISE(ABORT, 'petitions: decided'); END;
+
+-- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
+CREATE TRIGGER overrides_start BEFORE INSERT ON overrides
+WHEN NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
+  OR (NEW.is_break_glass = 1 AND NOT EXISTS (
+        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+  OR (NEW.is_break_glass = 0 AND NOT EXISTS (
+        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by))
+BEGIN SELECT RAISE(ABORT, 'overrides: starts requested, by a person or by break-glass'); END;
+CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides
+WHEN NEW.expires_at > OLD.expires_at
+  OR (OLD.approved_at IS NOT NULL AND NEW.approved_at IS NOT OLD.approved_at)
+  OR (OLD.state NOT IN ('requested', 'approved'))
+  OR (NEW.state <> OLD.state AND NOT (
+       (OLD.state = 'requested' AND NEW.state IN ('approved', 'denied', 'withdrawn', 'expired'))
+    OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
+  OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
+       NEW.approved_at >= NEW.expires_at
+    OR OLD.required_approvals > (SELECT count(*) FROM approvals a WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id)))
+BEGIN SELECT RAISE(ABORT, 'overrides: no such transition, or not enough approvals'); END;
+CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals
+WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
+    AND o.state = 'requested' AND o.digest = NEW.digest AND o.requested_by <> NEW.person_id
+    AND (o.user_id IS NULL OR o.user_id <> NEW.person_id) AND NEW.at < o.expires_at)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id)
+BEGIN SELECT RAISE(ABORT, 'approvals: by another person, of what they saw'); END;
+
+-- No token without a code: its event is the one that spent the factor's step.
+CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e
+    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
+    JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated = 1
+      AND e.kind IN ('code.verified', 'enrollment.confirmed')
+      AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active')
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: no verified code'); END;

@@ -1,0 +1,312 @@
+//! Wiring: configuration to store, keys and clock, to a server; start and drain.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use utoipa_actix_web::AppExt as _;
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::extract::LARGEST_BODY;
+use crate::http::{App, document, health, log_request, not_found, routes};
+use crate::operations::keys::{NewKey, open_installation, signing_keys};
+use crate::operations::{Entropy, Failure, Pawl};
+use crate::store::seal::{KeyFileError, KeyRing, new_key_file};
+use crate::store::{Store, StoreError, check_schema, migrate};
+use crate::telemetry::chain;
+use crate::token::{KeyError, KeySet, PublicKey, Signer, SigningKey};
+
+/// Why Pawl does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file or directory.
+    #[error("{path}: {what}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What was tried and what to do.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Others may read the key.
+    #[error("{0}: others may read it; run `chmod 600` on it, and think of the key as known")]
+    KeyMode(PathBuf),
+    /// The database is there and its key is not.
+    #[error(
+        "{0} is missing, but there is a database sealed with it; put the key file back (a new key \
+         could open nothing)"
+    )]
+    KeyMissing(PathBuf),
+    /// The key file is not one.
+    #[error("{0}: {1}")]
+    KeyFile(PathBuf, #[source] KeyFileError),
+    /// A second server on one SQLite file.
+    #[error("{0} is in use by another server; one server serves one SQLite file")]
+    InUse(PathBuf),
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// An operation of the start refused.
+    #[error("the start was refused: {0}")]
+    Refused(String),
+    /// A token key.
+    #[error("a token key cannot be used")]
+    Key(#[from] KeyError),
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes")]
+    Random,
+    /// A port.
+    #[error("{0} cannot be listened on; is another server there?")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The server.
+    #[error("the server failed")]
+    Server(#[source] io::Error),
+}
+
+impl From<Failure> for StartError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(error) => Self::Store(error),
+            Failure::Refused(refusal) => Self::Refused(format!("{refusal:?}")),
+        }
+    }
+}
+
+/// Random bytes for one call.
+///
+/// # Errors
+/// [`StartError::Random`].
+pub fn entropy() -> Result<Entropy, StartError> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|_| StartError::Random)?;
+    Ok(Entropy::new(seed))
+}
+
+/// An opened installation: what commands and the server both need.
+pub struct Installation {
+    /// The operations' side.
+    pub pawl: Pawl,
+    clock: Clock,
+}
+
+impl Installation {
+    /// Opens the installation: makes directory and key if there is no database, migrates, checks the
+    /// schema's whole text, and opens the sealed secrets with the key at hand.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to do.
+    pub async fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        make_directory(&config.data_dir)?;
+        let ring = key_ring(config)?;
+        let database = config.database();
+        migrate(&database, true)?;
+        restrict(&database)?;
+        check_schema(&database)?;
+        let store = Store::open(&database, ring, true)?;
+        let pawl = Pawl { store, base_url: Arc::from(config.base_url.as_str()) };
+        open_installation(&pawl, clock.now(), entropy()?).await?;
+        Ok(Self { pawl, clock })
+    }
+
+    async fn app(&self, config: &Config) -> Result<App, StartError> {
+        let (fresh, secret) = SigningKey::generate()?;
+        let public_jwk = fresh.public().to_json()?;
+        let new = NewKey { kid: fresh.public().kid().to_owned(), public_jwk, secret };
+        let stored = signing_keys(&self.pawl, new, self.clock.now(), entropy()?).await?;
+        let published =
+            stored.iter().map(|key| PublicKey::parse(&key.public_jwk)).collect::<Result<_, _>>()?;
+        let active = stored.iter().find(|key| key.is_active);
+        let active = active.ok_or(StoreError::Invalid("token keys"))?;
+        let signer = Signer::new(SigningKey::from_pkcs8(&active.secret)?, config.base_url.clone());
+        let text = document::json().map_err(|_| StoreError::Invalid("document"))?;
+        Ok(App {
+            pawl: self.pawl.clone(),
+            signer: Arc::new(signer),
+            keys: Arc::new(KeySet::new(published)?),
+            clock: self.clock.clone(),
+            document: Arc::from(text),
+        })
+    }
+}
+
+fn file_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |source| StartError::File { path: path.to_path_buf(), what, source }
+}
+
+fn make_directory(path: &Path) -> Result<(), StartError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(file_error(path, "cannot be made; set PAWL_DATA_DIR to a place that can"))
+}
+
+/// A database file is as secret as the names in it: only its owner reads it.
+fn restrict(path: &Path) -> Result<(), StartError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(file_error(path, "its mode cannot be set to 0600"))
+}
+
+fn key_ring(config: &Config) -> Result<KeyRing, StartError> {
+    if !config.key_file.exists() {
+        if config.database().exists() {
+            return Err(StartError::KeyMissing(config.key_file.clone()));
+        }
+        let mut random = Zeroizing::new([0; 36]);
+        aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| StartError::Random)?;
+        write_secret(&config.key_file, new_key_file(&random).as_bytes())?;
+    }
+    let mut ring = read_key(&config.key_file)?;
+    for path in &config.older_key_files {
+        ring = ring
+            .with_older(read_key(path)?)
+            .map_err(|error| StartError::KeyFile(path.clone(), error))?;
+    }
+    Ok(ring)
+}
+
+/// Writes a new file that only its owner can read; an existing one is left alone.
+///
+/// # Errors
+/// [`StartError::File`].
+pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), StartError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = made.map_err(file_error(path, "cannot be made"))?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(file_error(path, "cannot be written"))
+}
+
+fn read_key(path: &Path) -> Result<KeyRing, StartError> {
+    let read = file_error(path, "the key file cannot be read");
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return Err(read(error)),
+    };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(StartError::KeyMode(path.to_path_buf()));
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(read)?);
+    KeyRing::parse_file(&text).map_err(|error| StartError::KeyFile(path.to_path_buf(), error))
+}
+
+/// A running server.
+pub struct Running {
+    /// Where the API is.
+    pub address: SocketAddr,
+    /// Where health is.
+    pub health: SocketAddr,
+    /// The operations' side.
+    pub pawl: Pawl,
+    api: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
+    probes: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
+    // Held as long as the server runs: one server per SQLite file.
+    _lock: File,
+}
+
+/// How long requests in flight may take once a stop was asked for.
+const DRAIN_SECONDS: u64 = 20;
+
+/// Opens the installation and serves. Must be called on an actix runtime.
+///
+/// # Errors
+/// [`StartError`], which says what to do.
+pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError> {
+    make_directory(&config.data_dir)?;
+    let lock = lock(&config.data_dir)?;
+    let installation = Installation::open(config, clock).await?;
+    let app = installation.app(config).await?;
+    let pawl = app.pawl.clone();
+    let (api, probes) = (bind(config.listen)?, bind(config.health_listen)?);
+    let (address, health) = (local(&api, config.listen), local(&probes, config.health_listen));
+    let api = serve_api(app.clone(), api, config.workers)?;
+    let probes = serve_probes(app, probes)?;
+    tracing::info!(%address, %health, "serving");
+    Ok(Running { address, health, pawl, api, probes, _lock: lock })
+}
+
+fn lock(directory: &Path) -> Result<File, StartError> {
+    let path = directory.join("pawl.lock");
+    let opened =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = opened.map_err(file_error(&path, "cannot be opened"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(StartError::InUse(directory.to_path_buf())),
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen(address, error))
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
+
+type Served = (ServerHandle, tokio::task::JoinHandle<io::Result<()>>);
+
+fn serve_api(app: App, listener: TcpListener, workers: usize) -> Result<Served, StartError> {
+    let data = web::Data::new(app);
+    let server = HttpServer::new(move || {
+        let (app, _) = actix_web::App::new()
+            .into_utoipa_app()
+            .app_data(data.clone())
+            .app_data(web::PayloadConfig::new(LARGEST_BODY))
+            .configure(routes)
+            .split_for_parts();
+        app.default_service(web::to(not_found)).wrap(from_fn(log_request))
+    })
+    .workers(workers)
+    .client_request_timeout(Duration::from_secs(10))
+    .shutdown_timeout(DRAIN_SECONDS)
+    .disable_signals()
+    .listen(listener)
+    .map_err(StartError::Server)?
+    .run();
+    Ok((server.handle(), tokio::task::spawn(server)))
+}
+
+fn serve_probes(app: App, listener: TcpListener) -> Result<Served, StartError> {
+    let data = web::Data::new(app);
+    let server = HttpServer::new(move || {
+        actix_web::App::new().app_data(data.clone()).service(health::livez).service(health::readyz)
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)
+    .map_err(StartError::Server)?
+    .run();
+    Ok((server.handle(), tokio::task::spawn(server)))
+}
+
+impl Running {
+    /// Stops accepting, lets requests in flight end, then stops the probes.
+    ///
+    /// # Errors
+    /// If a server ended in failure.
+    pub async fn stop(self) -> Result<(), StartError> {
+        self.api.0.stop(true).await;
+        let api = self.api.1.await;
+        self.probes.0.stop(true).await;
+        let probes = self.probes.1.await;
+        for ended in [api, probes] {
+            ended.map_err(io::Error::other).and_then(|ended| ended).map_err(StartError::Server)?;
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes, for a terminal.
+#[must_use]
+pub fn explain(error: &StartError) -> String {
+    chain(error)
+}

@@ -1,0 +1,227 @@
+//! What somebody at the server can do: look, make and disable clients, off-board users, and break the
+//! glass. All of it is on record under the server's name.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, Subcommand};
+
+use super::{refused, say};
+use crate::app::{entropy, explain};
+use crate::clock::Clock;
+use crate::mfa::client::Scope;
+use crate::mfa::ids::{ClientId, DirectoryId, TenantId, UserId};
+use crate::mfa::overrides::PetitionKind;
+use crate::mfa::words::{Audience, DisplayName, Reason};
+use crate::operations::break_glass::{
+    BreakGlass, break_glass, create_client, disable_client, list_clients_of, list_tenants,
+    list_users_of, offboard_user,
+};
+use crate::operations::clients::CreateClient;
+use crate::operations::{Entropy, Pawl};
+
+/// Which tenant.
+#[derive(Debug, Clone, Args)]
+pub(super) struct InTenant {
+    /// The tenant's id; may be left out while there is only one.
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+/// A tenant's clients.
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientCommand {
+    /// List the clients.
+    List(InTenant),
+    /// Make a client and print its key, once.
+    Create {
+        #[command(flatten)]
+        place: InTenant,
+        /// What people call it.
+        #[arg(long)]
+        name: String,
+        /// The directory that it shares; left out, it gets one of its own.
+        #[arg(long)]
+        directory: Option<String>,
+        /// An audience that it may ask tokens for; may be given more than once.
+        #[arg(long = "audience", required = true)]
+        audiences: Vec<String>,
+    },
+    /// Disable a client, for good.
+    Disable {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+    },
+}
+
+/// A tenant's users.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// List the users, up to a thousand.
+    List {
+        #[command(flatten)]
+        place: InTenant,
+        /// Begin after this user id.
+        #[arg(long, default_value = "")]
+        after: String,
+    },
+    /// Off-board a user, with or without a role.
+    Offboard {
+        #[command(flatten)]
+        place: InTenant,
+        /// The user's id.
+        user: String,
+    },
+}
+
+/// For whom the glass is broken, and why.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Wish {
+    #[command(flatten)]
+    place: InTenant,
+    /// The user's id.
+    user: String,
+    /// Why: at least 15 characters, for the record.
+    #[arg(long)]
+    reason: String,
+}
+
+/// Break-glass.
+#[derive(Debug, Subcommand)]
+pub(super) enum OverrideCommand {
+    /// End the user's factor and print a ticket for enrolling again, good for an hour.
+    Reset(Wish),
+    /// Do not ask the user for a code for an hour.
+    Exempt {
+        #[command(flatten)]
+        wish: Wish,
+        /// An audience that it covers; may be given more than once.
+        #[arg(long = "audience", required = true)]
+        audiences: Vec<String>,
+    },
+    /// Lift the user's block and resume a suspended factor.
+    Unlock(Wish),
+}
+
+fn random() -> Result<Entropy, String> {
+    entropy().map_err(|error| explain(&error))
+}
+
+async fn tenant(pawl: &Pawl, place: &InTenant) -> Result<TenantId, String> {
+    let tenants = list_tenants(pawl).await.map_err(refused)?;
+    match (&place.tenant, tenants.as_slice()) {
+        (Some(id), _) => match tenants.iter().find(|row| row.tenant_id.as_str() == id) {
+            Some(row) => Ok(row.tenant_id.clone()),
+            None => Err("there is no such tenant".to_owned()),
+        },
+        (None, [only]) => Ok(only.tenant_id.clone()),
+        (None, []) => {
+            Err("there is no tenant; start the server once, or `pawl bootstrap`".to_owned())
+        }
+        (None, several) => {
+            let names =
+                several.iter().map(|row| format!("  {} {}", row.tenant_id, row.name.as_str()));
+            let names: Vec<_> = names.collect();
+            Err(format!("say which with --tenant:\n{}", names.join("\n")))
+        }
+    }
+}
+
+fn audiences(texts: &[String]) -> Result<BTreeSet<Audience>, String> {
+    let parse = |text: &String| Audience::parse(text).map_err(|e| format!("--audience wants {e}"));
+    texts.iter().map(parse).collect()
+}
+
+pub(super) async fn client(pawl: &Pawl, command: ClientCommand) -> Result<(), String> {
+    match command {
+        ClientCommand::List(place) => {
+            let tenant = tenant(pawl, &place).await?;
+            for row in list_clients_of(pawl, tenant).await.map_err(refused)? {
+                let state = if row.disabled_at.is_some() { "disabled" } else { "live" };
+                say(&format!(
+                    "{}  {state:8}  {}  {}",
+                    row.id,
+                    row.directory_id,
+                    row.name.as_str()
+                ))?;
+            }
+            Ok(())
+        }
+        ClientCommand::Create { place, name, directory, audiences: wanted } => {
+            let tenant = tenant(pawl, &place).await?;
+            let directory = directory.as_deref().map(DirectoryId::parse).transpose();
+            let body = CreateClient {
+                name: DisplayName::parse(&name).map_err(|error| format!("--name wants {error}"))?,
+                directory_id: directory.map_err(|error| format!("--directory: {error}"))?,
+                scopes: Scope::ALL.iter().copied().collect(),
+                audiences: audiences(&wanted)?,
+                key_days: 90,
+                reason: Reason::parse("made at the command line").map_err(|e| e.to_string())?,
+                ticket_reference: None,
+                proof: None,
+            };
+            let now = Clock::system().now();
+            let key = create_client(pawl, tenant, body, now, random()?).await.map_err(refused)?;
+            say(&format!("{}\n{}\ngood until {}", key.client_id, key.key.expose(), key.expires_at))
+        }
+        ClientCommand::Disable { place, client } => {
+            let tenant = tenant(pawl, &place).await?;
+            let id = ClientId::parse(&client).map_err(|error| error.to_string())?;
+            let now = Clock::system().now();
+            disable_client(pawl, tenant, id, now, random()?).await.map_err(refused)?;
+            say("disabled")
+        }
+    }
+}
+
+pub(super) async fn user(pawl: &Pawl, command: UserCommand) -> Result<(), String> {
+    let now = Clock::system().now();
+    match command {
+        UserCommand::List { place, after } => {
+            let tenant = tenant(pawl, &place).await?;
+            let users =
+                list_users_of(pawl, tenant, after, now, random()?).await.map_err(refused)?;
+            for user in users {
+                let roles: Vec<_> = user.roles.iter().map(|role| role.as_str()).collect();
+                let state = if user.offboarded_at.is_some() { "off-boarded" } else { "here" };
+                let (external, roles) = (user.external_id.as_str(), roles.join(","));
+                say(&format!("{}  {state:11}  {external}  {roles}", user.id))?;
+            }
+            Ok(())
+        }
+        UserCommand::Offboard { place, user } => {
+            let tenant = tenant(pawl, &place).await?;
+            let id = UserId::parse(&user).map_err(|error| error.to_string())?;
+            offboard_user(pawl, tenant, id, now, random()?).await.map_err(refused)?;
+            say("off-boarded")
+        }
+    }
+}
+
+pub(super) async fn r#override(pawl: &Pawl, command: OverrideCommand) -> Result<(), String> {
+    let (kind, wish, wanted) = match command {
+        OverrideCommand::Reset(wish) => (PetitionKind::Reset, wish, Vec::new()),
+        OverrideCommand::Unlock(wish) => (PetitionKind::Unlock, wish, Vec::new()),
+        OverrideCommand::Exempt { wish, audiences } => (PetitionKind::Exempt, wish, audiences),
+    };
+    let wish = BreakGlass {
+        tenant: tenant(pawl, &wish.place).await?,
+        user: UserId::parse(&wish.user).map_err(|error| error.to_string())?,
+        kind,
+        audiences: audiences(&wanted)?,
+        reason: Reason::parse(&wish.reason).map_err(|error| format!("--reason wants {error}"))?,
+    };
+    let now = Clock::system().now();
+    let result = break_glass(pawl, wish, now, random()?).await.map_err(refused)?;
+    let state = result.r#override.state.as_str();
+    say(&format!("{}: {state} until {}", result.r#override.id, result.r#override.expires_at))?;
+    match result.ticket {
+        Some(ticket) => say(&format!(
+            "ticket: {}\ngood until {}, with the user's own login",
+            ticket.ticket.expose(),
+            ticket.expires_at
+        )),
+        None => Ok(()),
+    }
+}

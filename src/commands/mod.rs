@@ -1,0 +1,168 @@
+//! The command line.
+
+mod admin;
+mod first_start;
+mod serve;
+
+use std::io::{self, Write as _};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{Installation, explain};
+use crate::clock::Clock;
+use crate::config::{Config, VARIABLES};
+use crate::http::document;
+use crate::http::problem::Problem;
+use crate::operations::Failure;
+use crate::store::migrate;
+
+/// Multi-factor authentication for management consoles: it turns one way only.
+///
+/// Without a command Pawl serves. Configuration comes from PAWL_… variables; `pawl config` shows it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API. The first start makes everything it needs in the data directory.
+    Serve(FirstStart),
+    /// Bring the database to this program's schema.
+    Migrate,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the effective configuration, and what each variable is.
+    Config {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Found another tenant, or make the first administrator's enrollment anew.
+    ///
+    /// The latter only while no administrator of that tenant ever had a factor.
+    Bootstrap(FirstStart),
+    /// Play the story of the refused disable against a server of its own.
+    Demo(crate::demo::Demo),
+    /// A tenant's clients.
+    #[command(subcommand)]
+    Client(admin::ClientCommand),
+    /// A tenant's users.
+    #[command(subcommand)]
+    User(admin::UserCommand),
+    /// Break-glass: an override for one user, at most an hour, loudly on record.
+    #[command(subcommand)]
+    Override(admin::OverrideCommand),
+}
+
+/// Who and what the first tenant is.
+#[derive(Debug, Clone, Args)]
+pub struct FirstStart {
+    /// The tenant's name: what authenticators show as the issuer.
+    #[arg(long, default_value = "Pawl")]
+    tenant_name: String,
+    /// The name of its first client.
+    #[arg(long, default_value = "console")]
+    client_name: String,
+    /// The audience that the first client may ask tokens for.
+    #[arg(long, default_value = "console")]
+    audience: String,
+    /// The console's own id of the first administrator.
+    #[arg(long, default_value = "admin")]
+    administrator: String,
+}
+
+/// Runs a command; an error is a text that says what to do.
+///
+/// # Errors
+/// That text.
+pub fn run(cli: Cli) -> Result<(), String> {
+    let first_start = FirstStart {
+        tenant_name: "Pawl".to_owned(),
+        client_name: "console".to_owned(),
+        audience: "console".to_owned(),
+        administrator: "admin".to_owned(),
+    };
+    match cli.command.unwrap_or(Command::Serve(first_start)) {
+        Command::Serve(first_start) => serve::serve(&config()?, &first_start),
+        Command::Migrate => {
+            let config = config()?;
+            let applied =
+                migrate(&config.database(), true).map_err(|e| crate::telemetry::chain(&e))?;
+            match applied.as_slice() {
+                [] => say("the schema is up to date"),
+                versions => say(&format!("applied {}", versions.join(", "))),
+            }
+        }
+        Command::Openapi => {
+            let text = document::json().map_err(|error| error.to_string())?;
+            say(text.trim_end())
+        }
+        Command::Config { json } => show_config(&config()?, json),
+        Command::Bootstrap(first_start) => on_installation(async |installation| {
+            let founded = first_start::found(&installation.pawl, &first_start).await?;
+            first_start::hand_over(&config()?, &founded)
+        }),
+        Command::Demo(demo) => crate::demo::play(&demo),
+        Command::Client(command) => {
+            on_installation(async |installation| admin::client(&installation.pawl, command).await)
+        }
+        Command::User(command) => {
+            on_installation(async |installation| admin::user(&installation.pawl, command).await)
+        }
+        Command::Override(command) => on_installation(async |installation| {
+            admin::r#override(&installation.pawl, command).await
+        }),
+    }
+}
+
+/// Reads the configuration from the environment.
+fn config() -> Result<Config, String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let environment = std::env::vars();
+    Config::read(environment).map_err(|faults| {
+        let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
+        format!(
+            "the configuration is wrong:\n{}\n`pawl config` lists every variable",
+            lines.join("\n")
+        )
+    })
+}
+
+fn show_config(config: &Config, json: bool) -> Result<(), String> {
+    let pairs = config.pairs();
+    if json {
+        let object: serde_json::Map<_, _> =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        return say(&serde_json::Value::Object(object).to_string());
+    }
+    for ((name, value), variable) in pairs.iter().zip(VARIABLES) {
+        say(&format!("{name}={value}\n    {}", variable.about))?;
+    }
+    Ok(())
+}
+
+/// Runs something on the installation that a server may be serving at the same moment.
+fn on_installation(
+    run: impl AsyncFnOnce(Installation) -> Result<(), String>,
+) -> Result<(), String> {
+    let config = config()?;
+    actix_web::rt::System::new().block_on(async {
+        let opened = Installation::open(&config, Clock::system()).await;
+        run(opened.map_err(|error| explain(&error))?).await
+    })
+}
+
+/// Writes a line to standard output.
+fn say(text: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+}
+
+/// An operation's refusal in words, with what to do next.
+fn refused(failure: Failure) -> String {
+    let problem = Problem::from(failure);
+    let reason = problem.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{}{reason}. {}", problem.title, problem.detail)
+}

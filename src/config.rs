@@ -1,0 +1,237 @@
+//! Configuration: from the environment, all faults at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// One variable: its name, its default, and what it is.
+pub struct Variable {
+    /// `PAWL_…`.
+    pub name: &'static str,
+    /// The default, as text.
+    pub default: &'static str,
+    /// What it is.
+    pub about: &'static str,
+}
+
+/// Every variable that Pawl reads.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "PAWL_DATA_DIR",
+        default: "./pawl-data",
+        about: "Where the SQLite file is. Made with mode 0700.",
+    },
+    Variable {
+        name: "PAWL_KEY_FILE",
+        default: "",
+        about: "The key-encryption key's file, mode 0600. Default: kek in the data directory.",
+    },
+    Variable {
+        name: "PAWL_OLDER_KEY_FILES",
+        default: "",
+        about: "Files of older key-encryption keys, separated by ':'. They open, and seal nothing.",
+    },
+    Variable {
+        name: "PAWL_LISTEN",
+        default: "127.0.0.1:8080",
+        about: "Address and port of the API.",
+    },
+    Variable {
+        name: "PAWL_HEALTH_LISTEN",
+        default: "127.0.0.1:8081",
+        about: "Address and port of /livez and /readyz.",
+    },
+    Variable {
+        name: "PAWL_BASE_URL",
+        default: "http://127.0.0.1:8080",
+        about: "The public URL: part of every issuer. https, but for loopback. No slash at its end.",
+    },
+    Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
+    Variable {
+        name: "PAWL_LOG",
+        default: "info,actix_server=warn",
+        about: "What is logged, in the form of RUST_LOG.",
+    },
+];
+
+/// What Pawl runs with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the database is.
+    pub data_dir: PathBuf,
+    /// The key-encryption key's file.
+    pub key_file: PathBuf,
+    /// Files of older keys.
+    pub older_key_files: Vec<PathBuf>,
+    /// The API.
+    pub listen: SocketAddr,
+    /// Health.
+    pub health_listen: SocketAddr,
+    /// The public URL.
+    pub base_url: String,
+    /// HTTP threads.
+    pub workers: usize,
+    /// The log filter.
+    pub log: String,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {reason}")]
+pub struct Fault {
+    /// Which variable.
+    pub variable: String,
+    /// What would be right.
+    pub reason: &'static str,
+}
+
+impl Config {
+    /// Reads the configuration from pairs of names and values; others than `PAWL_…` are left alone.
+    ///
+    /// # Errors
+    /// Every fault, and an unknown `PAWL_…` is one: it is a typo.
+    pub fn read(environment: impl Iterator<Item = (String, String)>) -> Result<Self, Vec<Fault>> {
+        let given: Vec<(String, String)> =
+            environment.filter(|(name, _)| name.starts_with("PAWL_")).collect();
+        let mut faults: Vec<Fault> = given
+            .iter()
+            .filter(|(name, _)| !VARIABLES.iter().any(|known| known.name == name))
+            .map(|(name, _)| Fault { variable: name.clone(), reason: "is not a variable of Pawl" })
+            .collect();
+        let mut reader = Reader { given: &given, faults: &mut faults };
+        let data_dir = PathBuf::from(reader.text("PAWL_DATA_DIR"));
+        let key_file = match reader.text("PAWL_KEY_FILE") {
+            "" => data_dir.join("kek"),
+            path => PathBuf::from(path),
+        };
+        let older = reader.text("PAWL_OLDER_KEY_FILES").split(':').filter(|path| !path.is_empty());
+        let older_key_files = older.map(PathBuf::from).collect();
+        let listen = reader.parsed("PAWL_LISTEN", "wants an address and a port");
+        let health_listen = reader.parsed("PAWL_HEALTH_LISTEN", "wants an address and a port");
+        let workers = reader.parsed("PAWL_WORKERS", "wants 1 to 64");
+        let base_url = reader.text("PAWL_BASE_URL").to_owned();
+        if let Some(reason) = fault_of_base(&base_url) {
+            reader.fault("PAWL_BASE_URL", reason);
+        }
+        if workers.is_some_and(|count: usize| !(1..=64).contains(&count)) {
+            reader.fault("PAWL_WORKERS", "wants 1 to 64");
+        }
+        let log = reader.text("PAWL_LOG").to_owned();
+        match (listen, health_listen, workers) {
+            (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {
+                data_dir,
+                key_file,
+                older_key_files,
+                listen,
+                health_listen,
+                base_url,
+                workers,
+                log,
+            }),
+            _ => Err(faults),
+        }
+    }
+
+    /// Where the SQLite file is.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("pawl.db")
+    }
+
+    /// The effective configuration: names and values. It holds no secret.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let older: Vec<_> =
+            self.older_key_files.iter().map(|path| path.display().to_string()).collect();
+        vec![
+            ("PAWL_DATA_DIR", self.data_dir.display().to_string()),
+            ("PAWL_KEY_FILE", self.key_file.display().to_string()),
+            ("PAWL_OLDER_KEY_FILES", older.join(":")),
+            ("PAWL_LISTEN", self.listen.to_string()),
+            ("PAWL_HEALTH_LISTEN", self.health_listen.to_string()),
+            ("PAWL_BASE_URL", self.base_url.clone()),
+            ("PAWL_WORKERS", self.workers.to_string()),
+            ("PAWL_LOG", self.log.clone()),
+        ]
+    }
+}
+
+struct Reader<'a> {
+    given: &'a [(String, String)],
+    faults: &'a mut Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    fn text(&self, name: &str) -> &'a str {
+        let given = self.given.iter().find(|(given, _)| given == name);
+        let default = VARIABLES.iter().find(|variable| variable.name == name);
+        given.map_or(default.map_or("", |variable| variable.default), |(_, value)| value)
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str, reason: &'static str) -> Option<T> {
+        let value = self.text(name).parse().ok();
+        if value.is_none() {
+            self.fault(name, reason);
+        }
+        value
+    }
+
+    fn fault(&mut self, name: &str, reason: &'static str) {
+        self.faults.push(Fault { variable: name.to_owned(), reason });
+    }
+}
+
+/// The base URL is part of every issuer, so it must be one that consumers can compare byte by byte.
+fn fault_of_base(base: &str) -> Option<&'static str> {
+    let rest = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
+    let Some(rest) = rest else { return Some("wants https://…") };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'/' | b'_');
+    if rest.is_empty() || rest.ends_with('/') || rest.len() > 100 || !rest.bytes().all(plain) {
+        return Some("wants a host, perhaps a path, and no slash at its end");
+    }
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    let loopback = matches!(host, "127.0.0.1" | "localhost");
+    (base.starts_with("http://") && !loopback).then_some("wants https, but for loopback")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
+        Config::read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_defaults_are_a_configuration() {
+        let config = read(&[]).expect("the defaults are right");
+        assert_eq!(config.key_file, PathBuf::from("./pawl-data/kek"));
+        let names: Vec<_> = config.pairs().iter().map(|(name, _)| *name).collect();
+        let known: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+        assert_eq!(names, known);
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let faults = read(&[
+            ("PAWL_LISTEN", "everywhere"),
+            ("PAWL_WORKERS", "0"),
+            ("PAWL_BASE_URL", "http://mfa.example"),
+            ("PAWL_LISTNE", "127.0.0.1:80"),
+            ("PATH", "/bin"),
+        ])
+        .expect_err("four faults");
+        let names: Vec<_> = faults.iter().map(|fault| fault.variable.as_str()).collect();
+        assert_eq!(names, ["PAWL_LISTNE", "PAWL_LISTEN", "PAWL_BASE_URL", "PAWL_WORKERS"]);
+    }
+
+    #[test]
+    fn a_base_url_is_one_that_can_be_compared_byte_by_byte() {
+        for good in ["https://mfa.example", "https://mfa.example/pawl", "http://localhost:8080"] {
+            assert_eq!(fault_of_base(good), None, "{good}");
+        }
+        for bad in ["mfa.example", "https://", "https://mfa.example/", "https://a b", "ftp://a"] {
+            assert!(fault_of_base(bad).is_some(), "{bad}");
+        }
+    }
+}

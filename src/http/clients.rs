@@ -1,0 +1,86 @@
+//! Clients.
+
+use actix_web::{get, post};
+
+use super::AppData;
+use super::extract::{Body, Caller, Named, PageQuery, Query, page};
+use super::reply::{Answer, ok, waiting};
+use crate::mfa::ids::ClientId;
+use crate::operations::clients::{Client, ClientPage, CreateClient};
+use crate::operations::overrides::OverrideResult;
+use crate::operations::{self, access};
+
+/// Make a client for a console.
+///
+/// Its key is shown once.
+#[utoipa::path(
+    operation_id = "createClient",
+    tag = "clients",
+    request_body = CreateClient,
+    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+)]
+#[post("/v1/clients")]
+pub async fn create_client(
+    app: AppData,
+    caller: Caller<access::CreateClient>,
+    body: Body<CreateClient>,
+) -> Answer<OverrideResult> {
+    let body = body.read()?;
+    Ok(waiting(operations::clients::create_client(&app.pawl, caller.call, body).await?))
+}
+
+/// List clients.
+#[utoipa::path(
+    operation_id = "listClients",
+    tag = "clients",
+    params(PageQuery),
+    responses((status = 200, description = "A page of clients.", body = ClientPage)),
+)]
+#[get("/v1/clients")]
+pub async fn list_clients(
+    app: AppData,
+    caller: Caller<access::ListClients>,
+    query: Query<PageQuery>,
+) -> Answer<ClientPage> {
+    let query = query.read()?;
+    Ok(ok(operations::clients::list_clients(
+        &app.pawl,
+        caller.call,
+        page(query.cursor, query.limit)?,
+    )
+    .await?))
+}
+
+/// Read a client.
+#[utoipa::path(
+    operation_id = "getClient",
+    tag = "clients",
+    params(("client_id" = ClientId, Path, description = "The client.")),
+    responses((status = 200, description = "The client.", body = Client)),
+)]
+#[get("/v1/clients/{client_id}")]
+pub async fn get_client(
+    app: AppData,
+    caller: Caller<access::GetClient>,
+    id: Named<ClientId>,
+) -> Answer<Client> {
+    let id = id.read()?;
+    Ok(ok(operations::clients::get_client(&app.pawl, caller.call, id).await?))
+}
+
+/// Disable a client, for good.
+#[utoipa::path(
+    operation_id = "disableClient",
+    tag = "clients",
+    params(("client_id" = ClientId, Path, description = "The client.")),
+    responses((status = 200, description = "The client.", body = Client)),
+)]
+#[post("/v1/clients/{client_id}/disable")]
+pub async fn disable_client(
+    app: AppData,
+    caller: Caller<access::DisableClient>,
+    id: Named<ClientId>,
+) -> Answer<Client> {
+    let id = id.read()?;
+    Ok(ok(operations::clients::disable_client(&app.pawl, caller.call, id).await?))
+}

@@ -1,0 +1,205 @@
+//! The OpenAPI document, made from the routes that the server registers.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa_actix_web::AppExt as _;
+
+use super::contract::refuses;
+use super::problem::{Code, Problem};
+use super::routes;
+use crate::operations::access::{ALL, Access};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Pawl",
+        description = "Owns multi-factor authentication for management consoles: enrollment, policy, \
+            overrides, and tokens that only a verified code can yield. Every error is a problem \
+            (RFC 9457) with a stable `code`; `detail` says what to do next.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "http://127.0.0.1:8080", description = "The quick start.")),
+    components(schemas(Problem)),
+    tags(
+        (name = "logins", description = "Evaluations, codes, acts."),
+        (name = "enrollments", description = "Making, confirming and replacing a factor."),
+        (name = "users", description = "The directory, and each user's MFA."),
+        (name = "petitions", description = "Wishes for overrides."),
+        (name = "overrides", description = "Everything that weakens: dated, reasoned, recorded."),
+        (name = "policy", description = "What is demanded of whom."),
+        (name = "roles", description = "Who may do what."),
+        (name = "tickets", description = "Rights to enroll."),
+        (name = "clients", description = "The consoles' machine identities."),
+        (name = "tenant", description = "The credential's tenant."),
+        (name = "events", description = "The record."),
+        (name = "public", description = "What anybody may read.")
+    )
+)]
+struct Base;
+
+/// The document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let (_, mut api) = actix_web::App::new()
+        .into_utoipa_app()
+        .openapi(Base::openapi())
+        .configure(routes)
+        .split_for_parts();
+    let mut schemes = std::collections::BTreeMap::new();
+    for (name, format, about) in [
+        ("client_key", "pawl", "A console's key: `pawl_{id}_{secret}`."),
+        ("person_token", "JWT", "A person's access token for Pawl's own audience, its issuer."),
+    ] {
+        let mut http = Http::new(HttpAuthScheme::Bearer);
+        http.bearer_format = Some(format.to_owned());
+        http.description = Some(about.to_owned());
+        schemes.insert(name.to_owned(), RefOr::T(SecurityScheme::Http(http)));
+    }
+    if let Some(components) = api.components.as_mut() {
+        components.security_schemes.extend(schemes);
+    }
+    for item in api.paths.paths.values_mut() {
+        for operation in operations_mut(item) {
+            complete(operation);
+        }
+    }
+    api
+}
+
+/// The document as the file `openapi/openapi.json` has it.
+///
+/// # Errors
+/// If it cannot be written, which a test would find.
+pub fn json() -> Result<String, serde_json::Error> {
+    let mut text = document().to_pretty_json()?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
+        .into_iter()
+        .filter_map(Option::as_mut)
+}
+
+/// Adds what follows from the access table, the operation's shape and its refusals.
+fn complete(operation: &mut Operation) {
+    let name = operation.operation_id.clone().unwrap_or_default();
+    let access = ALL.iter().find(|access| camel(access.name) == name);
+    if let Some(access) = access {
+        operation.security = Some(security(access));
+    }
+    for (status, codes) in by_status(codes_of(&name, operation, access.copied())) {
+        operation.responses.responses.insert(status, problem_response(&codes));
+    }
+}
+
+fn security(access: &Access) -> Vec<SecurityRequirement> {
+    let scopes: Vec<String> = access.scope.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let roles: Vec<String> = access.roles.iter().map(|role| role.as_str().to_owned()).collect();
+    let mut allowed = Vec::new();
+    if access.scope.is_some() {
+        allowed.push(SecurityRequirement::new("client_key", scopes));
+    }
+    if access.own_account || !access.roles.is_empty() {
+        allowed.push(SecurityRequirement::new("person_token", roles));
+    }
+    allowed
+}
+
+/// Every code that an operation documents.
+fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTreeSet<Code> {
+    let mut codes: BTreeSet<Code> = refuses(name).iter().copied().collect();
+    if access.is_some() {
+        codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
+    }
+    if name == "getServerMetadata" {
+        codes.insert(Code::Unavailable);
+    }
+    if operation.request_body.is_some() {
+        let body = [Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType];
+        codes.extend(body);
+    }
+    let has_query = operation.parameters.iter().flatten().any(|parameter| {
+        let query = utoipa::openapi::path::ParameterIn::Query;
+        matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == query)
+    });
+    if has_query {
+        codes.insert(Code::InvalidRequest);
+    }
+    codes
+}
+
+fn by_status(codes: BTreeSet<Code>) -> std::collections::BTreeMap<String, Vec<Code>> {
+    let mut grouped = std::collections::BTreeMap::<String, Vec<Code>>::new();
+    for code in codes {
+        grouped.entry(code.status().as_u16().to_string()).or_default().push(code);
+    }
+    grouped
+}
+
+fn problem_response(codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
+    let lines: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let extensions =
+        utoipa::openapi::extensions::ExtensionsBuilder::new().add("x-codes", names).build();
+    ResponseBuilder::new()
+        .description(lines.join(" "))
+        .content("application/problem+json", content)
+        .extensions(Some(extensions))
+        .build()
+        .into()
+}
+
+/// `verify_code` as the operationId `verifyCode`.
+#[must_use]
+pub fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut text = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        text.push_str(letters.as_str());
+    }
+    text
+}
+
+/// The methods that some route takes at a path.
+#[must_use]
+pub fn methods_at(path: &str) -> Vec<&'static str> {
+    static PATHS: OnceLock<Vec<(String, Vec<&'static str>)>> = OnceLock::new();
+    let paths = PATHS.get_or_init(|| {
+        document().paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+    });
+    paths.iter().find(|(pattern, _)| fits(pattern, path)).map_or(Vec::new(), |(_, m)| m.clone())
+}
+
+fn methods(item: &PathItem) -> Vec<&'static str> {
+    let all = [
+        ("GET", item.get.is_some()),
+        ("POST", item.post.is_some()),
+        ("PUT", item.put.is_some()),
+        ("PATCH", item.patch.is_some()),
+        ("DELETE", item.delete.is_some()),
+    ];
+    all.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(want), Some(have)) if want == have => {}
+            (Some(want), Some(have)) if want.starts_with('{') && !have.is_empty() => {}
+            (Some(_), Some(_) | None) | (None, Some(_)) => return false,
+        }
+    }
+}

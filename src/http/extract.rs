@@ -1,0 +1,291 @@
+//! What a handler gets, and how a bad request becomes a problem. The credential is looked at first:
+//! bodies and queries arrive as results, so nothing about them can be answered before it.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::problem::{Code, Problem};
+use crate::mfa::client::KEY_PREFIX;
+use crate::mfa::ids::ClientId;
+use crate::mfa::time::Timestamp;
+use crate::operations::access::Permitted;
+use crate::operations::{Call, Entropy, Holder, Page, Presented};
+use crate::telemetry;
+use crate::token::verify_person_token;
+
+/// The largest body.
+pub const LARGEST_BODY: usize = 16 * 1024;
+
+/// A caller who may call the operation that `A` stands for.
+pub struct Caller<A> {
+    /// The call.
+    pub call: Call,
+    marked: PhantomData<A>,
+}
+
+impl<A: Permitted> FromRequest for Caller<A> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        telemetry::note(|log| log.operation = Some(A::ACCESS.name));
+        let app = app(request);
+        let presented =
+            app.as_ref().ok_or_else(|| unauthenticated("no application")).and_then(|app| {
+                let now = app.clock.now();
+                presented(request, app, now).map(|presented| (presented, now))
+            });
+        Box::pin(async move {
+            let (presented, now) = presented?;
+            let app = app.ok_or_else(|| Problem::new(Code::Unavailable))?;
+            let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
+            let call = Call { presented, now, request, entropy: app.entropy()? };
+            call.clone().authenticate(&app.pawl, A::ACCESS).await?;
+            Ok(Self { call, marked: PhantomData })
+        })
+    }
+}
+
+fn app(request: &HttpRequest) -> Option<App> {
+    request.app_data::<web::Data<App>>().map(|app| App::clone(app))
+}
+
+fn unauthenticated(why: &'static str) -> Problem {
+    telemetry::note(|log| log.cause = Some(why.to_owned()));
+    Problem::new(Code::Unauthenticated)
+}
+
+fn presented(request: &HttpRequest, app: &App, now: Timestamp) -> Result<Presented, Problem> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let header = headers.next().ok_or_else(|| unauthenticated("no credential"))?;
+    if headers.next().is_some() {
+        return Err(unauthenticated("two credentials"));
+    }
+    let text = header.to_str().map_err(|_| unauthenticated("not text"))?;
+    let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(unauthenticated("not a bearer credential"));
+    }
+    match credential.strip_prefix(KEY_PREFIX) {
+        Some(key) => client(key),
+        None => person(credential, app, now),
+    }
+}
+
+fn client(key: &str) -> Result<Presented, Problem> {
+    let (id, secret) = key.split_once('_').ok_or_else(|| unauthenticated("not a client key"))?;
+    let id =
+        ClientId::parse(&format!("cli_{id}")).map_err(|_| unauthenticated("not a client key"))?;
+    telemetry::note(|log| log.client = Some(id.to_string()));
+    Ok(Presented::Client { id, secret_hash: crate::operations::secret_hash(secret) })
+}
+
+fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Problem> {
+    let claims = verify_person_token(token, &app.keys, &app.pawl.base_url, now).map_err(|why| {
+        telemetry::note(|log| log.cause = Some(why.to_string()));
+        Problem::new(Code::Unauthenticated)
+    })?;
+    telemetry::note(|log| {
+        log.client = Some(claims.client.to_string());
+        log.person = Some(claims.user.to_string());
+    });
+    Ok(Presented::Person(Holder {
+        tenant: claims.tenant,
+        user: claims.user,
+        client: claims.client,
+        epoch: claims.epoch,
+    }))
+}
+
+/// A JSON body, or what is wrong with it.
+pub struct Body<T>(Result<T, Problem>);
+
+impl<T> Body<T> {
+    /// The body, once the credential is known to be good.
+    ///
+    /// # Errors
+    /// `invalid-request`, `payload-too-large`, `unsupported-media-type`.
+    pub fn read(self) -> Result<T, Problem> {
+        self.0
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = is_json(request);
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            Ok(Self(if is_json {
+                match bytes.await {
+                    Ok(bytes) => parse(&bytes),
+                    Err(error) => Err(unread(&error)),
+                }
+            } else {
+                Err(Problem::new(Code::UnsupportedMediaType))
+            }))
+        })
+    }
+}
+
+fn unread(error: &actix_web::Error) -> Problem {
+    match error.as_error::<actix_web::error::PayloadError>() {
+        Some(actix_web::error::PayloadError::Overflow) => Problem::new(Code::PayloadTooLarge),
+        Some(_) | None => Problem::invalid("body", "cannot be read"),
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let Some(Ok(text)) = request.headers().get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    let (kind, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let utf8 = |text: &str| text.trim().trim_matches('"').eq_ignore_ascii_case("charset=utf-8");
+    kind.trim().eq_ignore_ascii_case("application/json")
+        && (parameters.trim().is_empty() || utf8(&parameters.replace('"', "")))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { "body".to_owned() } else { path };
+        fault(path, error.inner())
+    })?;
+    json.end().map_err(|_| Problem::invalid("body", "has something after its end"))?;
+    Ok(value)
+}
+
+/// Says what is wrong without a word of what was sent, but for the name of a field.
+fn fault(path: String, error: &serde_json::Error) -> Problem {
+    if !error.is_data() {
+        return Problem::invalid("body", "is not JSON");
+    }
+    let text = error.to_string();
+    for (kind, reason) in [
+        ("unknown field", "is not known"),
+        ("duplicate field", "stands twice"),
+        ("missing field", "is missing"),
+    ] {
+        if let Some(name) = named(&text, kind) {
+            let field = if path == "body" || path.ends_with(&name) {
+                name
+            } else {
+                format!("{path}.{name}")
+            };
+            return Problem::invalid(field, reason);
+        }
+    }
+    Problem::invalid(path, "has another type or value than the document says")
+}
+
+/// The field's name in serde's message, if it is one that a field of ours could have.
+fn named(text: &str, kind: &str) -> Option<String> {
+    let rest = text.strip_prefix(kind)?.strip_prefix(" `")?;
+    let (name, _) = rest.split_once('`')?;
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    Some(if plain && name.len() <= 64 { name.to_owned() } else { "body".to_owned() })
+}
+
+/// A query string, or what is wrong with it.
+pub struct Query<T>(Result<T, Problem>);
+
+impl<T> Query<T> {
+    /// The query, once the credential is known to be good.
+    ///
+    /// # Errors
+    /// `invalid-request`.
+    pub fn read(self) -> Result<T, Problem> {
+        self.0
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = web::Query::<T>::from_query(request.query_string());
+        ready(Ok(Self(read.map(web::Query::into_inner).map_err(|_| {
+            Problem::invalid("query", "has an unknown, repeated or wrong parameter")
+        }))))
+    }
+}
+
+/// An id in the path. Text that is no id names nothing: `not-found`.
+pub struct Named<T>(Option<T>);
+
+impl<T> Named<T> {
+    /// The id, once the credential is known to be good.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn read(self) -> Result<T, Problem> {
+        self.0.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Named<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let path = web::Path::<T>::from_request(request, payload).into_inner();
+        ready(Ok(Self(path.ok().map(web::Path::into_inner))))
+    }
+}
+
+/// Where a page begins and how long it is.
+#[derive(Debug, Clone, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    #[param(max_length = 100)]
+    pub cursor: Option<String>,
+    /// Rows of a page.
+    #[serde(default = "default_limit")]
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    pub limit: i64,
+}
+
+pub(super) fn default_limit() -> i64 {
+    50
+}
+
+/// Checks the limits of a page.
+///
+/// # Errors
+/// `invalid-request`.
+pub fn page(cursor: Option<String>, limit: i64) -> Result<Page, Problem> {
+    if !(1..=100).contains(&limit) {
+        return Err(Problem::invalid("limit", "1 to 100"));
+    }
+    if cursor.as_ref().is_some_and(|cursor| cursor.len() > 100) {
+        return Err(Problem::invalid("cursor", "not a cursor of this list"));
+    }
+    Ok(Page { after: cursor, limit })
+}
+
+impl App {
+    /// Random bytes for one call.
+    ///
+    /// # Errors
+    /// `unavailable` if the system has none.
+    pub fn entropy(&self) -> Result<Entropy, Problem> {
+        let mut seed = [0; 32];
+        aws_lc_rs::rand::fill(&mut seed).map_err(|_| Problem::new(Code::Unavailable))?;
+        Ok(Entropy::new(seed))
+    }
+}

@@ -1,0 +1,104 @@
+//! What is said: routes, bodies, problems, the document.
+
+pub mod clients;
+pub mod contract;
+pub mod document;
+pub mod enrollments;
+pub mod events;
+pub mod extract;
+pub mod health;
+pub mod logins;
+pub mod overrides;
+pub mod petitions;
+pub mod policies;
+pub mod problem;
+pub mod public;
+pub mod reply;
+mod request;
+pub mod roles;
+pub mod tenants;
+pub mod tickets;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::clock::Clock;
+use crate::operations::Pawl;
+use crate::token::{KeySet, Signer};
+
+pub use request::{log_request, not_found};
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The operations' side.
+    pub pawl: Pawl,
+    /// Mints.
+    pub signer: Arc<Signer>,
+    /// Checks.
+    pub keys: Arc<KeySet>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The OpenAPI document.
+    pub document: Arc<str>,
+}
+
+/// How a handler gets it.
+pub type AppData = web::Data<App>;
+
+/// Every route, once: the server registers these, and the document is made from these.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(logins::evaluate_login)
+        .service(logins::verify_code)
+        .service(logins::use_recovery_code)
+        .service(logins::report_loss)
+        .service(logins::begin_step_up)
+        .service(enrollments::begin_enrollment)
+        .service(enrollments::confirm_enrollment)
+        .service(enrollments::cancel_enrollment)
+        .service(enrollments::redeem_ticket)
+        .service(enrollments::begin_rotation)
+        .service(enrollments::regenerate_recovery_codes)
+        .service(users::upsert_user)
+        .service(users::list_users)
+        .service(users::lookup_user)
+        .service(users::get_user)
+        .service(users::offboard_user)
+        .service(users::get_mfa_status)
+        .service(petitions::request_disable)
+        .service(petitions::create_petition)
+        .service(petitions::list_petitions)
+        .service(petitions::withdraw_petition)
+        .service(petitions::deny_petition)
+        .service(petitions::take_up_petition)
+        .service(overrides::request_override)
+        .service(overrides::list_overrides)
+        .service(overrides::get_override)
+        .service(overrides::approve_override)
+        .service(overrides::deny_override)
+        .service(overrides::withdraw_override)
+        .service(overrides::shorten_override)
+        .service(overrides::revoke_override)
+        .service(policies::get_policy)
+        .service(policies::put_policy)
+        .service(policies::list_policy_versions)
+        .service(roles::grant_role)
+        .service(roles::revoke_role)
+        .service(tickets::create_ticket)
+        .service(tickets::list_tickets)
+        .service(tickets::revoke_ticket)
+        .service(clients::create_client)
+        .service(clients::list_clients)
+        .service(clients::get_client)
+        .service(clients::disable_client)
+        .service(tenants::get_tenant)
+        .service(events::list_events)
+        .service(public::get_jwks)
+        .service(public::get_server_metadata)
+        .service(public::get_openapi);
+}

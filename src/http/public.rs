@@ -1,0 +1,142 @@
+//! What anybody may read: the key set, a tenant's metadata, this document.
+
+use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::AppData;
+use super::extract::Named;
+use super::problem::{Code, Problem};
+use crate::mfa::ids::TenantId;
+use crate::operations::tenants::is_tenant;
+use crate::telemetry;
+use crate::token::issuer;
+
+/// Seconds that a consumer may keep the key set and the metadata.
+pub const MAX_AGE_SECONDS: u32 = 300;
+
+/// One public key (RFC 7517).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Jwk {
+    /// Always `EC`.
+    pub kty: String,
+    /// Always `P-256`.
+    pub crv: String,
+    /// The point's x.
+    pub x: String,
+    /// The point's y.
+    pub y: String,
+    /// Always `ES256`.
+    pub alg: String,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    pub r#use: String,
+    /// The RFC 7638 thumbprint.
+    pub kid: String,
+}
+
+/// The keys that sign every tenant's tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Jwks {
+    /// The keys, by `kid`.
+    pub keys: Vec<Jwk>,
+}
+
+/// RFC 8414 metadata: only what works.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ServerMetadata {
+    /// `iss` of every token of this tenant.
+    #[schema(format = "uri")]
+    pub issuer: String,
+    /// Where the key set is.
+    #[schema(format = "uri")]
+    pub jwks_uri: String,
+    /// What tokens are signed with.
+    pub access_token_signing_alg_values_supported: Vec<String>,
+    /// The only `acr`.
+    pub acr_values_supported: Vec<String>,
+    /// RFC 8414 asks for it; there is no authorization endpoint, so it is empty.
+    pub response_types_supported: Vec<String>,
+}
+
+fn cached(bytes: Vec<u8>, etag: Option<&str>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, format!("public, max-age={MAX_AGE_SECONDS}")));
+    if let Some(etag) = etag {
+        response.insert_header((ETAG, etag));
+    }
+    response.content_type("application/json").body(bytes)
+}
+
+/// Read the key set.
+#[utoipa::path(
+    operation_id = "getJwks",
+    tag = "public",
+    responses(
+        (
+            status = 200,
+            description = "The keys.",
+            body = Jwks,
+            headers(("ETag" = String, description = "Changes with the keys."))
+        ),
+        (status = 304, description = "As `If-None-Match` says."),
+    ),
+    security(()),
+)]
+#[get("/.well-known/jwks.json")]
+pub async fn get_jwks(app: AppData, request: HttpRequest) -> HttpResponse {
+    telemetry::note(|log| log.operation = Some("get_jwks"));
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known == Some(app.keys.etag()) {
+        return HttpResponse::NotModified().insert_header((ETAG, app.keys.etag())).finish();
+    }
+    cached(app.keys.json().to_vec(), Some(app.keys.etag()))
+}
+
+/// Read a tenant's metadata (RFC 8414).
+#[utoipa::path(
+    operation_id = "getServerMetadata",
+    tag = "public",
+    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
+    responses((status = 200, description = "The metadata.", body = ServerMetadata)),
+    security(()),
+)]
+#[get("/.well-known/oauth-authorization-server/t/{tenant_id}")]
+pub async fn get_server_metadata(
+    app: AppData,
+    id: Named<TenantId>,
+) -> Result<HttpResponse, Problem> {
+    telemetry::note(|log| log.operation = Some("get_server_metadata"));
+    let id = id.read()?;
+    if !is_tenant(&app.pawl, id.clone()).await? {
+        return Err(Problem::new(Code::NotFound));
+    }
+    let metadata = ServerMetadata {
+        issuer: issuer(&app.pawl.base_url, &id),
+        jwks_uri: format!("{}/.well-known/jwks.json", app.pawl.base_url),
+        access_token_signing_alg_values_supported: vec!["ES256".to_owned()],
+        acr_values_supported: vec!["urn:pawl:acr:totp".to_owned()],
+        response_types_supported: Vec::new(),
+    };
+    let json = serde_json::to_vec(&metadata).map_err(|_| Problem::new(Code::Unavailable))?;
+    Ok(cached(json, None))
+}
+
+/// Read this document.
+#[utoipa::path(
+    operation_id = "getOpenapi",
+    tag = "public",
+    responses((
+        status = 200,
+        description = "OpenAPI 3.1.",
+        body = serde_json::Value,
+        content_type = "application/json"
+    )),
+    security(()),
+)]
+#[get("/openapi.json")]
+pub async fn get_openapi(app: AppData) -> HttpResponse {
+    telemetry::note(|log| log.operation = Some("get_openapi"));
+    cached(app.document.as_bytes().to_vec(), None)
+}

@@ -1,0 +1,89 @@
+//! What a handler answers: JSON, never cached.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ETAG};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::Serialize;
+
+use super::problem::{Code, Problem};
+use crate::operations::overrides::OverrideResult;
+
+/// A handler's answer.
+pub type Answer<T> = Result<Reply<T>, Problem>;
+
+/// One of two bodies, each under its own status.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Either<L, R> {
+    /// Done at once.
+    Left(L),
+    /// Waiting.
+    Right(R),
+}
+
+/// A body with its status.
+pub struct Reply<T> {
+    status: StatusCode,
+    body: T,
+    etag: Option<String>,
+}
+
+impl<T> Reply<T> {
+    fn new(status: StatusCode, body: T) -> Self {
+        Self { status, body, etag: None }
+    }
+
+    /// The same, with an entity tag.
+    #[must_use]
+    pub fn with_etag(self, etag: String) -> Self {
+        Self { etag: Some(etag), ..self }
+    }
+}
+
+/// 200.
+pub fn ok<T>(body: T) -> Reply<T> {
+    Reply::new(StatusCode::OK, body)
+}
+
+/// 201.
+pub fn created<T>(body: T) -> Reply<T> {
+    Reply::new(StatusCode::CREATED, body)
+}
+
+/// 202.
+pub fn accepted<T>(body: T) -> Reply<T> {
+    Reply::new(StatusCode::ACCEPTED, body)
+}
+
+/// 204.
+#[must_use]
+pub fn no_content() -> Reply<()> {
+    Reply::new(StatusCode::NO_CONTENT, ())
+}
+
+/// 202 while approvals are open, 200 otherwise.
+#[must_use]
+pub fn waiting(result: OverrideResult) -> Reply<OverrideResult> {
+    if result.is_waiting() { accepted(result) } else { ok(result) }
+}
+
+impl<T: Serialize> Responder for Reply<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(etag) = self.etag {
+            response.insert_header((ETAG, etag));
+        }
+        if self.status == StatusCode::NO_CONTENT {
+            return response.finish();
+        }
+        match serde_json::to_vec(&self.body) {
+            Ok(json) => response.content_type("application/json").body(json),
+            // Our answers are structs of strings, numbers and lists, which cannot fail.
+            Err(_) => actix_web::ResponseError::error_response(&Problem::new(Code::Unavailable)),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Around every request: its id, its one log line, and the headers of every answer.
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
+
+use super::problem::{Code, Problem};
+use crate::telemetry::RequestLog;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id, runs it, and writes its line. What a caller sent (path, query, body,
+/// headers) is no part of it.
+///
+/// # Errors
+/// Those of the service.
+pub async fn log_request<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let begun = std::time::Instant::now();
+    let id = request_id();
+    let log = RequestLog::new(Arc::clone(&id));
+    let (response, log) = log.scope(next.call(request)).await;
+    let mut response = response?;
+    write_line(&log, response.status().as_u16(), begun.elapsed());
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+fn request_id() -> Arc<str> {
+    let mut bytes = [0; 16];
+    // Without random bytes the id is zero; everything that needs them answers 503.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    Arc::from(format!("req_{:032x}", u128::from_be_bytes(bytes)))
+}
+
+fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id = %log.id,
+                operation = log.operation.unwrap_or("none"),
+                status,
+                problem = log.problem,
+                client = log.client,
+                person = log.person,
+                duration_us,
+                cause = log.cause,
+                "request"
+            )
+        };
+    }
+    if status >= 500 { line!(error) } else { line!(info) }
+}
+
+/// Answers what no route takes: 405 where another method would do, 404 otherwise.
+pub async fn not_found(request: HttpRequest) -> HttpResponse {
+    let allowed = super::document::methods_at(request.path());
+    if allowed.is_empty() {
+        return Problem::new(Code::NotFound).error_response();
+    }
+    let mut response = Problem::new(Code::MethodNotAllowed).error_response();
+    if let Ok(value) = HeaderValue::from_str(&allowed.join(", ")) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
+}

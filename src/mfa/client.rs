@@ -1,0 +1,20 @@
+//! What a console's credential may do.
+
+use super::words::choice_words;
+
+choice_words! {
+    /// One thing that a client may do. None of them weakens.
+    Scope {
+        /// Evaluate logins, verify codes, enroll, recover.
+        Login = "login",
+        /// Keep the directory's users and read their MFA status.
+        Users = "users",
+        /// Pass on a user's wish to switch MFA off.
+        Petitions = "petitions",
+        /// Read the tenant's lists.
+        TenantRead = "tenant:read",
+    }
+}
+
+/// The prefix of every client key: `pawl_{32 hex}_{43 base64url}`.
+pub const KEY_PREFIX: &str = "pawl_";

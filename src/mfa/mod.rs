@@ -1,0 +1,18 @@
+//! What is true. Pure: no IO, no clock, no randomness; time and random bytes are arguments.
+
+pub mod challenge;
+pub mod client;
+pub mod decision;
+pub mod event;
+pub mod factor;
+pub mod ids;
+pub mod overrides;
+pub mod policy;
+pub mod qr;
+pub mod recovery;
+pub mod refusal;
+pub mod secret;
+pub mod throttle;
+pub mod time;
+pub mod totp;
+pub mod words;

@@ -1,0 +1,179 @@
+//! Overrides: everything that weakens, as a row with a life.
+//!
+//! ```text
+//! requested ─▶ approved ─▶ used | expired | revoked
+//!     └─▶ denied | withdrawn | expired
+//! ```
+
+use super::ids::UserId;
+use super::time::{Span, Timestamp};
+use super::words::choice_words;
+
+/// How many overrides one administrator may have open at once.
+pub const OPEN_PER_ADMINISTRATOR: i64 = 10;
+/// The longest that break-glass lasts.
+pub const BREAK_GLASS_LIFE: Span = Span::hours(1);
+/// The shortest override that makes sense.
+pub const SHORTEST: Span = Span::seconds(60);
+
+choice_words! {
+    /// What an override weakens.
+    OverrideKind {
+        /// A user is not asked for a code until a date, for named audiences; the factor stays.
+        Exempt = "exempt",
+        /// Ends a user's factor and answers a ticket; the requirement stays.
+        Reset = "reset",
+        /// Lifts a user's block and resumes a suspended factor.
+        Unlock = "unlock",
+        /// A looser policy version.
+        Policy = "policy",
+        /// A role for a user.
+        Role = "role",
+        /// A ticket for somebody with a role.
+        Ticket = "ticket",
+        /// A new client.
+        Client = "client",
+    }
+    /// Where an override is in its life.
+    OverrideState {
+        /// Waiting for approvals.
+        Requested = "requested",
+        /// In force.
+        Approved = "approved",
+        /// Done: it was one act.
+        Used = "used",
+        /// Its time ran out.
+        Expired = "expired",
+        /// Ended by a person.
+        Revoked = "revoked",
+        /// An approver said no.
+        Denied = "denied",
+        /// The requester took it back.
+        Withdrawn = "withdrawn",
+    }
+    /// What a petition asks for.
+    PetitionKind {
+        /// Not to be asked for a code for a while.
+        Exempt = "exempt",
+        /// To enroll again.
+        Reset = "reset",
+        /// To be let in again.
+        Unlock = "unlock",
+    }
+    /// Where a petition is.
+    PetitionState {
+        /// Nobody has decided.
+        Open = "open",
+        /// An administrator made it their own request.
+        TakenUp = "taken_up",
+        /// An administrator said no.
+        Denied = "denied",
+        /// Whoever filed it took it back.
+        Withdrawn = "withdrawn",
+    }
+}
+
+impl From<PetitionKind> for OverrideKind {
+    fn from(kind: PetitionKind) -> Self {
+        match kind {
+            PetitionKind::Exempt => Self::Exempt,
+            PetitionKind::Reset => Self::Reset,
+            PetitionKind::Unlock => Self::Unlock,
+        }
+    }
+}
+
+/// The state that a reader sees: an override whose time ran out is expired, whatever the row says.
+/// Expiry counts at decision time and needs no job.
+#[must_use]
+pub fn state_at(state: OverrideState, expires_at: Timestamp, now: Timestamp) -> OverrideState {
+    match state {
+        OverrideState::Requested | OverrideState::Approved if now >= expires_at => {
+            OverrideState::Expired
+        }
+        OverrideState::Requested
+        | OverrideState::Approved
+        | OverrideState::Used
+        | OverrideState::Expired
+        | OverrideState::Revoked
+        | OverrideState::Denied
+        | OverrideState::Withdrawn => state,
+    }
+}
+
+/// Why an approval is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAnApprover {
+    /// Whoever requested it.
+    Requester,
+    /// The one it is for.
+    Subject,
+    /// They approved already.
+    Twice,
+}
+
+/// Whether `person` may approve: requester, approvers and subject are different people.
+///
+/// # Errors
+/// [`NotAnApprover`].
+pub fn may_approve(
+    person: &UserId,
+    requester: &str,
+    subject: Option<&UserId>,
+    approvers: &[UserId],
+) -> Result<(), NotAnApprover> {
+    if person.as_str() == requester {
+        Err(NotAnApprover::Requester)
+    } else if subject == Some(person) {
+        Err(NotAnApprover::Subject)
+    } else if approvers.contains(person) {
+        Err(NotAnApprover::Twice)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether the factor of a person who weakens is old enough (R-069). A rotation inherits the age of
+/// the chain; the bootstrap factor is exempt, or nobody could ever begin.
+#[must_use]
+pub fn is_cooled_down(
+    trust_since: Timestamp,
+    is_bootstrap: bool,
+    cooldown_hours: i64,
+    now: Timestamp,
+) -> bool {
+    is_bootstrap || now >= trust_since.after(Span::hours(cooldown_hours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requester_approver_and_subject_are_different_people() {
+        let [a, b, c] = [1, 2, 3].map(|n| UserId::from_random([n; 16]));
+        let approve =
+            |who: &UserId, earlier: &[UserId]| may_approve(who, a.as_str(), Some(&b), earlier);
+        assert_eq!(approve(&a, &[]), Err(NotAnApprover::Requester));
+        assert_eq!(approve(&b, &[]), Err(NotAnApprover::Subject));
+        assert_eq!(approve(&c, &[]), Ok(()));
+        assert_eq!(approve(&c, std::slice::from_ref(&c)), Err(NotAnApprover::Twice));
+    }
+
+    #[test]
+    fn an_override_expires_by_the_clock_alone() {
+        let (now, end) = (Timestamp::from_seconds(100), Timestamp::from_seconds(101));
+        assert_eq!(state_at(OverrideState::Approved, end, now), OverrideState::Approved);
+        assert_eq!(state_at(OverrideState::Approved, end, end), OverrideState::Expired);
+        assert_eq!(state_at(OverrideState::Used, end, end), OverrideState::Used);
+    }
+
+    #[test]
+    fn a_new_factor_cools_down_and_the_bootstrap_factor_need_not() {
+        let bound = Timestamp::from_seconds(1_000_000);
+        let almost = bound.after(Span::hours(24)).before(Span::millis(1));
+        assert!(!is_cooled_down(bound, false, 24, almost));
+        assert!(is_cooled_down(bound, false, 24, bound.after(Span::hours(24))));
+        assert!(is_cooled_down(bound, true, 24, bound));
+    }
+}

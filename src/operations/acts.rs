@@ -1,0 +1,376 @@
+//! Proofs: one code buys exactly one act.
+//!
+//! [`begin_step_up`] hashes its own canonical form of the act (operation, tenant, person, path ids,
+//! `If-Match`, body) and opens a challenge for that one act. The operation then carries the same
+//! fields with the challenge and a code; another act than the bound one is `proof-mismatch`, found
+//! before any comparison and not charged.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::call::{Note, Person, Work};
+use super::clients::CreateClient;
+use super::codes::{Answered, Asked};
+use super::enrollments::BeginRotation;
+use super::overrides::{ApproveOverride, RequestOverride};
+use super::petitions::TakeUpPetition;
+use super::policies::PutPolicy;
+use super::recovery::RegenerateRecoveryCodes;
+use super::roles::{GrantRole, RevokeRole};
+use super::standing::Facts;
+use super::tickets::CreateTicket;
+use super::union::union;
+use super::{Call, Done, Handle, Pawl, Shown, Traced};
+use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose, still_open};
+use crate::mfa::event::EventKind;
+use crate::mfa::factor::{FactorState, Login, Primary, PrimaryMethod};
+use crate::mfa::ids::{ChallengeId, EventId, FactorId, OverrideId, PetitionId, UserId};
+use crate::mfa::overrides::is_cooled_down;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::time::{Span, Timestamp};
+use crate::mfa::totp::Code;
+use crate::mfa::words::Role;
+use crate::store::rows::{ChallengeRow, FactorRow};
+use crate::store::seal::{constant_time_eq, sha256};
+use crate::store::{Json, StoreError};
+
+/// A challenge that was opened for this one act, and a fresh code for it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The handle from `beginStepUp`.
+    pub challenge: Handle,
+    /// A code of the acting person's own factor.
+    pub code: SharedCode,
+}
+
+/// A code that a retried transaction may look at again.
+#[derive(Debug, Clone)]
+pub struct SharedCode(std::sync::Arc<Code>);
+
+impl SharedCode {
+    /// The code.
+    #[must_use]
+    pub fn get(&self) -> &Code {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SharedCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Code::deserialize(deserializer).map(|code| Self(std::sync::Arc::new(code)))
+    }
+}
+
+impl utoipa::PartialSchema for SharedCode {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        <Code as utoipa::PartialSchema>::schema()
+    }
+}
+
+impl ToSchema for SharedCode {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+}
+
+macro_rules! acts {
+    ($($(#[doc = $about:literal])+ $name:ident = $value:literal {
+        $($(#[doc = $field_about:literal])+ $field:ident: $type:ty,)*
+    } in $words:expr;)+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+            #[serde(deny_unknown_fields)]
+            pub struct $name { $($(#[doc = $field_about])+ pub $field: $type,)* }
+        )+
+
+        impl Act {
+            /// The operationId.
+            #[must_use]
+            pub const fn operation(&self) -> &'static str {
+                match self { $(Self::$name(_) => $value,)+ }
+            }
+
+            /// The act in words, for the page on which the person types the code.
+            #[must_use]
+            pub fn in_words(&self) -> String {
+                match self { $(Self::$name(act) => {
+                    let words: fn(&$name) -> String = $words;
+                    words(act)
+                })+ }
+            }
+        }
+    };
+}
+
+acts! {
+    /// Requesting an override.
+    RequestOverrideAct = "requestOverride" {
+        /// The body of the operation, without its proof.
+        body: RequestOverride,
+    } in |act| format!("Request the override {} for user {}", act.body.kind.as_str(), act.body.user_id);
+    /// Approving an override.
+    ApproveOverrideAct = "approveOverride" {
+        /// The id in the operation's path.
+        override_id: OverrideId,
+        /// The body of the operation, without its proof.
+        body: ApproveOverride,
+    } in |act| format!("Approve the override {}", act.override_id);
+    /// Taking up a petition.
+    TakeUpPetitionAct = "takeUpPetition" {
+        /// The id in the operation's path.
+        petition_id: PetitionId,
+        /// The body of the operation, without its proof.
+        body: TakeUpPetition,
+    } in |act| format!("Take up the petition {}", act.petition_id);
+    /// Replacing the policy by a looser one.
+    PutPolicyAct = "putPolicy" {
+        /// The operation's `If-Match`.
+        if_match: String,
+        /// The body of the operation, without its proof.
+        body: PutPolicy,
+    } in |act| format!("Replace the policy version {} by a looser one", act.if_match);
+    /// Giving a role.
+    GrantRoleAct = "grantRole" {
+        /// The user in the operation's path.
+        user_id: UserId,
+        /// The role in the operation's path.
+        role: Role,
+        /// The body of the operation, without its proof.
+        body: GrantRole,
+    } in |act| format!("Give the role {} to user {}", act.role.as_str(), act.user_id);
+    /// Taking a role away that the policy names.
+    RevokeRoleAct = "revokeRole" {
+        /// The user in the operation's path.
+        user_id: UserId,
+        /// The role in the operation's path.
+        role: Role,
+        /// The body of the operation, without its proof.
+        body: RevokeRole,
+    } in |act| format!("Take the role {} from user {}", act.role.as_str(), act.user_id);
+    /// Making a ticket.
+    CreateTicketAct = "createTicket" {
+        /// The body of the operation, without its proof.
+        body: CreateTicket,
+    } in |act| format!("Make an enrollment ticket for user {}", act.body.user_id);
+    /// Making a client.
+    CreateClientAct = "createClient" {
+        /// The body of the operation, without its proof.
+        body: CreateClient,
+    } in |act| format!("Make the client {}", act.body.name.as_str());
+    /// Beginning a rotation of one's own factor.
+    BeginRotationAct = "beginRotation" {
+        /// The body of the operation, without its proof.
+        body: BeginRotation,
+    } in |_| "Replace your own authenticator".to_owned();
+    /// Making new recovery codes for oneself.
+    RegenerateRecoveryCodesAct = "regenerateRecoveryCodes" {
+        /// The body of the operation, without its proof.
+        body: RegenerateRecoveryCodes,
+    } in |_| "Replace your own recovery codes".to_owned();
+}
+
+union! {
+    /// An act that needs a proof: the operationId and everything that the operation will carry.
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    Act by "operation" {
+        /// `requestOverride`.
+        RequestOverrideAct(RequestOverrideAct) = "requestOverride",
+        /// `approveOverride`.
+        ApproveOverrideAct(ApproveOverrideAct) = "approveOverride",
+        /// `takeUpPetition`.
+        TakeUpPetitionAct(TakeUpPetitionAct) = "takeUpPetition",
+        /// `putPolicy`.
+        PutPolicyAct(PutPolicyAct) = "putPolicy",
+        /// `grantRole`.
+        GrantRoleAct(GrantRoleAct) = "grantRole",
+        /// `revokeRole`.
+        RevokeRoleAct(RevokeRoleAct) = "revokeRole",
+        /// `createTicket`.
+        CreateTicketAct(CreateTicketAct) = "createTicket",
+        /// `createClient`.
+        CreateClientAct(CreateClientAct) = "createClient",
+        /// `beginRotation`.
+        BeginRotationAct(BeginRotationAct) = "beginRotation",
+        /// `regenerateRecoveryCodes`.
+        RegenerateRecoveryCodesAct(RegenerateRecoveryCodesAct) = "regenerateRecoveryCodes",
+    }
+}
+
+impl Act {
+    /// SHA-256 of what Pawl itself parsed, bound to the tenant and the person. The proof is no part
+    /// of it: it is not serialized.
+    fn digest(&self, work: &Work<'_, '_>, person: &UserId) -> Result<[u8; 32], StoreError> {
+        let act = serde_json::to_string(self).map_err(|_| StoreError::Invalid("act"))?;
+        let parts = ["pawl act v1", work.tenant.as_str(), person.as_str(), &act];
+        let mut text = String::new();
+        for part in parts {
+            text.push_str(&format!("{}:{part}", part.len()));
+        }
+        Ok(sha256(text.as_bytes()))
+    }
+}
+
+/// A challenge for one act.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StepUp {
+    /// The handle to send back with the code.
+    pub challenge: Shown,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// The act in words: show it to the person before asking for the code.
+    pub act: String,
+    /// SHA-256 of the act's canonical form, as hex.
+    pub digest: String,
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// Opens a challenge for one act of the calling person. Anybody may ask; what the act itself needs is
+/// checked when it is done.
+///
+/// # Errors
+/// `not-enrolled` without an active factor.
+pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
+    let committed = call
+        .write(pawl, access::BeginStepUp::ACCESS, move |work| {
+            let person = work.person()?;
+            active_factor(work, &person)?;
+            let digest = act.digest(work, &person.user.id)?;
+            let id = ChallengeId::from_random(work.bytes());
+            let data = serde_json::json!({ "operation": act.operation(), "digest": hex(&digest) });
+            let note = Note::new(EventKind::StepUpBegun).user(&person.user.id).object(&id);
+            let event = work.record(note.data(data))?;
+            let (handle, hash) = work.secret("mch_");
+            let expires_at = work.now.after(CHALLENGE_LIFE);
+            work.tx.insert_challenge(ChallengeRow {
+                tenant_id: work.tenant.clone(),
+                id,
+                hash,
+                user_id: person.user.id.clone(),
+                client_id: person.client.clone(),
+                purpose: Purpose::Act,
+                audiences: Json(Vec::new()),
+                primary_method: PrimaryMethod::Other,
+                primary_at: work.now,
+                address: None,
+                act_operation: Some(act.operation().to_owned()),
+                act_digest: Some(digest.to_vec()),
+                recovery_code_id: None,
+                created_at: work.now,
+                expires_at,
+                attempts: 0,
+                closed_at: None,
+                event_id: event,
+            })?;
+            let challenge = Shown::new(handle);
+            Ok(StepUp { challenge, expires_at, act: act.in_words(), digest: hex(&digest) })
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+fn active_factor(work: &mut Work<'_, '_>, person: &Person) -> Done<FactorRow> {
+    work.tx
+        .bound_factor(&work.tenant, &person.user.id)?
+        .filter(|factor| factor.state == FactorState::Active)
+        .ok_or_else(|| Refusal::NotEnrolled.into())
+}
+
+/// An act whose code was right: verified, spent, and good for this transaction only.
+pub(super) struct Proven {
+    /// The factor that gave the code.
+    pub(super) factor: FactorId,
+    /// The event that records the code.
+    pub(super) event: EventId,
+}
+
+/// Before anything is compared: the person's factor is old enough to weaken with.
+pub(super) fn cooled_down(work: &mut Work<'_, '_>, person: &Person) -> Done<()> {
+    let factor = active_factor(work, person)?;
+    let facts = work.facts(person.user.clone())?;
+    let own = work.own_audience.clone();
+    let attributes = facts.requirement(work, &[own], None).attributes;
+    let hours = i64::from(attributes.factor_cooldown_hours.get());
+    let since = factor.trust_since.ok_or(StoreError::Invalid("factor"))?;
+    if is_cooled_down(since, factor.is_bootstrap, hours, work.now) {
+        Ok(())
+    } else {
+        Err(Refusal::FactorTooNew { usable_from: since.after(Span::hours(hours)) }.into())
+    }
+}
+
+/// Checks and spends a proof. Everything else that could refuse the act was checked before, so that
+/// after the comparison only the commit is left.
+///
+/// The outer result rolls back; the inner one is a rejected code whose charge must be committed.
+pub(super) fn prove(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    act: &Act,
+    proof: &Proof,
+) -> Done<Traced<Proven>> {
+    let challenge = open_challenge(work, person, proof)?;
+    let digest = act.digest(work, &person.user.id)?;
+    if !challenge.act_digest.as_deref().is_some_and(|bound| constant_time_eq(bound, &digest)) {
+        return Err(Refusal::ProofMismatch.into());
+    }
+    let facts = work.facts(person.user.clone())?;
+    let own = work.own_audience.clone();
+    let attributes = facts.requirement(work, &[own], None).attributes;
+    let factor = active_factor(work, person)?;
+    let login = act_login(work, &facts, &factor, person);
+    let asked = Asked {
+        login,
+        code: proof.code.get(),
+        factor: Some(&factor),
+        attributes: &attributes,
+        kind: EventKind::CodeVerified,
+        object: challenge.id.to_string(),
+    };
+    match work.ask(asked)? {
+        Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
+        Answered::Rejected(event) => {
+            work.tx.charge_challenge(&challenge, None, &event)?;
+            Ok(Err(Refusal::CodeRejected("the proof's code")))
+        }
+        Answered::Verified(_, event) => {
+            work.tx.charge_challenge(&challenge, Some(work.now), &event)?;
+            Ok(Ok(Proven { factor: factor.id, event }))
+        }
+    }
+}
+
+fn open_challenge(work: &mut Work<'_, '_>, person: &Person, proof: &Proof) -> Done<ChallengeRow> {
+    let challenge = work
+        .tx
+        .find_challenge(&work.tenant, proof.challenge.hash())?
+        .filter(|row| row.purpose == Purpose::Act && row.user_id == person.user.id)
+        .ok_or(Refusal::ChallengeOver("no such act of this person"))?;
+    still_open(challenge.closed_at, challenge.expires_at, challenge.attempts, work.now)
+        .map_err(|_| Refusal::ChallengeOver("closed, expired or out of attempts"))?;
+    Ok(challenge)
+}
+
+fn act_login(work: &mut Work<'_, '_>, facts: &Facts, factor: &FactorRow, person: &Person) -> Login {
+    Login {
+        tenant: work.tenant.clone(),
+        user: person.user.id.clone(),
+        client: person.client.clone(),
+        factor: factor.id.clone(),
+        epoch: facts.user.epoch,
+        event: work.event_id(),
+        at: work.now,
+        primary: Primary { method: PrimaryMethod::Other, at: work.now },
+        grants: Vec::new(),
+    }
+}
+
+/// The proof, or the refusal that says which one is needed.
+pub(super) fn required(proof: Option<&Proof>) -> Done<&Proof> {
+    proof.ok_or_else(|| Refusal::ProofRequired { rule: None, attribute: None }.into())
+}

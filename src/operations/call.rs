@@ -1,0 +1,399 @@
+//! One call of one operation: who presents what, when, with which random bytes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+use super::access::Access;
+use super::{Done, Failure, Pawl, own_audience};
+use crate::mfa::event::{Actor, Event, EventKind};
+use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
+use crate::mfa::refusal::Refusal;
+use crate::mfa::secret::SecretText;
+use crate::mfa::time::Timestamp;
+use crate::mfa::words::{Audience, Role};
+use crate::store::rows::{ClientRow, UserRow};
+use crate::store::seal::{constant_time_eq, sha256};
+use crate::store::{Committed, StoreError, Tx};
+
+/// A person's token, after `token` has checked it. Role, state and epoch are read live.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The token's `tid`.
+    pub tenant: TenantId,
+    /// The token's `sub`.
+    pub user: UserId,
+    /// The token's `client_id`.
+    pub client: ClientId,
+    /// The token's `epoch`.
+    pub epoch: i64,
+}
+
+/// What the caller presented.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// A client key: the id in it and the SHA-256 of its secret.
+    Client {
+        /// Which client it says it is.
+        id: ClientId,
+        /// Of the whole secret part.
+        secret_hash: [u8; 32],
+    },
+    /// A checked token for Pawl's audience.
+    Person(Holder),
+}
+
+/// Random bytes for one call, drawn before its transaction: a closure that runs twice draws the same
+/// ids and secrets twice. Every value is HMAC-SHA-256 of a 256-bit seed and a counter.
+#[derive(Clone)]
+pub struct Entropy(Arc<Zeroizing<[u8; 32]>>);
+
+impl Entropy {
+    /// From 256 random bits.
+    #[must_use]
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self(Arc::new(Zeroizing::new(seed)))
+    }
+
+    fn draw(&self) -> Draw {
+        Draw { key: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()), next: 0 }
+    }
+}
+
+/// The call.
+#[derive(Clone)]
+pub struct Call {
+    /// Who calls.
+    pub presented: Presented,
+    /// When: read once, at the edge.
+    pub now: Timestamp,
+    /// The request's id, for events and the log line.
+    pub request: Arc<str>,
+    /// Its random bytes.
+    pub entropy: Entropy,
+}
+
+impl Call {
+    /// Runs a write operation under the caller's live rights.
+    pub(super) async fn write<T: Send + 'static>(
+        self,
+        pawl: &Pawl,
+        access: &'static Access,
+        operation: impl Fn(&mut Work<'_, '_>) -> Done<T> + Send + 'static,
+    ) -> Done<Committed<T>> {
+        let base = Arc::clone(&pawl.base_url);
+        pawl.store
+            .write(access.name, move |tx| operation(&mut self.begin(tx, access, &base)?))
+            .await
+    }
+
+    /// Runs a read operation under the caller's live rights.
+    pub(super) async fn read<T: Send + 'static>(
+        self,
+        pawl: &Pawl,
+        access: &'static Access,
+        operation: impl Fn(&mut Work<'_, '_>) -> Done<T> + Send + 'static,
+    ) -> Done<T> {
+        let base = Arc::clone(&pawl.base_url);
+        pawl.store.read(access.name, move |tx| operation(&mut self.begin(tx, access, &base)?)).await
+    }
+
+    /// Whether the credential is good for the operation, before its body is looked at.
+    ///
+    /// # Errors
+    /// `unauthenticated` or `forbidden`.
+    pub async fn authenticate(self, pawl: &Pawl, access: &'static Access) -> Done<()> {
+        self.read(pawl, access, |_| Ok(())).await
+    }
+
+    fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
+        let caller = match &self.presented {
+            Presented::Client { id, secret_hash } => client(tx, id, secret_hash, access, self.now)?,
+            Presented::Person(holder) => person(tx, holder, access)?,
+        };
+        let tenant = caller.tenant().clone();
+        let own_audience =
+            own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
+        Ok(Work {
+            tx,
+            tenant,
+            own_audience,
+            caller,
+            now: self.now,
+            request: Arc::clone(&self.request),
+            draw: self.entropy.draw(),
+        })
+    }
+}
+
+fn live_tenant(tx: &mut Tx<'_>, tenant: &TenantId) -> Done<()> {
+    match tx.find_tenant(tenant)? {
+        Some(row) if row.suspended_at.is_none() => Ok(()),
+        Some(_) => Err(Refusal::Unauthenticated("the tenant is suspended").into()),
+        None => Err(Refusal::Unauthenticated("no such tenant").into()),
+    }
+}
+
+/// The same refusal, whichever part is wrong; the hash is compared even for an unknown id.
+fn client(
+    tx: &mut Tx<'_>,
+    id: &ClientId,
+    secret_hash: &[u8; 32],
+    access: &Access,
+    now: Timestamp,
+) -> Done<Caller> {
+    let row = tx.find_client_by_key(id)?;
+    let secrets = tx.live_secrets(id, now)?;
+    let mut known = constant_time_eq(&sha256(b"nobody's secret"), secret_hash);
+    for secret in &secrets {
+        known |= constant_time_eq(&secret.hash, secret_hash);
+    }
+    let row = row
+        .filter(|row| known && row.disabled_at.is_none())
+        .ok_or(Refusal::Unauthenticated("no live client has this key"))?;
+    live_tenant(tx, &row.tenant_id)?;
+    match access.scope {
+        Some(scope) if row.scopes.0.contains(&scope) => Ok(Caller::Client(Box::new(row))),
+        Some(_) => Err(Refusal::Forbidden("the client lacks the scope").into()),
+        None => Err(Refusal::Forbidden("no client may do this").into()),
+    }
+}
+
+fn person(tx: &mut Tx<'_>, holder: &Holder, access: &Access) -> Done<Caller> {
+    live_tenant(tx, &holder.tenant)?;
+    let user = tx
+        .find_user(&holder.tenant, None, &holder.user)?
+        .filter(|user| user.offboarded_at.is_none())
+        .ok_or(Refusal::Unauthenticated("the user is gone"))?;
+    if user.epoch != holder.epoch {
+        return Err(Refusal::Unauthenticated("the token's epoch is stale").into());
+    }
+    let client = tx.find_client(&holder.tenant, &holder.client)?;
+    if client.is_none_or(|client| client.disabled_at.is_some()) {
+        return Err(Refusal::Unauthenticated("the token's client is disabled").into());
+    }
+    let roles = tx.roles_of(&holder.tenant, &holder.user)?;
+    if !access.own_account && !access.roles.iter().any(|role| roles.contains(role)) {
+        return Err(Refusal::Forbidden("the person lacks the role").into());
+    }
+    Ok(Caller::Person(Box::new(Person { user, roles, client: holder.client.clone() })))
+}
+
+/// Who calls, as the transaction found them.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    Client(Box<ClientRow>),
+    Person(Box<Person>),
+    Server(TenantId),
+}
+
+/// A user acting with a Pawl token.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) user: UserRow,
+    pub(super) roles: BTreeSet<Role>,
+    pub(super) client: ClientId,
+}
+
+impl Caller {
+    fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Client(client) => &client.tenant_id,
+            Self::Person(person) => &person.user.tenant_id,
+            Self::Server(tenant) => tenant,
+        }
+    }
+
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Client(client) => Actor::Client(client.id.clone()),
+            Self::Person(person) => Actor::Person(person.user.id.clone(), person.client.clone()),
+            Self::Server(_) => Actor::Server,
+        }
+    }
+}
+
+/// An operation at work: its transaction, under the rights of its caller.
+pub(super) struct Work<'t, 'a> {
+    pub(super) tx: &'t mut Tx<'a>,
+    pub(super) tenant: TenantId,
+    pub(super) own_audience: Audience,
+    pub(super) caller: Caller,
+    pub(super) now: Timestamp,
+    request: Arc<str>,
+    draw: Draw,
+}
+
+/// What an event says, besides who, when and where.
+pub(super) struct Note {
+    kind: EventKind,
+    user: Option<UserId>,
+    object: Option<String>,
+    evaluated: Option<bool>,
+    data: serde_json::Value,
+}
+
+impl Note {
+    pub(super) fn new(kind: EventKind) -> Self {
+        Self { kind, user: None, object: None, evaluated: None, data: serde_json::json!({}) }
+    }
+
+    pub(super) fn user(mut self, user: &UserId) -> Self {
+        self.user = Some(user.clone());
+        self
+    }
+
+    pub(super) fn object(mut self, object: impl ToString) -> Self {
+        self.object = Some(object.to_string());
+        self
+    }
+
+    pub(super) fn evaluated(mut self) -> Self {
+        self.evaluated = Some(true);
+        self
+    }
+
+    pub(super) fn data(mut self, data: serde_json::Value) -> Self {
+        self.data = data;
+        self
+    }
+}
+
+impl<'t, 'a> Work<'t, 'a> {
+    /// The server at work for a tenant: first start and break-glass.
+    pub(super) fn of_server(
+        tx: &'t mut Tx<'a>,
+        tenant: TenantId,
+        base: &str,
+        now: Timestamp,
+        entropy: &Entropy,
+    ) -> Done<Self> {
+        let own_audience =
+            own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
+        let caller = Caller::Server(tenant.clone());
+        let request = Arc::from("command");
+        Ok(Self { tx, tenant, own_audience, caller, now, request, draw: entropy.draw() })
+    }
+
+    /// The calling client, for operations that only clients may call.
+    pub(super) fn client(&self) -> Done<ClientRow> {
+        match &self.caller {
+            Caller::Client(client) => Ok((**client).clone()),
+            Caller::Person(_) | Caller::Server(_) => {
+                Err(Refusal::Forbidden("only a client may do this").into())
+            }
+        }
+    }
+
+    /// The calling person, for operations that only persons may call.
+    pub(super) fn person(&self) -> Done<Person> {
+        match &self.caller {
+            Caller::Person(person) => Ok((**person).clone()),
+            Caller::Client(_) | Caller::Server(_) => {
+                Err(Refusal::Forbidden("only a person may do this").into())
+            }
+        }
+    }
+
+    /// The directory that the caller is bound to: a client's own; a person sees the tenant.
+    pub(super) fn directory(&self) -> Option<DirectoryId> {
+        match &self.caller {
+            Caller::Client(client) => Some(client.directory_id.clone()),
+            Caller::Person(_) | Caller::Server(_) => None,
+        }
+    }
+
+    /// A user that the caller may see; any other does not exist.
+    pub(super) fn user(&mut self, id: &UserId) -> Done<UserRow> {
+        let directory = self.directory();
+        self.tx
+            .find_user(&self.tenant, directory.as_ref(), id)?
+            .ok_or(Failure::Refused(Refusal::NotFound))
+    }
+
+    /// An id that the next event will have.
+    pub(super) fn event_id(&mut self) -> EventId {
+        // The time first, so that the index on ids grows at its end.
+        let mut bytes: [u8; 16] = self.draw.bytes();
+        let millis = self.now.millis().to_be_bytes();
+        for (byte, milli) in bytes.iter_mut().zip(millis.iter().skip(2)) {
+            *byte = *milli;
+        }
+        EventId::from_random(bytes)
+    }
+
+    /// Writes an event.
+    pub(super) fn record(&mut self, note: Note) -> Result<EventId, StoreError> {
+        let id = self.event_id();
+        self.record_as(id.clone(), note)?;
+        Ok(id)
+    }
+
+    /// Writes an event whose id is known beforehand.
+    pub(super) fn record_as(&mut self, id: EventId, note: Note) -> Result<(), StoreError> {
+        let event = Event {
+            id,
+            tenant: self.tenant.clone(),
+            at: self.now,
+            kind: note.kind,
+            actor: self.caller.actor(),
+            user: note.user,
+            object: note.object,
+            evaluated: note.evaluated,
+            data: note.data,
+        };
+        self.tx.record(&event, &self.request)
+    }
+
+    /// Random bytes; at most 32.
+    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        self.draw.bytes()
+    }
+
+    /// A new 256-bit secret with a prefix, and the hash to keep.
+    pub(super) fn secret(&mut self, prefix: &str) -> (SecretText, Vec<u8>) {
+        use base64::Engine as _;
+        let bytes = Zeroizing::new(self.draw.bytes::<32>());
+        let mut text = String::with_capacity(64);
+        text.push_str(prefix);
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
+        let hash = sha256(text.as_bytes()).to_vec();
+        (SecretText::new(text), hash)
+    }
+}
+
+/// The random bytes of one run of a closure.
+struct Draw {
+    key: hmac::Key,
+    next: u64,
+}
+
+impl Draw {
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        const { assert!(N <= 32, "one block of HMAC-SHA-256 is 32 bytes") };
+        let block = hmac::sign(&self.key, &self.next.to_be_bytes());
+        self.next = self.next.saturating_add(1);
+        let mut bytes = [0; N];
+        for (byte, random) in bytes.iter_mut().zip(block.as_ref()) {
+            *byte = *random;
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_draws_the_same_bytes_and_a_second_draw_other_ones() {
+        let entropy = Entropy::new([9; 32]);
+        let (mut first, mut second) = (entropy.draw(), entropy.draw());
+        let a: [u8; 32] = first.bytes();
+        assert_eq!(a, second.bytes::<32>());
+        assert_ne!(a, first.bytes::<32>());
+        assert_ne!(a, Entropy::new([8; 32]).draw().bytes::<32>());
+    }
+}

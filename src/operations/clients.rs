@@ -1,0 +1,312 @@
+//! Clients: the consoles' machine identities. Making one is an override; disabling one tightens.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::acts::{Act, CreateClientAct, Proof, prove, required};
+use super::call::{Caller, Note, Work};
+use super::overrides::{OverrideResult, Plan, WAITING, approvals_needed, file, proceed};
+use super::{Call, Done, Page, Pawl, Shown, answer, cut};
+use crate::mfa::client::{KEY_PREFIX, Scope};
+use crate::mfa::event::EventKind;
+use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId};
+use crate::mfa::overrides::OverrideKind;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::secret::SecretText;
+use crate::mfa::time::{Span, Timestamp};
+use crate::mfa::words::{Audience, DisplayName, Reason, TicketReference};
+use crate::store::rows::{ClientRow, ClientSecretRow, DirectoryRow};
+use crate::store::seal::sha256;
+use crate::store::{Json, StoreError};
+
+/// A new client.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateClient {
+    /// What people call it.
+    pub name: DisplayName,
+    /// The directory that it shares; left out, it gets one of its own. Two clients that share a
+    /// directory mean the same person by the same external id, and so share the factor.
+    #[serde(default)]
+    pub directory_id: Option<DirectoryId>,
+    /// What it may do.
+    #[schema(min_items = 1)]
+    pub scopes: BTreeSet<Scope>,
+    /// The audiences that it may ask tokens for, besides Pawl's own, which every client may.
+    #[schema(max_items = 10)]
+    pub audiences: BTreeSet<Audience>,
+    /// How long its key lives.
+    #[serde(default = "longest_key")]
+    #[schema(minimum = 1, maximum = 90, required = false)]
+    pub key_days: u16,
+    /// Why.
+    pub reason: Reason,
+    /// The number of a ticket in the organization's own system.
+    #[serde(default)]
+    pub ticket_reference: Option<TicketReference>,
+    /// A code of the administrator's factor, for this one act.
+    #[serde(default, skip_serializing)]
+    pub proof: Option<Proof>,
+}
+
+const LONGEST_KEY_DAYS: u16 = 90;
+
+fn longest_key() -> u16 {
+    LONGEST_KEY_DAYS
+}
+
+/// A new client's key, shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClientKey {
+    /// The client.
+    pub client_id: ClientId,
+    /// The key: `Authorization: Bearer …`.
+    pub key: Shown,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// A client.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Client {
+    /// Its id: `client_id` of every token that it asked for.
+    pub id: ClientId,
+    /// What people call it.
+    pub name: DisplayName,
+    /// Its directory.
+    pub directory_id: DirectoryId,
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// The audiences that it may ask tokens for.
+    pub audiences: BTreeSet<Audience>,
+    /// Who made it: a user id, or `server`.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// When it was disabled.
+    pub disabled_at: Option<Timestamp>,
+    /// When the last of its live keys ends.
+    pub key_expires_at: Option<Timestamp>,
+}
+
+/// A page of clients.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClientPage {
+    /// The clients, by id.
+    pub items: Vec<Client>,
+    /// Where the next page begins; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
+    let secrets = work.tx.live_secrets(&row.id, work.now)?;
+    Ok(Client {
+        id: row.id,
+        name: row.name,
+        directory_id: row.directory_id,
+        scopes: row.scopes.0,
+        audiences: row.audiences.0,
+        created_by: row.created_by,
+        created_at: row.created_at,
+        disabled_at: row.disabled_at,
+        key_expires_at: secrets.iter().map(|secret| secret.expires_at).max(),
+    })
+}
+
+/// Makes a client. What a console can do with it weakens nothing, but whoever holds the key can vouch
+/// for passwords: so it is an override.
+///
+/// # Errors
+/// Everything that the protocol can say; only `code-rejected` leaves a trace.
+pub async fn create_client(pawl: &Pawl, call: Call, body: CreateClient) -> Done<OverrideResult> {
+    let committed = call
+        .write(pawl, access::CreateClient::ACCESS, move |work| {
+            let person = work.person()?;
+            check(work, &body)?;
+            let required_approvals = approvals_needed(work, &person, None, 0)?;
+            let act = Act::CreateClientAct(CreateClientAct { body: body.clone() });
+            let proven = match prove(work, &person, &act, required(body.proof.as_ref())?)? {
+                Ok(proven) => proven,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let policy_version = work.tx.current_policy(&work.tenant)?.version;
+            let facts = serde_json::to_value(&body).map_err(|_| StoreError::Invalid("client"))?;
+            let plan = Plan {
+                kind: OverrideKind::Client,
+                user: None,
+                facts,
+                audiences: body.audiences.clone(),
+                reason: body.reason.clone(),
+                ticket_reference: body.ticket_reference.clone(),
+                expires_at: work.now.after(WAITING),
+                required: required_approvals,
+                policy_version,
+                petition: None,
+            };
+            let row = file(work, &person, plan, &proven.event)?;
+            proceed(work, row).map(Ok)
+        })
+        .await?;
+    answer(committed)
+}
+
+fn check(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<()> {
+    let input = |field, reason| Err(Refusal::InvalidInput { field, reason }.into());
+    if body.scopes.is_empty() {
+        return input("scopes", "at least one");
+    }
+    if body.audiences.len() > 10 {
+        return input("audiences", "at most ten");
+    }
+    if !(1..=LONGEST_KEY_DAYS).contains(&body.key_days) {
+        return input("key_days", "1 to 90");
+    }
+    // Pawl's own audiences are its issuers: no registration can claim one, of any tenant.
+    let own = work.own_audience.as_str();
+    let issuers = own.strip_suffix(work.tenant.as_str()).unwrap_or(own);
+    if body.audiences.iter().any(|audience| audience.as_str().starts_with(issuers)) {
+        return Err(Refusal::AudienceReserved.into());
+    }
+    if let Some(id) = &body.directory_id {
+        let directories = work.tx.list_directories(&work.tenant)?;
+        if !directories.iter().any(|directory| directory.id == *id) {
+            return input("directory_id", "no such directory of this tenant");
+        }
+    }
+    Ok(())
+}
+
+/// Writes a client with its first secret, and a directory of its own if it shares none.
+pub(super) fn write(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<ClientKey> {
+    let directory_id = match &body.directory_id {
+        Some(id) => id.clone(),
+        None => add_directory(work, &body.name)?,
+    };
+    let mut random = work.bytes::<16>();
+    let id = ClientId::from_random(random);
+    random.fill(0);
+    let data = serde_json::json!({ "scopes": body.scopes, "audiences": body.audiences });
+    let event = work.record(Note::new(EventKind::ClientCreated).object(&id).data(data))?;
+    let created_by = match &work.caller {
+        Caller::Person(person) => person.user.id.to_string(),
+        Caller::Client(_) => return Err(Refusal::Forbidden("no client makes clients").into()),
+        Caller::Server(_) => "server".to_owned(),
+    };
+    work.tx.insert_client(ClientRow {
+        tenant_id: work.tenant.clone(),
+        id: id.clone(),
+        directory_id,
+        name: body.name.clone(),
+        scopes: Json(body.scopes.clone()),
+        audiences: Json(body.audiences.clone()),
+        created_by,
+        created_at: work.now,
+        disabled_at: None,
+        event_id: event.clone(),
+    })?;
+    let (secret, _) = work.secret("");
+    let expires_at = work.now.after(Span::hours(24 * i64::from(body.key_days)));
+    let secret_id = ClientSecretId::from_random(work.bytes());
+    work.tx.insert_client_secret(ClientSecretRow {
+        tenant_id: work.tenant.clone(),
+        id: secret_id,
+        client_id: id.clone(),
+        hash: sha256(secret.expose().as_bytes()).to_vec(),
+        created_at: work.now,
+        expires_at,
+        revoked_at: None,
+        event_id: event,
+    })?;
+    let name = id.as_str().trim_start_matches("cli_");
+    let key = SecretText::new(format!("{KEY_PREFIX}{name}_{}", secret.expose()));
+    Ok(ClientKey { client_id: id, key: Shown::new(key), expires_at })
+}
+
+pub(super) fn add_directory(work: &mut Work<'_, '_>, name: &DisplayName) -> Done<DirectoryId> {
+    let id = DirectoryId::from_random(work.bytes());
+    let event = work.record(Note::new(EventKind::DirectoryCreated).object(&id))?;
+    work.tx.insert_directory(DirectoryRow {
+        tenant_id: work.tenant.clone(),
+        id: id.clone(),
+        name: name.clone(),
+        created_at: work.now,
+        event_id: event,
+    })?;
+    Ok(id)
+}
+
+/// Disables a client, for good: its next request is refused, on every process.
+///
+/// # Errors
+/// `not-found`; `client-disabled` if it was; `last-client` if no client could pass on a login any more.
+pub async fn disable_client(pawl: &Pawl, call: Call, id: ClientId) -> Done<Client> {
+    let committed = call
+        .write(pawl, access::DisableClient::ACCESS, move |work| {
+            let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+            if row.disabled_at.is_some() {
+                return Err(Refusal::ClientDisabled.into());
+            }
+            if !another_login_client(work, &id)? {
+                return Err(Refusal::LastClient.into());
+            }
+            disable(work, &id)?;
+            let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+            view(work, row)
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
+    let event = work.record(Note::new(EventKind::ClientDisabled).object(id))?;
+    if work.tx.disable_client(&work.tenant, id, work.now, &event)? {
+        Ok(())
+    } else {
+        Err(StoreError::Guard("clients", 0).into())
+    }
+}
+
+/// Whether a client besides `id` has a live key and may pass on logins: every client may ask for
+/// Pawl's own audience, so its administrators can still come to a token.
+pub(super) fn another_login_client(work: &mut Work<'_, '_>, id: &ClientId) -> Done<bool> {
+    for row in work.tx.list_clients(&work.tenant, "", i64::from(u16::MAX))? {
+        if row.id != *id
+            && row.disabled_at.is_none()
+            && row.scopes.0.contains(&Scope::Login)
+            && !work.tx.live_secrets(&row.id, work.now)?.is_empty()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A client by id.
+///
+/// # Errors
+/// `not-found`.
+pub async fn get_client(pawl: &Pawl, call: Call, id: ClientId) -> Done<Client> {
+    call.read(pawl, access::GetClient::ACCESS, move |work| {
+        let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+        view(work, row)
+    })
+    .await
+}
+
+/// A page of clients, by id.
+///
+/// # Errors
+/// None of its own.
+pub async fn list_clients(pawl: &Pawl, call: Call, page: Page) -> Done<ClientPage> {
+    call.read(pawl, access::ListClients::ACCESS, move |work| {
+        let after = page.after.clone().unwrap_or_default();
+        let rows = work.tx.list_clients(&work.tenant, &after, page.limit + 1)?;
+        let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
+        let items = rows.into_iter().map(|row| view(work, row)).collect::<Done<_>>()?;
+        Ok(ClientPage { items, next_cursor })
+    })
+    .await
+}

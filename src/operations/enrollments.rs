@@ -1,0 +1,504 @@
+//! Enrollments: a secret is made, shown once, and bound by its first code.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::acts::{Act, BeginRotationAct, Proof, SharedCode, prove, required};
+use super::call::{Note, Work};
+use super::codes::{Answered, Asked, limits, parameters};
+use super::evaluations::may_begin;
+use super::standing::Facts;
+use super::verifications::{LoginOf, address, issue, live_challenge, live_user, login};
+use super::{Call, Done, Handle, Pawl, Shown, Traced, answer, recovery};
+use crate::mfa::challenge::{Authority, ENROLLMENT_LIFE, EnrollmentAuthority, Purpose, still_open};
+use crate::mfa::event::EventKind;
+use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod, VerifiedFactor};
+use crate::mfa::ids::{ClientId, EnrollmentId, EventId, FactorId, RecoveryCodeId, UserId};
+use crate::mfa::qr;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::secret::{SecretText, Seed};
+use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
+use crate::mfa::totp::{Algorithm, Parameters};
+use crate::mfa::words::Audience;
+use crate::store::rows::{ChallengeRow, EnrollmentRow, FactorRow};
+use crate::store::{Committed, Json, StoreError};
+
+/// The beginning of an enrollment.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginEnrollment {
+    /// The challenge from `evaluateLogin` or `useRecoveryCode`. It is consumed.
+    pub challenge: Handle,
+    /// `SHA1` if left out: what every authenticator can do.
+    #[serde(default)]
+    pub algorithm: Option<Algorithm>,
+}
+
+/// The first code of a new factor.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmEnrollment {
+    /// The enrollment's handle.
+    pub enrollment: Handle,
+    /// A code from the new secret.
+    pub code: SharedCode,
+}
+
+/// An enrollment to give up.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelEnrollment {
+    /// The enrollment's handle.
+    pub enrollment: Handle,
+}
+
+/// The beginning of a rotation: the old factor works until the new one is confirmed.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginRotation {
+    /// `SHA1` if left out.
+    #[serde(default)]
+    pub algorithm: Option<Algorithm>,
+    /// A code of the old factor, for this one act.
+    #[serde(default, skip_serializing)]
+    pub proof: Option<Proof>,
+}
+
+/// A QR code of the `otpauth://` URI.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QrCode {
+    /// An SVG document.
+    pub svg: Shown,
+    /// A PNG file in base64.
+    pub png_base64: Shown,
+}
+
+/// A new secret, shown once, to the one who scans it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EnrollmentSecret {
+    /// The handle for `confirmEnrollment`.
+    pub enrollment: Shown,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// The secret in base32, for typing.
+    pub secret: Shown,
+    /// The secret for an authenticator.
+    pub otpauth_uri: Shown,
+    /// The same as a picture.
+    pub qr: QrCode,
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// Digits of a code.
+    #[schema(minimum = 6, maximum = 8)]
+    pub digits: i32,
+    /// Seconds of a step.
+    #[schema(minimum = 30, maximum = 30)]
+    pub period: i32,
+}
+
+/// An enrollment as its transaction left it.
+pub(super) struct Begun {
+    handle: SecretText,
+    expires_at: Timestamp,
+    seed: Seed,
+    issuer: String,
+    account: String,
+    parameters: Parameters,
+}
+
+impl Begun {
+    /// Draws the picture, outside of any transaction.
+    pub(super) fn show(self) -> Done<EnrollmentSecret> {
+        use base64::Engine as _;
+        let uri = self.seed.otpauth_uri(&self.issuer, &self.account, self.parameters);
+        let images = qr::render(uri.expose()).map_err(|_| StoreError::Invalid("QR code"))?;
+        let png = base64::engine::general_purpose::STANDARD.encode(images.png.expose());
+        Ok(EnrollmentSecret {
+            enrollment: Shown::new(self.handle),
+            expires_at: self.expires_at,
+            secret: Shown::new(self.seed.base32()),
+            otpauth_uri: Shown::new(uri),
+            qr: QrCode {
+                svg: Shown::new(images.svg),
+                png_base64: Shown::new(SecretText::new(png)),
+            },
+            algorithm: self.parameters.algorithm,
+            digits: i32::from(self.parameters.digits.count()),
+            period: i32::try_from(PERIOD_SECONDS).unwrap_or(30),
+        })
+    }
+}
+
+/// What gives the right to an enrollment, and what it inherits.
+pub(super) struct Right<'a> {
+    pub(super) client: &'a ClientId,
+    pub(super) authority: EnrollmentAuthority,
+    pub(super) authority_id: Option<String>,
+    pub(super) audiences: Vec<Audience>,
+    pub(super) primary: Primary,
+    pub(super) algorithm: Option<Algorithm>,
+    /// Whether the factor can weaken without cooling down.
+    pub(super) is_bootstrap: bool,
+}
+
+/// Begins an enrollment with a challenge, which it consumes.
+///
+/// # Errors
+/// `challenge-over`, `already-enrolled`, `ticket-required`.
+pub async fn begin_enrollment(
+    pawl: &Pawl,
+    call: Call,
+    request: BeginEnrollment,
+) -> Done<EnrollmentSecret> {
+    let committed = call
+        .write(pawl, access::BeginEnrollment::ACCESS, move |work| {
+            let client = work.client()?;
+            let (challenge, facts) = beginning(work, &request.challenge, &client.id)?;
+            let event = work.event_id();
+            let right = Right {
+                client: &client.id,
+                authority: match challenge.purpose {
+                    Purpose::Recover => EnrollmentAuthority::Recovery,
+                    Purpose::Login | Purpose::Enroll | Purpose::Act => EnrollmentAuthority::First,
+                },
+                authority_id: challenge.recovery_code_id.as_ref().map(ToString::to_string),
+                audiences: challenge.audiences.0.clone(),
+                primary: challenge.primary(),
+                algorithm: request.algorithm,
+                is_bootstrap: false,
+            };
+            let begun = begin(work, &facts, right, event.clone())?;
+            work.tx.close_challenge(&challenge, work.now, &event)?;
+            Ok(begun)
+        })
+        .await?;
+    committed.into_inner().show()
+}
+
+/// The challenge with which an enrollment may begin, and its user's facts.
+fn beginning(
+    work: &mut Work<'_, '_>,
+    handle: &Handle,
+    client: &ClientId,
+) -> Done<(ChallengeRow, Facts)> {
+    let recovering = work
+        .tx
+        .find_challenge(&work.tenant, handle.hash())?
+        .is_some_and(|row| row.purpose == Purpose::Recover);
+    let purpose = if recovering { Purpose::Recover } else { Purpose::Enroll };
+    let challenge = live_challenge(work, handle, client, purpose)?;
+    let facts = live_user(work, &challenge)?;
+    if recovering {
+        return Ok((challenge, facts));
+    }
+    let requirement = facts.requirement(work, &challenge.audiences.0, address(&challenge));
+    if facts.factor.is_some() {
+        Err(Refusal::AlreadyEnrolled.into())
+    } else if may_begin(&facts, &requirement) {
+        Ok((challenge, facts))
+    } else {
+        Err(Refusal::TicketRequired.into())
+    }
+}
+
+/// Makes the pending factor and its enrollment; an earlier pending one is given up.
+pub(super) fn begin(
+    work: &mut Work<'_, '_>,
+    facts: &Facts,
+    right: Right<'_>,
+    event: EventId,
+) -> Done<Begun> {
+    let user = &facts.user;
+    let attributes = facts.requirement(work, &right.audiences, None).attributes;
+    let algorithm = right.algorithm.unwrap_or(Algorithm::Sha1);
+    let parameters = parameters(algorithm, i64::from(attributes.digits.get()))?;
+    let factor = FactorId::from_random(work.bytes());
+    give_up_pending(work, facts)?;
+    let data = serde_json::json!({ "authority": right.authority, "factor": factor });
+    let note = Note::new(EventKind::EnrollmentBegun).user(&user.id).object(&factor);
+    work.record_as(event.clone(), note.data(data))?;
+    let seed = pend(work, &facts.user.id, &factor, parameters, &event, right.is_bootstrap)?;
+    let (handle, hash) = work.secret("men_");
+    let expires_at = work.now.after(ENROLLMENT_LIFE);
+    let id = EnrollmentId::from_random(work.bytes());
+    work.tx.insert_enrollment(EnrollmentRow {
+        tenant_id: work.tenant.clone(),
+        id,
+        hash,
+        user_id: user.id.clone(),
+        client_id: Some(right.client.clone()),
+        factor_id: factor,
+        authority: right.authority,
+        authority_id: right.authority_id,
+        audiences: Json(right.audiences),
+        primary_method: right.primary.method,
+        primary_at: right.primary.at,
+        attempts: 0,
+        created_at: work.now,
+        expires_at,
+        closed_at: None,
+        event_id: event,
+    })?;
+    let tenant = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
+    let issuer = tenant.name.as_str().to_owned();
+    let account = user.display_name.as_str().to_owned();
+    Ok(Begun { handle, expires_at, seed, issuer, account, parameters })
+}
+
+/// Writes a pending factor with a new seed.
+pub(super) fn pend(
+    work: &mut Work<'_, '_>,
+    user: &UserId,
+    id: &FactorId,
+    parameters: Parameters,
+    event: &EventId,
+    is_bootstrap: bool,
+) -> Done<Seed> {
+    let seed = Seed::from_random(work.bytes());
+    let nonce = work.bytes();
+    let row = FactorRow {
+        tenant_id: work.tenant.clone(),
+        id: id.clone(),
+        user_id: user.clone(),
+        kind: FactorKind::Totp,
+        state: FactorState::Pending,
+        algorithm: parameters.algorithm,
+        digits: i64::from(parameters.digits.count()),
+        sealed: None,
+        created_at: work.now,
+        activated_at: None,
+        trust_since: None,
+        is_bootstrap,
+        exposed_to: None,
+        rotate_by: None,
+        ended_at: None,
+        end_authority: None,
+        end_authority_id: None,
+        event_id: event.clone(),
+    };
+    work.tx.insert_factor(row, seed.expose(), nonce)?;
+    Ok(seed)
+}
+
+/// Gives up the user's pending factor, if there is one.
+pub(super) fn give_up_pending(work: &mut Work<'_, '_>, facts: &Facts) -> Done<()> {
+    let user = &facts.user.id;
+    if let Some(pending) = work.tx.pending_factor(&work.tenant, user)? {
+        let note = Note::new(EventKind::EnrollmentCancelled).user(user).object(&pending.id);
+        let event = work.record(note)?;
+        work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, &event)?;
+        work.tx.drop_pending_factor(&pending, work.now, &event)?;
+    }
+    Ok(())
+}
+
+/// Gives up an enrollment; its secret is destroyed.
+///
+/// # Errors
+/// `enrollment-over`.
+pub async fn cancel_enrollment(pawl: &Pawl, call: Call, request: CancelEnrollment) -> Done<()> {
+    let committed = call
+        .write(pawl, access::CancelEnrollment::ACCESS, move |work| {
+            let client = work.client()?;
+            let enrollment = live_enrollment(work, &request.enrollment, &client.id)?;
+            let user = work
+                .tx
+                .find_user(&work.tenant, None, &enrollment.user_id)?
+                .ok_or(Refusal::EnrollmentOver("the user is gone"))?;
+            let facts = work.facts(user)?;
+            // The first administrator's secret was printed once: no console can throw it away.
+            if enrollment.authority == EnrollmentAuthority::Bootstrap {
+                let note = Note::new(EventKind::EnrollmentCancelled).user(&enrollment.user_id);
+                let event = work.record(note.object(&enrollment.id))?;
+                return Ok(work.tx.charge_enrollment(&enrollment, Some(work.now), &event)?);
+            }
+            give_up_pending(work, &facts)
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+fn live_enrollment(
+    work: &mut Work<'_, '_>,
+    handle: &Handle,
+    client: &ClientId,
+) -> Done<EnrollmentRow> {
+    let enrollment = work
+        .tx
+        .find_enrollment(&work.tenant, handle.hash())?
+        .filter(|row| row.client_id.as_ref() == Some(client))
+        .ok_or(Refusal::EnrollmentOver("unknown or foreign"))?;
+    still_open(enrollment.closed_at, enrollment.expires_at, enrollment.attempts, work.now)
+        .map_err(|_| Refusal::EnrollmentOver("closed, expired or out of attempts"))?;
+    Ok(enrollment)
+}
+
+/// What a confirmed enrollment led to, besides the tokens.
+#[derive(Debug, Serialize)]
+pub struct Confirmed {
+    /// Ten new recovery codes.
+    pub recovery_codes: Vec<Shown>,
+}
+
+/// The proof and what goes with it.
+pub type Outcome = Traced<(VerifiedFactor, Confirmed)>;
+
+/// Binds a pending factor by its first code, which counts as used. What it replaces ends in the same
+/// transaction.
+///
+/// # Errors
+/// `enrollment-over` and `too-many-attempts`, which change nothing.
+pub async fn confirm_enrollment(
+    pawl: &Pawl,
+    call: Call,
+    request: ConfirmEnrollment,
+) -> Done<Committed<Outcome>> {
+    call.write(pawl, access::ConfirmEnrollment::ACCESS, move |work| {
+        let client = work.client()?;
+        let enrollment = live_enrollment(work, &request.enrollment, &client.id)?;
+        let user = work
+            .tx
+            .find_user(&work.tenant, None, &enrollment.user_id)?
+            .filter(|user| user.offboarded_at.is_none())
+            .ok_or(Refusal::EnrollmentOver("the user is gone"))?;
+        let facts = work.facts(user)?;
+        let pending = work
+            .tx
+            .pending_factor(&work.tenant, &facts.user.id)?
+            .filter(|factor| factor.id == enrollment.factor_id)
+            .ok_or(Refusal::EnrollmentOver("its secret is gone"))?;
+        let replaces = match facts.factor {
+            Some(_) => Some(replacing(&enrollment, &pending)?),
+            None => None,
+        };
+        confirm(work, &facts, (&enrollment, replaces), &pending, &request.code)
+    })
+    .await
+}
+
+fn confirm(
+    work: &mut Work<'_, '_>,
+    facts: &Facts,
+    (enrollment, replaces): (&EnrollmentRow, Option<Authority>),
+    pending: &FactorRow,
+    code: &SharedCode,
+) -> Done<Outcome> {
+    let attributes = facts.requirement(work, &enrollment.audiences.0, None).attributes;
+    let client = enrollment.client_id.as_ref().ok_or(StoreError::Invalid("enrollment"))?;
+    let about = LoginOf {
+        client,
+        audiences: &enrollment.audiences.0,
+        address: None,
+        primary: enrollment.primary(),
+        // Binding raises the epoch; the tokens must carry the new one.
+        epoch: facts.user.epoch.saturating_add(1),
+    };
+    let asked = Asked {
+        login: login(work, facts, pending.id.clone(), about),
+        code: code.get(),
+        factor: Some(pending),
+        attributes: &attributes,
+        kind: EventKind::EnrollmentConfirmed,
+        object: enrollment.id.to_string(),
+    };
+    match work.ask(asked)? {
+        Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
+        Answered::Rejected(event) => {
+            work.tx.charge_enrollment(enrollment, None, &event)?;
+            Ok(Err(Refusal::CodeRejected("wrong, replayed or expired")))
+        }
+        Answered::Verified(proof, event) => {
+            work.tx.charge_enrollment(enrollment, Some(work.now), &event)?;
+            bind(work, facts, (enrollment, replaces), pending, &event)?;
+            issue(work, &proof, &event)?;
+            let codes = recovery::replace_codes(work, &facts.user.id)?;
+            if matches!(enrollment.authority, EnrollmentAuthority::Ticket) {
+                work.lift_block(&facts.user.id, limits(&attributes), &event)?;
+            }
+            Ok(Ok((proof, Confirmed { recovery_codes: codes })))
+        }
+    }
+}
+
+/// Ends what the new factor replaces, then binds it.
+fn bind(
+    work: &mut Work<'_, '_>,
+    facts: &Facts,
+    (enrollment, replaces): (&EnrollmentRow, Option<Authority>),
+    pending: &FactorRow,
+    event: &EventId,
+) -> Done<()> {
+    let mut trust_since = work.now;
+    if let (Some(old), Some(authority)) = (&facts.factor, replaces) {
+        if let Authority::Replacement(_) = authority {
+            // A rotation proven by the old factor inherits the age of the trust chain.
+            trust_since = old.trust_since.unwrap_or(work.now);
+        }
+        let note = Note::new(EventKind::FactorEnded).user(&facts.user.id).object(&old.id);
+        let ended = work.record(note)?;
+        work.tx.end_factor(old, &authority, work.now, &ended)?;
+    }
+    work.tx.activate_factor(pending, work.now, trust_since, event)?;
+    work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, event)?;
+    let by_ticket = match enrollment.authority {
+        EnrollmentAuthority::Ticket | EnrollmentAuthority::Bootstrap => true,
+        EnrollmentAuthority::First
+        | EnrollmentAuthority::Rotation
+        | EnrollmentAuthority::Recovery => false,
+    };
+    Ok(work.tx.mark_enrolled(&facts.user, by_ticket, event)?)
+}
+
+fn replacing(enrollment: &EnrollmentRow, pending: &FactorRow) -> Done<Authority> {
+    match enrollment.authority {
+        EnrollmentAuthority::Rotation => Ok(Authority::Replacement(pending.id.clone())),
+        EnrollmentAuthority::Recovery => {
+            let id = enrollment.authority_id.as_deref().unwrap_or_default();
+            let id = RecoveryCodeId::parse(id).map_err(|_| StoreError::Invalid("enrollment"))?;
+            Ok(Authority::Recovery(id))
+        }
+        EnrollmentAuthority::First
+        | EnrollmentAuthority::Ticket
+        | EnrollmentAuthority::Bootstrap => {
+            Err(Refusal::EnrollmentOver("another factor was bound meanwhile").into())
+        }
+    }
+}
+
+/// Begins the replacement of the calling person's own factor, which works until the new one is
+/// confirmed. Always possible, whatever the policy says.
+///
+/// # Errors
+/// `proof-required` and what a proof can be refused for.
+pub async fn begin_rotation(
+    pawl: &Pawl,
+    call: Call,
+    request: BeginRotation,
+) -> Done<EnrollmentSecret> {
+    let committed = call
+        .write(pawl, access::BeginRotation::ACCESS, move |work| {
+            let person = work.person()?;
+            let proof = required(request.proof.as_ref())?;
+            let act = Act::BeginRotationAct(BeginRotationAct { body: request.clone() });
+            let proven = match prove(work, &person, &act, proof)? {
+                Ok(proven) => proven,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let facts = work.facts(person.user.clone())?;
+            let right = Right {
+                client: &person.client,
+                authority: EnrollmentAuthority::Rotation,
+                authority_id: Some(proven.factor.to_string()),
+                audiences: vec![work.own_audience.clone()],
+                // Nobody vouched for a password at this act.
+                primary: Primary { method: PrimaryMethod::Other, at: work.now },
+                algorithm: request.algorithm,
+                is_bootstrap: false,
+            };
+            let event = work.event_id();
+            begin(work, &facts, right, event).map(Ok)
+        })
+        .await?;
+    answer(committed)?.show()
+}

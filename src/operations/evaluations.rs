@@ -1,0 +1,395 @@
+//! `evaluateLogin`: this user passed the primary login; what now?
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::call::{Note, Work};
+use super::standing::Facts;
+use super::union::union;
+use super::users::{self, Identity};
+use super::{Call, Done, Failure, Pawl, Shown};
+use crate::mfa::challenge::{
+    CHALLENGE_LIFE, ENROLLMENT_LIFE, EnrollmentAuthority, PRIMARY_AGE, Purpose, is_fresh,
+};
+use crate::mfa::decision::{Decision, DeniedBecause, decide, may_self_enroll};
+use crate::mfa::event::EventKind;
+use crate::mfa::factor::{Primary, PrimaryMethod};
+use crate::mfa::ids::{ChallengeId, EnrollmentId, EventId, OverrideId, UserId};
+use crate::mfa::policy::join::{Because, Requirement};
+use crate::mfa::refusal::Refusal;
+use crate::mfa::time::Timestamp;
+use crate::mfa::words::{Audience, DisplayName, ExternalId, Group};
+use crate::store::rows::{ChallengeRow, ClientRow, EnrollmentRow};
+use crate::store::{Json, StoreError};
+
+/// How and when the console's primary login was done.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrimaryLogin {
+    /// How.
+    pub method: PrimaryMethod,
+    /// When: at most 5 minutes ago and 30 seconds ahead.
+    pub at: Timestamp,
+}
+
+/// A user who passed a console's primary login.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateLogin {
+    /// The console's own immutable id of the user.
+    pub external_id: ExternalId,
+    /// What people call the user.
+    pub display_name: DisplayName,
+    /// The user's groups at the console: absent means unknown, `[]` means none. They can only add
+    /// strictness.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    pub groups: Option<BTreeSet<Group>>,
+    /// Who tokens are wanted for, one to three; each of the client's audiences, or Pawl's own.
+    #[schema(min_items = 1, max_items = 3)]
+    pub audiences: Vec<Audience>,
+    /// The primary login.
+    pub primary_login: PrimaryLogin,
+    /// Where the user comes from, as the console saw it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 45)]
+    pub address: Option<IpAddr>,
+}
+
+/// An open challenge.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenChallenge {
+    /// The handle: single use, useless as a bearer token.
+    pub handle: Shown,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// An enrollment whose secret was shown before, waiting for its first code.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenEnrollment {
+    /// The handle for `confirmEnrollment`.
+    pub handle: Shown,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// What the user must do soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Obligation {
+    /// Replace the authenticator: somebody else saw its secret, or the policy asks for more digits.
+    Rotate,
+}
+
+macro_rules! decisions {
+    ($($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $field_about:literal])+ $field:ident: $type:ty,)* })+) => {$(
+        $(#[doc = $about])+
+        #[derive(Debug, Serialize, ToSchema)]
+        pub struct $name {
+            /// The user: `sub` of every token.
+            pub user_id: UserId,
+            /// For each attribute, which rule gave its value.
+            pub because: Vec<Because>,
+            $($(#[doc = $field_about])+ pub $field: $type,)*
+        }
+    )+};
+}
+
+decisions! {
+    /// Refuse the login.
+    DeniedDecision {
+        /// Why.
+        reason: DeniedBecause,
+    }
+    /// Own session only, under an administrator's override: no Pawl token.
+    ExemptDecision {
+        /// The override.
+        override_id: OverrideId,
+        /// When it ends.
+        until: Timestamp,
+        /// For a user who has a factor and wants a token all the same.
+        challenge: Option<OpenChallenge>,
+    }
+    /// Ask for the code, then `verifyCode`.
+    ChallengeDecision {
+        /// The challenge.
+        challenge: OpenChallenge,
+        /// What the user must do soon.
+        obligations: Vec<Obligation>,
+    }
+    /// The factor is suspended: `useRecoveryCode`, or the administrator.
+    RecoverDecision {
+        /// The challenge for `useRecoveryCode`.
+        challenge: OpenChallenge,
+    }
+    /// The user must enroll now: `beginEnrollment` with the challenge, or, if the secret was shown
+    /// before, `confirmEnrollment` with the enrollment.
+    EnrollDecision {
+        /// The challenge for `beginEnrollment`.
+        challenge: Option<OpenChallenge>,
+        /// The waiting enrollment: the first administrator's.
+        enrollment: Option<OpenEnrollment>,
+    }
+    /// The user must enroll and needs a ticket: "ask your administrator".
+    TicketRequiredDecision {
+        /// The challenge for `redeemTicket`.
+        challenge: OpenChallenge,
+    }
+    /// Own session only: no Pawl token.
+    NotRequiredDecision {
+        /// For a user who wants to enroll all the same.
+        challenge: Option<OpenChallenge>,
+    }
+}
+
+union! {
+    /// What must happen at this login. "Own session only" means that there is no Pawl token, so
+    /// downstream audiences refuse.
+    #[derive(Debug, Serialize)]
+    Evaluation by "decision" {
+        /// Off-boarded, or a service account.
+        Denied(DeniedDecision) = "denied",
+        /// An override is in force.
+        Exempt(ExemptDecision) = "exempt",
+        /// A factor is active.
+        Challenge(ChallengeDecision) = "challenge",
+        /// The factor is suspended.
+        Recover(RecoverDecision) = "recover",
+        /// No factor, and the user may enroll now.
+        Enroll(EnrollDecision) = "enroll",
+        /// No factor, and only a ticket lets the user enroll.
+        TicketRequired(TicketRequiredDecision) = "ticket_required",
+        /// Optional, and no factor.
+        NotRequired(NotRequiredDecision) = "not_required",
+    }
+}
+
+/// Evaluates one login.
+///
+/// # Errors
+/// `stale-primary-login`, `audience-not-registered`.
+pub async fn evaluate_login(pawl: &Pawl, call: Call, request: EvaluateLogin) -> Done<Evaluation> {
+    let committed = call
+        .write(pawl, access::EvaluateLogin::ACCESS, move |work| {
+            let mut outcomes = evaluate_logins(work, std::slice::from_ref(&request));
+            outcomes.pop().unwrap_or(Err(Failure::Store(StoreError::Busy)))
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+/// The slice form: outcomes in the order of the requests.
+fn evaluate_logins(work: &mut Work<'_, '_>, requests: &[EvaluateLogin]) -> Vec<Done<Evaluation>> {
+    requests.iter().map(|request| evaluate_one(work, request)).collect()
+}
+
+fn evaluate_one(work: &mut Work<'_, '_>, request: &EvaluateLogin) -> Done<Evaluation> {
+    let client = work.client()?;
+    let primary = Primary { method: request.primary_login.method, at: request.primary_login.at };
+    if !is_fresh(primary, work.now) {
+        return Err(Refusal::StalePrimaryLogin.into());
+    }
+    check_audiences(work, &client, &request.audiences)?;
+    let identity = Identity {
+        external_id: request.external_id.clone(),
+        display_name: request.display_name.clone(),
+        kind: None,
+        groups: request.groups.clone(),
+    };
+    let user = users::know(work, &client, &identity)?;
+    let facts = work.facts(user)?;
+    let requirement = facts.requirement(work, &request.audiences, request.address);
+    let decision = decide(&requirement, &facts.standing, &request.audiences, work.now);
+    let opening = Opening { client: &client, request, primary, facts: &facts };
+    opening.answer(work, &requirement, decision)
+}
+
+fn check_audiences(work: &Work<'_, '_>, client: &ClientRow, audiences: &[Audience]) -> Done<()> {
+    let distinct: BTreeSet<&Audience> = audiences.iter().collect();
+    if audiences.is_empty() || audiences.len() > 3 || distinct.len() != audiences.len() {
+        let reason = "one to three different audiences";
+        return Err(Refusal::InvalidInput { field: "audiences", reason }.into());
+    }
+    let known = |audience: &Audience| {
+        *audience == work.own_audience || client.audiences.0.contains(audience)
+    };
+    if audiences.iter().all(known) { Ok(()) } else { Err(Refusal::AudienceNotRegistered.into()) }
+}
+
+/// What an answer is made from.
+struct Opening<'a> {
+    client: &'a ClientRow,
+    request: &'a EvaluateLogin,
+    primary: Primary,
+    facts: &'a Facts,
+}
+
+impl Opening<'_> {
+    fn answer(
+        &self,
+        work: &mut Work<'_, '_>,
+        requirement: &Requirement,
+        decision: Decision,
+    ) -> Done<Evaluation> {
+        let user_id = self.facts.user.id.clone();
+        let because = requirement.because.clone();
+        Ok(match decision {
+            Decision::Denied(reason) => {
+                self.note(work, "denied", EventKind::LoginEvaluated, None)?;
+                Evaluation::Denied(DeniedDecision { user_id, because, reason })
+            }
+            Decision::Exempt { override_id, until, challenge } => {
+                let event =
+                    self.note(work, "exempt", EventKind::LoginExempt, Some(&override_id))?;
+                let challenge = self.open_if(work, challenge, Purpose::Login, &event)?;
+                let exempt = ExemptDecision { user_id, because, override_id, until, challenge };
+                Evaluation::Exempt(exempt)
+            }
+            Decision::Challenge => {
+                let event = self.note(work, "challenge", EventKind::ChallengeOpened, None)?;
+                let challenge = self.open(work, Purpose::Login, &event)?;
+                let obligations = obligations(self.facts, requirement);
+                let needed = ChallengeDecision { user_id, because, challenge, obligations };
+                Evaluation::Challenge(needed)
+            }
+            Decision::Recover => {
+                let event = self.note(work, "recover", EventKind::ChallengeOpened, None)?;
+                let challenge = self.open(work, Purpose::Login, &event)?;
+                Evaluation::Recover(RecoverDecision { user_id, because, challenge })
+            }
+            Decision::Enroll => {
+                let event = self.note(work, "enroll", EventKind::LoginEvaluated, None)?;
+                let enrollment = self.waiting(work, &event)?;
+                let begins = enrollment.is_none();
+                let challenge = self.open_if(work, begins, Purpose::Enroll, &event)?;
+                Evaluation::Enroll(EnrollDecision { user_id, because, challenge, enrollment })
+            }
+            Decision::TicketRequired => {
+                let event = self.note(work, "ticket_required", EventKind::LoginEvaluated, None)?;
+                let challenge = self.open(work, Purpose::Enroll, &event)?;
+                let needed = TicketRequiredDecision { user_id, because, challenge };
+                Evaluation::TicketRequired(needed)
+            }
+            Decision::NotRequired { may_enroll } => {
+                let event = self.note(work, "not_required", EventKind::LoginEvaluated, None)?;
+                let challenge = self.open_if(work, may_enroll, Purpose::Enroll, &event)?;
+                Evaluation::NotRequired(NotRequiredDecision { user_id, because, challenge })
+            }
+        })
+    }
+
+    fn note(
+        &self,
+        work: &mut Work<'_, '_>,
+        decision: &str,
+        kind: EventKind,
+        by: Option<&OverrideId>,
+    ) -> Result<EventId, StoreError> {
+        let data = serde_json::json!({
+            "decision": decision,
+            "audiences": self.request.audiences,
+            "policy_version": self.facts.policy.version,
+        });
+        let note = Note::new(kind).user(&self.facts.user.id).data(data);
+        work.record(match by {
+            Some(id) => note.object(id),
+            None => note,
+        })
+    }
+
+    fn open_if(
+        &self,
+        work: &mut Work<'_, '_>,
+        wanted: bool,
+        purpose: Purpose,
+        event: &EventId,
+    ) -> Done<Option<OpenChallenge>> {
+        if wanted { self.open(work, purpose, event).map(Some) } else { Ok(None) }
+    }
+
+    fn open(
+        &self,
+        work: &mut Work<'_, '_>,
+        purpose: Purpose,
+        event: &EventId,
+    ) -> Done<OpenChallenge> {
+        let (handle, hash) = work.secret("mch_");
+        let expires_at = work.now.after(CHALLENGE_LIFE);
+        let id = ChallengeId::from_random(work.bytes());
+        work.tx.insert_challenge(ChallengeRow {
+            tenant_id: work.tenant.clone(),
+            id,
+            hash,
+            user_id: self.facts.user.id.clone(),
+            client_id: self.client.id.clone(),
+            purpose,
+            audiences: Json(self.request.audiences.clone()),
+            primary_method: self.primary.method,
+            primary_at: self.primary.at,
+            address: self.request.address.map(|address| address.to_string()),
+            act_operation: None,
+            act_digest: None,
+            recovery_code_id: None,
+            created_at: work.now,
+            expires_at,
+            attempts: 0,
+            closed_at: None,
+            event_id: event.clone(),
+        })?;
+        Ok(OpenChallenge { handle: Shown::new(handle), expires_at })
+    }
+
+    /// The first administrator's secret was printed at the start: this console gets a handle to it,
+    /// with this login's facts, and never sees the secret.
+    fn waiting(&self, work: &mut Work<'_, '_>, event: &EventId) -> Done<Option<OpenEnrollment>> {
+        let user = &self.facts.user.id;
+        let Some(printed) = work.tx.bootstrap_enrollment(&work.tenant, user, work.now)? else {
+            return Ok(None);
+        };
+        let (handle, hash) = work.secret("men_");
+        let expires_at = printed.expires_at.min(work.now.after(ENROLLMENT_LIFE));
+        let id = EnrollmentId::from_random(work.bytes());
+        work.tx.insert_enrollment(EnrollmentRow {
+            tenant_id: work.tenant.clone(),
+            id,
+            hash,
+            user_id: user.clone(),
+            client_id: Some(self.client.id.clone()),
+            factor_id: printed.factor_id,
+            authority: EnrollmentAuthority::Bootstrap,
+            authority_id: None,
+            audiences: Json(self.request.audiences.clone()),
+            primary_method: self.primary.method,
+            primary_at: self.primary.at,
+            attempts: 0,
+            created_at: work.now,
+            expires_at,
+            closed_at: None,
+            event_id: event.clone(),
+        })?;
+        Ok(Some(OpenEnrollment { handle: Shown::new(handle), expires_at }))
+    }
+}
+
+/// What a user with a factor must do soon.
+pub(super) fn obligations(facts: &Facts, requirement: &Requirement) -> Vec<Obligation> {
+    let digits = i64::from(requirement.attributes.digits.get());
+    let rotate = facts
+        .factor
+        .as_ref()
+        .is_some_and(|factor| factor.exposed_to.is_some() || factor.digits < digits);
+    if rotate { vec![Obligation::Rotate] } else { Vec::new() }
+}
+
+/// Whether a user may begin an enrollment with nothing but this login, read again at the beginning.
+pub(super) fn may_begin(facts: &Facts, requirement: &Requirement) -> bool {
+    facts.factor.is_none() && may_self_enroll(requirement, &facts.standing)
+}
+
+/// How old a primary login may be, for the text of its refusal.
+pub const PRIMARY_LOGIN_SECONDS: i64 = PRIMARY_AGE.as_seconds_up();

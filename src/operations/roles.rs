@@ -1,0 +1,285 @@
+//! Roles: giving one is an override; taking one away is one too where the policy names that role.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, prove, required};
+use super::call::{Note, Work};
+use super::overrides::{OverrideResult, Plan, WAITING, approvals_needed, file, proceed};
+use super::users::{User, view};
+use super::{Call, Done, Pawl, Traced, answer};
+use crate::mfa::event::EventKind;
+use crate::mfa::factor::FactorState;
+use crate::mfa::ids::{OverrideId, UserId};
+use crate::mfa::overrides::OverrideKind;
+use crate::mfa::policy::guard::{administrators_left, enough, strictest_approvals};
+use crate::mfa::policy::join::Groups;
+use crate::mfa::policy::rule::RuleName;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::words::{Reason, Role, TicketReference, UserKind};
+use crate::store::StoreError;
+use crate::store::rows::RoleRow;
+
+/// A role for a user.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRole {
+    /// Why.
+    pub reason: Reason,
+    /// The number of a ticket in the organization's own system.
+    #[serde(default)]
+    pub ticket_reference: Option<TicketReference>,
+    /// A code of the administrator's factor, for this one act.
+    #[serde(default, skip_serializing)]
+    pub proof: Option<Proof>,
+}
+
+/// A role that is taken away.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeRole {
+    /// Why.
+    pub reason: Reason,
+    /// A code of the administrator's factor; needed where the policy names the role.
+    #[serde(default, skip_serializing)]
+    pub proof: Option<Proof>,
+}
+
+/// What became of a role's revocation.
+#[derive(Debug)]
+pub enum RevokeOutcome {
+    /// The user does not have it any more.
+    Revoked(Box<User>),
+    /// It waits for approvals.
+    Waiting(Box<OverrideResult>),
+}
+
+/// A role given or taken, as an override keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RoleChange {
+    user_id: UserId,
+    role: Role,
+    grant: bool,
+}
+
+/// Whether a change of roles can be done now.
+pub(super) fn fits(work: &mut Work<'_, '_>, change: &RoleChange) -> Done<()> {
+    let user = work.user(&change.user_id)?;
+    if user.offboarded_at.is_some() || user.kind == UserKind::Service {
+        return Err(Refusal::UserGone.into());
+    }
+    let held = work.tx.roles_of(&work.tenant, &user.id)?.contains(&change.role);
+    match (change.grant, held) {
+        (true, true) => Err(Refusal::RoleHeld.into()),
+        (false, false) => Err(Refusal::RoleNotHeld.into()),
+        (true, false) if change.role == Role::Admin => {
+            let factor = work.tx.bound_factor(&work.tenant, &user.id)?;
+            match factor.map(|factor| factor.state) {
+                Some(FactorState::Active) => Ok(()),
+                Some(FactorState::Pending | FactorState::Suspended | FactorState::Ended) | None => {
+                    Err(Refusal::NotEnrolled.into())
+                }
+            }
+        }
+        (true, false) => Ok(()),
+        (false, true) if change.role == Role::Admin => administrators_without(work, &user.id),
+        (false, true) => Ok(()),
+    }
+}
+
+/// The guard before an administrator goes: enough must be left, for approvals too.
+fn administrators_without(work: &mut Work<'_, '_>, user: &UserId) -> Done<()> {
+    let mut others = work.administrators()?;
+    others.retain(|other| other.user != *user);
+    let policy = work.tx.current_policy(&work.tenant)?.document.0;
+    let left = administrators_left(&policy, &others, &work.own_audience, work.now);
+    let approvals = strictest_approvals(&policy, &others, &work.own_audience, work.now);
+    if enough(left, approvals) { Ok(()) } else { Err(Refusal::LastAdministrator.into()) }
+}
+
+/// Gives or takes the role.
+pub(super) fn write(
+    work: &mut Work<'_, '_>,
+    change: &RoleChange,
+    by: Option<&OverrideId>,
+) -> Done<()> {
+    let kind = if change.grant { EventKind::RoleGranted } else { EventKind::RoleRevoked };
+    let data = serde_json::json!({ "role": change.role, "override": by });
+    let event = work.record(Note::new(kind).user(&change.user_id).data(data))?;
+    if change.grant {
+        work.tx.grant_role(RoleRow {
+            tenant_id: work.tenant.clone(),
+            user_id: change.user_id.clone(),
+            role: change.role,
+            granted_at: work.now,
+            override_id: by.cloned(),
+            revoked_at: None,
+            event_id: event,
+        })?;
+        return Ok(());
+    }
+    let (user, role) = (&change.user_id, change.role);
+    if !work.tx.revoke_role(&work.tenant, user, role, work.now, &event)? {
+        return Err(StoreError::Guard("roles", 0).into());
+    }
+    Ok(())
+}
+
+/// Gives a role. An administrator must have a factor, and needs an approval once two administrators
+/// are active.
+///
+/// # Errors
+/// Everything that the protocol can say; only `code-rejected` leaves a trace.
+pub async fn grant_role(
+    pawl: &Pawl,
+    call: Call,
+    user_id: UserId,
+    role: Role,
+    body: GrantRole,
+) -> Done<OverrideResult> {
+    let committed = call
+        .write(pawl, access::GrantRole::ACCESS, move |work| {
+            assignable(role)?;
+            let change = RoleChange { user_id: user_id.clone(), role, grant: true };
+            let act = Act::GrantRoleAct(GrantRoleAct {
+                user_id: user_id.clone(),
+                role,
+                body: body.clone(),
+            });
+            let reason = &body.reason;
+            let asked = Asked { reason, reference: body.ticket_reference.as_ref() };
+            let least = if role == Role::Admin { approval_for_admin(work)? } else { 0 };
+            protocol(work, &act, &change, asked, least, body.proof.as_ref())
+        })
+        .await?;
+    answer(committed)
+}
+
+/// Everybody is a user: that role is neither given nor taken.
+fn assignable(role: Role) -> Done<()> {
+    match role {
+        Role::Helpdesk | Role::Auditor | Role::Admin => Ok(()),
+        Role::User => {
+            let reason = "everybody has the role user";
+            Err(Refusal::InvalidInput { field: "role", reason }.into())
+        }
+    }
+}
+
+fn approval_for_admin(work: &mut Work<'_, '_>) -> Done<i64> {
+    let administrators = work.administrators()?;
+    let active = crate::mfa::decision::FactorStanding::Active;
+    let count = administrators.iter().filter(|other| other.standing.factor == active).count();
+    Ok(i64::from(count >= 2))
+}
+
+struct Asked<'a> {
+    reason: &'a Reason,
+    reference: Option<&'a TicketReference>,
+}
+
+fn protocol(
+    work: &mut Work<'_, '_>,
+    act: &Act,
+    change: &RoleChange,
+    asked: Asked<'_>,
+    least: i64,
+    proof: Option<&Proof>,
+) -> Done<Traced<OverrideResult>> {
+    let person = work.person()?;
+    if change.user_id == person.user.id {
+        return Err(Refusal::OwnAccount.into());
+    }
+    fits(work, change)?;
+    let needed = approvals_needed(work, &person, Some(&change.user_id), least)?;
+    let proven = match prove(work, &person, act, required(proof)?)? {
+        Ok(proven) => proven,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let facts = serde_json::to_value(change).map_err(|_| StoreError::Invalid("role"))?;
+    let policy_version = work.tx.current_policy(&work.tenant)?.version;
+    let plan = Plan {
+        kind: OverrideKind::Role,
+        user: Some(change.user_id.clone()),
+        facts,
+        audiences: std::collections::BTreeSet::new(),
+        reason: asked.reason.clone(),
+        ticket_reference: asked.reference.cloned(),
+        expires_at: work.now.after(WAITING),
+        required: needed,
+        policy_version,
+        petition: None,
+    };
+    let row = file(work, &person, plan, &proven.event)?;
+    proceed(work, row).map(Ok)
+}
+
+/// Takes a role away.
+///
+/// # Errors
+/// `not-found`, `role-not-held`, `last-administrator`; where the policy names the role, everything
+/// that the override protocol can say.
+pub async fn revoke_role(
+    pawl: &Pawl,
+    call: Call,
+    user_id: UserId,
+    role: Role,
+    body: RevokeRole,
+) -> Done<RevokeOutcome> {
+    let committed = call
+        .write(pawl, access::RevokeRole::ACCESS, move |work| {
+            assignable(role)?;
+            let change = RoleChange { user_id: user_id.clone(), role, grant: false };
+            if let Some(rule) = rule_on(work, role)? {
+                fits(work, &change)?;
+                if body.proof.is_none() {
+                    return Err(Refusal::ProofRequired { rule: Some(rule), attribute: None }.into());
+                }
+                let act = Act::RevokeRoleAct(RevokeRoleAct {
+                    user_id: user_id.clone(),
+                    role,
+                    body: body.clone(),
+                });
+                let asked = Asked { reason: &body.reason, reference: None };
+                let result = match protocol(work, &act, &change, asked, 0, body.proof.as_ref())? {
+                    Ok(result) => result,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                if result.is_waiting() {
+                    return Ok(Ok(RevokeOutcome::Waiting(Box::new(result))));
+                }
+            } else {
+                fits(work, &change)?;
+                write(work, &change, None)?;
+            }
+            let user = work.user(&user_id)?;
+            Ok(Ok(RevokeOutcome::Revoked(Box::new(view(work, user)?))))
+        })
+        .await?;
+    answer(committed)
+}
+
+/// A rule that somebody without the role would escape.
+fn rule_on(work: &mut Work<'_, '_>, role: Role) -> Done<Option<RuleName>> {
+    let policy = work.tx.current_policy(&work.tenant)?.document.0;
+    let (with, without) = ([role].into(), std::collections::BTreeSet::new());
+    let named = policy.rules().iter().find(|rule| {
+        let condition = crate::mfa::policy::rule::Condition {
+            roles_any: rule.when.roles_any.clone(),
+            ..Default::default()
+        };
+        let holds = |roles| {
+            condition.holds(&crate::mfa::policy::join::Context {
+                groups: &Groups::Unknown,
+                roles,
+                labels: &std::collections::BTreeSet::new(),
+                audiences: &[],
+                address: None,
+                now: work.now,
+            })
+        };
+        holds(&with) && !holds(&without)
+    });
+    Ok(named.map(|rule| RuleName::Rule(rule.id.clone())))
+}

@@ -1,0 +1,320 @@
+//! Tickets: a right to enroll that neither the administrator nor the mail server can use, for
+//! redeeming needs a live challenge of that very user too.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::acts::{Act, CreateTicketAct, Proof, cooled_down, prove, required};
+use super::call::{Caller, Note, Work};
+use super::enrollments::{EnrollmentSecret, Right, begin};
+use super::overrides::{OverrideResult, Plan, WAITING, approvals_needed, file, proceed};
+use super::verifications::{live_challenge, live_user};
+use super::{Call, Done, Handle, Page, Pawl, Shown, answer, cut};
+use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
+use crate::mfa::decision::FactorStanding;
+use crate::mfa::event::EventKind;
+use crate::mfa::ids::{OverrideId, TicketId, UserId};
+use crate::mfa::overrides::OverrideKind;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::time::{Span, Timestamp};
+use crate::mfa::totp::Algorithm;
+use crate::mfa::words::{Reason, TicketReference, UserKind};
+use crate::store::rows::{TicketRow, UserRow};
+
+/// A ticket for a user who never had a factor.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTicket {
+    /// For whom; never oneself.
+    pub user_id: UserId,
+    /// Why.
+    pub reason: Reason,
+    /// The number of a ticket in the organization's own system.
+    #[serde(default)]
+    pub ticket_reference: Option<TicketReference>,
+    /// A code of the administrator's factor, for this one act.
+    #[serde(default, skip_serializing)]
+    pub proof: Option<Proof>,
+}
+
+/// A ticket and a login.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedeemTicket {
+    /// The ticket, as the user got it.
+    pub ticket: Handle,
+    /// The challenge from this user's `evaluateLogin`. It is consumed.
+    pub challenge: Handle,
+    /// `SHA1` if left out.
+    #[serde(default)]
+    pub algorithm: Option<Algorithm>,
+}
+
+/// A new ticket, shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IssuedTicket {
+    /// Its id, for `revokeTicket`.
+    pub id: TicketId,
+    /// The ticket itself: hand it to the user.
+    pub ticket: Shown,
+    /// How it is redeemed.
+    pub mode: TicketMode,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a new ticket: for somebody with a role a second person is needed.
+#[derive(Debug)]
+pub enum CreateOutcome {
+    /// It is there.
+    Issued(Box<IssuedTicket>),
+    /// It waits for approvals.
+    Waiting(Box<OverrideResult>),
+}
+
+/// A ticket as it is listed; not the ticket itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ticket {
+    /// Its id.
+    pub id: TicketId,
+    /// For whom.
+    pub user_id: UserId,
+    /// How it is redeemed.
+    pub mode: TicketMode,
+    /// Who made it: a user id, or `server`.
+    pub created_by: String,
+    /// The override that it came from.
+    pub override_id: Option<OverrideId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// When it was redeemed.
+    pub redeemed_at: Option<Timestamp>,
+    /// When it was revoked or replaced.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A page of tickets.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TicketPage {
+    /// The tickets, by id.
+    pub items: Vec<Ticket>,
+    /// Where the next page begins; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+impl From<TicketRow> for Ticket {
+    fn from(row: TicketRow) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            mode: row.mode,
+            created_by: row.created_by,
+            override_id: row.override_id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            redeemed_at: row.redeemed_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+/// Whether a ticket can be made for this user: somebody who had a factor is reset instead.
+pub(super) fn fits(user: &UserRow) -> Done<()> {
+    if user.offboarded_at.is_some() || user.kind == UserKind::Service {
+        Err(Refusal::UserGone.into())
+    } else if user.ever_enrolled {
+        Err(Refusal::AlreadyEnrolled.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes a ticket; the user's earlier ones are void. `life` is the policy's if left out.
+pub(super) fn issue(
+    work: &mut Work<'_, '_>,
+    user: &UserRow,
+    by: Option<&OverrideId>,
+    life: Option<Span>,
+) -> Done<IssuedTicket> {
+    let facts = work.facts(user.clone())?;
+    let hours = facts.requirement(work, &[], None).attributes.ticket_ttl_hours.get();
+    let life = life.unwrap_or(Span::hours(i64::from(hours)));
+    let id = TicketId::from_random(work.bytes());
+    let data = serde_json::json!({ "mode": TicketMode::WithLogin, "override": by });
+    let note = Note::new(EventKind::TicketCreated).user(&user.id).object(&id);
+    let event = work.record(note.data(data))?;
+    let created_by = match &work.caller {
+        Caller::Person(person) => person.user.id.to_string(),
+        Caller::Client(_) => return Err(Refusal::Forbidden("no client makes tickets").into()),
+        Caller::Server(_) => "server".to_owned(),
+    };
+    let (ticket, hash) = work.secret("mtk_");
+    let expires_at = work.now.after(life);
+    work.tx.insert_ticket(TicketRow {
+        tenant_id: work.tenant.clone(),
+        id: id.clone(),
+        user_id: user.id.clone(),
+        mode: TicketMode::WithLogin,
+        hash,
+        attempts: 0,
+        created_by,
+        override_id: by.cloned(),
+        created_at: work.now,
+        expires_at,
+        redeemed_at: None,
+        revoked_at: None,
+        event_id: event,
+    })?;
+    Ok(IssuedTicket { id, ticket: Shown::new(ticket), mode: TicketMode::WithLogin, expires_at })
+}
+
+/// Makes a ticket for a first enrollment.
+///
+/// # Errors
+/// Everything that the protocol can say; only `code-rejected` leaves a trace.
+pub async fn create_ticket(pawl: &Pawl, call: Call, body: CreateTicket) -> Done<CreateOutcome> {
+    let committed = call
+        .write(pawl, access::CreateTicket::ACCESS, move |work| {
+            let person = work.person()?;
+            if body.user_id == person.user.id {
+                return Err(Refusal::OwnAccount.into());
+            }
+            let user = work.user(&body.user_id)?;
+            fits(&user)?;
+            cooled_down(work, &person)?;
+            // Whoever can enroll somebody with a role can become them.
+            let has_role = !work.tx.roles_of(&work.tenant, &user.id)?.is_empty();
+            let plan = match has_role {
+                true => Some(plan(work, &body)?),
+                false => None,
+            };
+            let act = Act::CreateTicketAct(CreateTicketAct { body: body.clone() });
+            let proven = match prove(work, &person, &act, required(body.proof.as_ref())?)? {
+                Ok(proven) => proven,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let Some(plan) = plan else {
+                let issued = issue(work, &user, None, None)?;
+                return Ok(Ok(CreateOutcome::Issued(Box::new(issued))));
+            };
+            let row = file(work, &person, plan, &proven.event)?;
+            let result = proceed(work, row)?;
+            Ok(Ok(CreateOutcome::Waiting(Box::new(result))))
+        })
+        .await?;
+    answer(committed)
+}
+
+fn plan(work: &mut Work<'_, '_>, body: &CreateTicket) -> Done<Plan> {
+    let person = work.person()?;
+    let required = approvals_needed(work, &person, Some(&body.user_id), 1)?;
+    let policy_version = work.tx.current_policy(&work.tenant)?.version;
+    Ok(Plan {
+        kind: OverrideKind::Ticket,
+        user: Some(body.user_id.clone()),
+        facts: serde_json::json!({ "user_id": body.user_id, "mode": TicketMode::WithLogin }),
+        audiences: std::collections::BTreeSet::new(),
+        reason: body.reason.clone(),
+        ticket_reference: body.ticket_reference.clone(),
+        expires_at: work.now.after(WAITING),
+        required,
+        policy_version,
+        petition: None,
+    })
+}
+
+/// Redeems a ticket with a live challenge of its user: the secret is made now, and shown only to them.
+///
+/// # Errors
+/// `challenge-over`, `ticket-over`, `already-enrolled`.
+pub async fn redeem_ticket(
+    pawl: &Pawl,
+    call: Call,
+    request: RedeemTicket,
+) -> Done<EnrollmentSecret> {
+    let committed = call
+        .write(pawl, access::RedeemTicket::ACCESS, move |work| {
+            let client = work.client()?;
+            let challenge = live_challenge(work, &request.challenge, &client.id, Purpose::Enroll)?;
+            let facts = live_user(work, &challenge)?;
+            if facts.factor.is_some() {
+                return Err(Refusal::AlreadyEnrolled.into());
+            }
+            let ticket = work
+                .tx
+                .find_ticket_by_hash(&work.tenant, request.ticket.hash())?
+                .filter(|ticket| ticket.user_id == facts.user.id)
+                .ok_or(Refusal::TicketOver("unknown, or another user's"))?;
+            let note = Note::new(EventKind::TicketRedeemed).user(&facts.user.id).object(&ticket.id);
+            let event = work.record(note)?;
+            if !work.tx.redeem_ticket(&ticket, work.now, &event)? {
+                return Err(Refusal::TicketOver("redeemed, revoked or expired").into());
+            }
+            work.tx.close_challenge(&challenge, work.now, &event)?;
+            let right = Right {
+                client: &client.id,
+                authority: EnrollmentAuthority::Ticket,
+                authority_id: Some(ticket.id.to_string()),
+                audiences: challenge.audiences.0.clone(),
+                primary: challenge.primary(),
+                algorithm: request.algorithm,
+                is_bootstrap: is_last_resort(work, &ticket)?,
+            };
+            let event = work.event_id();
+            begin(work, &facts, right, event)
+        })
+        .await?;
+    committed.into_inner().show()
+}
+
+/// Whether the ticket came from break-glass and no other administrator has a factor: then the new one
+/// need not cool down, or nobody could act.
+fn is_last_resort(work: &mut Work<'_, '_>, ticket: &TicketRow) -> Done<bool> {
+    let Some(id) = &ticket.override_id else { return Ok(false) };
+    let broken = work.tx.find_override(&work.tenant, id)?.is_some_and(|row| row.is_break_glass);
+    let administrators = work.administrators()?;
+    let is_admin = administrators.iter().any(|other| other.user == ticket.user_id);
+    let active = FactorStanding::Active;
+    let others = administrators.iter().any(|other| other.standing.factor == active);
+    Ok(broken && is_admin && !others)
+}
+
+/// Revokes an open ticket. Doing it again changes nothing.
+///
+/// # Errors
+/// `not-found`, `ticket-over` if it was redeemed.
+pub async fn revoke_ticket(pawl: &Pawl, call: Call, id: TicketId) -> Done<Ticket> {
+    let committed = call
+        .write(pawl, access::RevokeTicket::ACCESS, move |work| {
+            let row = work.tx.find_ticket(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+            if row.redeemed_at.is_some() {
+                return Err(Refusal::TicketOver("redeemed").into());
+            }
+            if row.revoked_at.is_none() {
+                let note = Note::new(EventKind::TicketRevoked).user(&row.user_id).object(&id);
+                let event = work.record(note)?;
+                work.tx.revoke_tickets_of(&work.tenant, &row.user_id, work.now, &event)?;
+            }
+            let row = work.tx.find_ticket(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+            Ok(Ticket::from(row))
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+/// A page of tickets, by id.
+///
+/// # Errors
+/// None of its own.
+pub async fn list_tickets(pawl: &Pawl, call: Call, page: Page) -> Done<TicketPage> {
+    call.read(pawl, access::ListTickets::ACCESS, move |work| {
+        let after = page.after.clone().unwrap_or_default();
+        let rows = work.tx.list_tickets(&work.tenant, &after, page.limit + 1)?;
+        let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
+        Ok(TicketPage { items: rows.into_iter().map(Ticket::from).collect(), next_cursor })
+    })
+    .await
+}

@@ -1,0 +1,343 @@
+//! Users: a console's directory as Pawl knows it. They are off-boarded, never deleted.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{self, Permitted};
+use super::call::{Note, Work};
+use super::{Call, Done, Page, Pawl, cut};
+use crate::mfa::challenge::Authority;
+use crate::mfa::event::EventKind;
+use crate::mfa::ids::{DirectoryId, UserId};
+use crate::mfa::policy::join::{Context, Groups};
+use crate::mfa::policy::rule::{Condition, Rule};
+use crate::mfa::refusal::Refusal;
+use crate::mfa::time::Timestamp;
+use crate::mfa::words::{DisplayName, ExternalId, Group, Role, UserKind};
+use crate::store::rows::{ClientRow, UserGroupsRow, UserRow};
+use crate::store::{Json, UserFilter};
+
+/// What a console knows of a user.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpsertUser {
+    /// The console's own immutable id of the user: exact bytes.
+    pub external_id: ExternalId,
+    /// What people call the user.
+    pub display_name: DisplayName,
+    /// What the user is; `person` if left out. Fixed at creation.
+    #[serde(default)]
+    pub kind: Option<UserKind>,
+    /// The user's groups at the console: absent means unknown, `[]` means none.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    pub groups: Option<BTreeSet<Group>>,
+}
+
+/// Whom a console looks for.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LookupUser {
+    /// The console's own id of the user: exact bytes.
+    pub external_id: ExternalId,
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct User {
+    /// `sub` of every token.
+    pub id: UserId,
+    /// The directory.
+    pub directory_id: DirectoryId,
+    /// The console's own id of the user.
+    pub external_id: ExternalId,
+    /// What people call the user.
+    pub display_name: DisplayName,
+    /// What the user is.
+    pub kind: UserKind,
+    /// What the user may do in Pawl.
+    pub roles: BTreeSet<Role>,
+    /// When Pawl first heard of the user.
+    pub created_at: Timestamp,
+    /// When the user left.
+    pub offboarded_at: Option<Timestamp>,
+}
+
+/// A page of users.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserPage {
+    /// The users, by id.
+    pub items: Vec<User>,
+    /// Where the next page begins; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// A user as a console names them.
+pub(super) struct Identity {
+    pub(super) external_id: ExternalId,
+    pub(super) display_name: DisplayName,
+    pub(super) kind: Option<UserKind>,
+    pub(super) groups: Option<BTreeSet<Group>>,
+}
+
+/// Makes a user known, or brings the label and the groups up to date.
+///
+/// # Errors
+/// `invalid-input` if `kind` is another than the user's.
+pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<User> {
+    let committed = call
+        .write(pawl, access::UpsertUser::ACCESS, move |work| {
+            let client = work.client()?;
+            let identity = Identity {
+                external_id: request.external_id.clone(),
+                display_name: request.display_name.clone(),
+                kind: Some(request.kind.unwrap_or(UserKind::Person)),
+                groups: request.groups.clone(),
+            };
+            let user = know(work, &client, &identity)?;
+            if request.kind.is_some_and(|kind| kind != user.kind) {
+                let reason = "the user was created with another kind";
+                return Err(Refusal::InvalidInput { field: "kind", reason }.into());
+            }
+            view(work, user)
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+/// A user by id.
+///
+/// # Errors
+/// `not-found`.
+pub async fn get_user(pawl: &Pawl, call: Call, id: UserId) -> Done<User> {
+    call.read(pawl, access::GetUser::ACCESS, move |work| {
+        let user = work.user(&id)?;
+        view(work, user)
+    })
+    .await
+}
+
+/// A user by the console's own id.
+///
+/// # Errors
+/// `not-found`.
+pub async fn lookup_user(pawl: &Pawl, call: Call, request: LookupUser) -> Done<User> {
+    call.read(pawl, access::LookupUser::ACCESS, move |work| {
+        let client = work.client()?;
+        let user = work
+            .tx
+            .find_user_by_external_id(&work.tenant, &client.directory_id, &request.external_id)?
+            .ok_or(Refusal::NotFound)?;
+        view(work, user)
+    })
+    .await
+}
+
+/// A page of users, by id; a client sees its own directory.
+///
+/// # Errors
+/// None of its own.
+pub async fn list_users(pawl: &Pawl, call: Call, page: Page) -> Done<UserPage> {
+    call.read(pawl, access::ListUsers::ACCESS, move |work| {
+        let filter = UserFilter {
+            directory: work.directory(),
+            after: page.after.clone().unwrap_or_default(),
+            limit: page.limit + 1,
+        };
+        let rows = work.tx.list_users(&work.tenant, &filter)?;
+        let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
+        let items = rows.into_iter().map(|row| view(work, row)).collect::<Done<_>>()?;
+        Ok(UserPage { items, next_cursor })
+    })
+    .await
+}
+
+/// A user left: the factor ends, its secret is destroyed, everything open is closed. Doing it again
+/// changes nothing.
+///
+/// # Errors
+/// `not-found`; `holds-role` for somebody with a role, whom no client may off-board.
+pub async fn offboard_user(pawl: &Pawl, call: Call, id: UserId) -> Done<User> {
+    let committed = call
+        .write(pawl, access::OffboardUser::ACCESS, move |work| {
+            let user = work.user(&id)?;
+            if user.offboarded_at.is_none() {
+                if !work.tx.roles_of(&work.tenant, &id)?.is_empty() {
+                    return Err(Refusal::HoldsRole.into());
+                }
+                offboard(work, &user)?;
+            }
+            let user = work.user(&id)?;
+            view(work, user)
+        })
+        .await?;
+    Ok(committed.into_inner())
+}
+
+pub(super) fn view(work: &mut Work<'_, '_>, row: UserRow) -> Done<User> {
+    let roles = work.tx.roles_of(&work.tenant, &row.id)?;
+    Ok(User {
+        id: row.id,
+        directory_id: row.directory_id,
+        external_id: row.external_id,
+        display_name: row.display_name,
+        kind: row.kind,
+        roles,
+        created_at: row.created_at,
+        offboarded_at: row.offboarded_at,
+    })
+}
+
+pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
+    work.tx.lock_users(&work.tenant, std::slice::from_ref(&user.id))?;
+    let (tenant, now) = (work.tenant.clone(), work.now);
+    let event = work.record(Note::new(EventKind::UserOffboarded).user(&user.id))?;
+    work.tx.offboard_user(&tenant, &user.id, now, &event)?;
+    work.tx.close_challenges_of(&tenant, &user.id, now, &event)?;
+    work.tx.revoke_tickets_of(&tenant, &user.id, now, &event)?;
+    work.tx.replace_recovery_codes(&tenant, &user.id, Vec::new(), now, &event)?;
+    if let Some(pending) = work.tx.pending_factor(&tenant, &user.id)? {
+        work.tx.close_enrollments_of(&tenant, &pending.id, now, &event)?;
+        work.tx.drop_pending_factor(&pending, now, &event)?;
+    }
+    if let Some(factor) = work.tx.bound_factor(&tenant, &user.id)? {
+        let note = Note::new(EventKind::FactorEnded).user(&user.id).object(&factor.id);
+        let event = work.record(note)?;
+        let authority = Authority::Offboarding(user.id.clone());
+        work.tx.end_factor(&factor, &authority, now, &event)?;
+    }
+    Ok(())
+}
+
+/// The user as the console names them, created if unknown, with label and groups up to date.
+pub(super) fn know(
+    work: &mut Work<'_, '_>,
+    client: &ClientRow,
+    identity: &Identity,
+) -> Done<UserRow> {
+    let known = work.tx.find_user_by_external_id(
+        &work.tenant,
+        &client.directory_id,
+        &identity.external_id,
+    )?;
+    let is_new = known.is_none();
+    let user = match known {
+        Some(user) => rename(work, user, identity)?,
+        None => create(work, client, identity)?,
+    };
+    if let Some(told) = &identity.groups {
+        put_groups(work, client, &user, Told { groups: told, is_new })?;
+    }
+    Ok(user)
+}
+
+fn rename(work: &mut Work<'_, '_>, mut user: UserRow, identity: &Identity) -> Done<UserRow> {
+    if user.display_name != identity.display_name && user.offboarded_at.is_none() {
+        let data = serde_json::json!({ "changed": "display_name" });
+        let event = work.record(Note::new(EventKind::UserChanged).user(&user.id).data(data))?;
+        work.tx.rename_user(&work.tenant, &user.id, &identity.display_name, &event)?;
+        user.display_name = identity.display_name.clone();
+    }
+    Ok(user)
+}
+
+fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> Done<UserRow> {
+    let id = UserId::from_random(work.bytes());
+    let event = work.record(Note::new(EventKind::UserCreated).user(&id))?;
+    let row = UserRow {
+        tenant_id: work.tenant.clone(),
+        id,
+        directory_id: client.directory_id.clone(),
+        external_id: identity.external_id.clone(),
+        display_name: identity.display_name.clone(),
+        kind: identity.kind.unwrap_or(UserKind::Person),
+        labels: Json(BTreeSet::new()),
+        epoch: 1,
+        ever_enrolled: false,
+        ticket_only: false,
+        created_at: work.now,
+        offboarded_at: None,
+        event_id: event,
+    };
+    work.tx.insert_user(row.clone())?;
+    Ok(row)
+}
+
+/// The groups that a client tells of a user.
+struct Told<'a> {
+    groups: &'a BTreeSet<Group>,
+    /// Whether the user was made by this very request: then nothing is removed.
+    is_new: bool,
+}
+
+/// Keeps what this client asserts, joined with the other clients' groups. A removal that would loosen
+/// what is demanded of the user is held: a machine can never weaken.
+fn put_groups(
+    work: &mut Work<'_, '_>,
+    client: &ClientRow,
+    user: &UserRow,
+    told: Told<'_>,
+) -> Done<()> {
+    if told.groups.len() > 50 {
+        return Err(Refusal::InvalidInput { field: "groups", reason: "at most 50" }.into());
+    }
+    let rows = work.tx.list_user_groups(&work.tenant, &user.id)?;
+    let own = rows.iter().find(|row| row.client_id == client.id).map(|row| &row.groups.0);
+    if own == Some(told.groups) {
+        return Ok(());
+    }
+    let all: BTreeSet<Group> = rows.iter().flat_map(|row| row.groups.0.iter().cloned()).collect();
+    let others = rows.iter().filter(|row| row.client_id != client.id);
+    let others: BTreeSet<Group> = others.flat_map(|row| row.groups.0.iter().cloned()).collect();
+    let before = if rows.is_empty() { Groups::Unknown } else { Groups::Known(all) };
+    let after = Groups::Known(others.union(told.groups).cloned().collect());
+    let held = !told.is_new && loosens(work, user, &before, &after)?;
+    if held {
+        let data = serde_json::json!({ "client": client.id });
+        work.record(Note::new(EventKind::GroupRemovalHeld).user(&user.id).data(data))?;
+    }
+    let kept: BTreeSet<Group> = match (held, own) {
+        (false, _) => told.groups.clone(),
+        (true, Some(own)) => own.union(told.groups).cloned().collect(),
+        // Unknown matches every rule; it stays unknown.
+        (true, None) => return Ok(()),
+    };
+    if own == Some(&kept) {
+        return Ok(());
+    }
+    let is_new = own.is_none();
+    let data = serde_json::json!({ "changed": "groups", "client": client.id });
+    let event = work.record(Note::new(EventKind::UserChanged).user(&user.id).data(data))?;
+    let row = UserGroupsRow {
+        tenant_id: work.tenant.clone(),
+        user_id: user.id.clone(),
+        client_id: client.id.clone(),
+        groups: Json(kept),
+        event_id: event,
+    };
+    Ok(work.tx.put_user_groups(row, is_new)?)
+}
+
+/// Whether some rule that names groups applied before and would not after. Such a rule is taken as
+/// one that demands something: its other conditions may hold later, or elsewhere.
+fn loosens(work: &mut Work<'_, '_>, user: &UserRow, before: &Groups, after: &Groups) -> Done<bool> {
+    let policy = work.tx.current_policy(&work.tenant)?.document.0;
+    let ended = |rule: &Rule| {
+        let condition =
+            Condition { groups_any: rule.when.groups_any.clone(), ..Condition::default() };
+        let holds = |groups: &Groups| {
+            condition.holds(&Context {
+                groups,
+                roles: &BTreeSet::new(),
+                labels: &user.labels.0,
+                audiences: &[],
+                address: None,
+                now: work.now,
+            })
+        };
+        holds(before) && !holds(after)
+    };
+    Ok(policy.rules().iter().any(ended))
+}

@@ -1,0 +1,166 @@
+//! Challenges and enrollments, found by the hash of their handle.
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::{ChallengeRow, EnrollmentRow};
+use super::schema::{challenges, enrollments};
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::challenge::EnrollmentAuthority;
+use crate::mfa::ids::{EventId, FactorId, TenantId, UserId};
+use crate::mfa::time::Timestamp;
+
+impl Tx<'_> {
+    /// A challenge of this tenant by the SHA-256 of its handle.
+    pub fn find_challenge(
+        &mut self,
+        tenant: &TenantId,
+        hash: &[u8; 32],
+    ) -> Result<Option<ChallengeRow>, StoreError> {
+        Ok(on!(self, conn => challenges::table
+            .filter(challenges::hash.eq(hash.as_slice()))
+            .filter(challenges::tenant_id.eq(tenant))
+            .select(ChallengeRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// Opens a challenge.
+    pub fn insert_challenge(&mut self, row: ChallengeRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(challenges::table).values(row).execute(conn))?;
+        exactly_one("challenges", rows)
+    }
+
+    /// Counts an attempt at a challenge, and closes it if `closed_at` says so.
+    pub fn charge_challenge(
+        &mut self,
+        row: &ChallengeRow,
+        closed_at: Option<Timestamp>,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(challenges::table)
+            .filter(challenges::tenant_id.eq(&row.tenant_id))
+            .filter(challenges::id.eq(&row.id))
+            .filter(challenges::closed_at.is_null())
+            .filter(challenges::attempts.eq(row.attempts))
+            .set((
+                challenges::attempts.eq(row.attempts + 1),
+                challenges::closed_at.eq(closed_at),
+                challenges::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("challenges", rows)
+    }
+
+    /// Consumes a challenge without a code: for beginning an enrollment or redeeming a ticket.
+    pub fn close_challenge(
+        &mut self,
+        row: &ChallengeRow,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(challenges::table)
+            .filter(challenges::tenant_id.eq(&row.tenant_id))
+            .filter(challenges::id.eq(&row.id))
+            .filter(challenges::closed_at.is_null())
+            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
+            .execute(conn))?;
+        exactly_one("challenges", rows)
+    }
+
+    /// Closes every open challenge of a user: after an end of their factor, or their leaving.
+    pub fn close_challenges_of(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        on!(self, conn => diesel::update(challenges::table)
+            .filter(challenges::tenant_id.eq(tenant))
+            .filter(challenges::user_id.eq(user))
+            .filter(challenges::closed_at.is_null())
+            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(())
+    }
+
+    /// An enrollment of this tenant by the SHA-256 of its handle.
+    pub fn find_enrollment(
+        &mut self,
+        tenant: &TenantId,
+        hash: &[u8; 32],
+    ) -> Result<Option<EnrollmentRow>, StoreError> {
+        Ok(on!(self, conn => enrollments::table
+            .filter(enrollments::hash.eq(hash.as_slice()))
+            .filter(enrollments::tenant_id.eq(tenant))
+            .select(EnrollmentRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// The server's own enrollment of the first administrator, while it waits.
+    pub fn bootstrap_enrollment(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Option<EnrollmentRow>, StoreError> {
+        Ok(on!(self, conn => enrollments::table
+            .filter(enrollments::tenant_id.eq(tenant))
+            .filter(enrollments::user_id.eq(user))
+            .filter(enrollments::authority.eq(EnrollmentAuthority::Bootstrap))
+            .filter(enrollments::client_id.is_null())
+            .filter(enrollments::closed_at.is_null())
+            .filter(enrollments::expires_at.gt(now))
+            .select(EnrollmentRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// Opens an enrollment.
+    pub fn insert_enrollment(&mut self, row: EnrollmentRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(enrollments::table).values(row).execute(conn))?;
+        exactly_one("enrollments", rows)
+    }
+
+    /// Counts an attempt at an enrollment, and closes it if `closed_at` says so.
+    pub fn charge_enrollment(
+        &mut self,
+        row: &EnrollmentRow,
+        closed_at: Option<Timestamp>,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(enrollments::table)
+            .filter(enrollments::tenant_id.eq(&row.tenant_id))
+            .filter(enrollments::id.eq(&row.id))
+            .filter(enrollments::closed_at.is_null())
+            .filter(enrollments::attempts.eq(row.attempts))
+            .set((
+                enrollments::attempts.eq(row.attempts + 1),
+                enrollments::closed_at.eq(closed_at),
+                enrollments::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("enrollments", rows)
+    }
+
+    /// Closes every open enrollment of a factor.
+    pub fn close_enrollments_of(
+        &mut self,
+        tenant: &TenantId,
+        factor: &FactorId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        on!(self, conn => diesel::update(enrollments::table)
+            .filter(enrollments::tenant_id.eq(tenant))
+            .filter(enrollments::factor_id.eq(factor))
+            .filter(enrollments::closed_at.is_null())
+            .set((enrollments::closed_at.eq(at), enrollments::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Clients and their secrets.
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::{ClientRow, ClientSecretRow};
+use super::schema::{client_secrets, clients};
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::ids::{ClientId, EventId, TenantId};
+use crate::mfa::time::Timestamp;
+
+impl Tx<'_> {
+    /// A client by the id in its key. The tenant comes from the credential, so this one read is not
+    /// bound to a tenant.
+    pub fn find_client_by_key(&mut self, id: &ClientId) -> Result<Option<ClientRow>, StoreError> {
+        Ok(on!(self, conn => clients::table
+            .filter(clients::id.eq(id))
+            .select(ClientRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// A client of this tenant.
+    pub fn find_client(
+        &mut self,
+        tenant: &TenantId,
+        id: &ClientId,
+    ) -> Result<Option<ClientRow>, StoreError> {
+        Ok(on!(self, conn => clients::table
+            .filter(clients::tenant_id.eq(tenant))
+            .filter(clients::id.eq(id))
+            .select(ClientRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// A page of a tenant's clients, by id.
+    pub fn list_clients(
+        &mut self,
+        tenant: &TenantId,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ClientRow>, StoreError> {
+        Ok(on!(self, conn => clients::table
+            .filter(clients::tenant_id.eq(tenant))
+            .filter(clients::id.gt(after))
+            .order(clients::id.asc())
+            .limit(limit)
+            .select(ClientRow::as_select())
+            .load(conn))?)
+    }
+
+    /// The live secrets of a client.
+    pub fn live_secrets(
+        &mut self,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<Vec<ClientSecretRow>, StoreError> {
+        Ok(on!(self, conn => client_secrets::table
+            .filter(client_secrets::client_id.eq(client))
+            .filter(client_secrets::revoked_at.is_null())
+            .filter(client_secrets::expires_at.gt(now))
+            .select(ClientSecretRow::as_select())
+            .load(conn))?)
+    }
+
+    /// Writes a new client.
+    pub fn insert_client(&mut self, row: ClientRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(clients::table).values(row).execute(conn))?;
+        exactly_one("clients", rows)
+    }
+
+    /// Writes a new secret.
+    pub fn insert_client_secret(&mut self, row: ClientSecretRow) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::insert_into(client_secrets::table)
+            .values(row)
+            .execute(conn))?;
+        exactly_one("client_secrets", rows)
+    }
+
+    /// Disables a client; whether it was still enabled.
+    pub fn disable_client(
+        &mut self,
+        tenant: &TenantId,
+        id: &ClientId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<bool, StoreError> {
+        let rows = on!(self, conn => diesel::update(clients::table)
+            .filter(clients::tenant_id.eq(tenant))
+            .filter(clients::id.eq(id))
+            .filter(clients::disabled_at.is_null())
+            .set((clients::disabled_at.eq(at), clients::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(rows == 1)
+    }
+}

@@ -1,0 +1,76 @@
+//! The record: written with every change, read by page.
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::EventRow;
+use super::schema::events;
+use super::{Json, StoreError, Tx, exactly_one};
+use crate::mfa::event::{Event, EventKind};
+use crate::mfa::ids::{TenantId, UserId};
+use crate::mfa::time::Timestamp;
+
+/// Which events a reader wants, oldest first.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct EventFilter {
+    pub after_seq: i64,
+    pub user: Option<UserId>,
+    pub kind: Option<EventKind>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    pub limit: i64,
+}
+
+impl Tx<'_> {
+    /// Writes an event. It comes first: the row that it explains names it.
+    pub fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
+        let (actor_kind, actor_id, client) = event.actor.parts();
+        let row = (
+            events::id.eq(&event.id),
+            events::tenant_id.eq(&event.tenant),
+            events::at.eq(event.at),
+            events::kind.eq(event.kind),
+            events::actor_kind.eq(actor_kind),
+            events::actor_id.eq(actor_id),
+            events::client_id.eq(client),
+            events::user_id.eq(event.user.as_ref()),
+            events::object_id.eq(event.object.as_deref()),
+            events::evaluated.eq(event.evaluated),
+            events::request_id.eq(request),
+            events::data.eq(Json(event.data.clone())),
+        );
+        let rows = on!(self, conn => diesel::insert_into(events::table).values(row).execute(conn))?;
+        exactly_one("events", rows)
+    }
+
+    /// A page of a tenant's events.
+    pub fn list_events(
+        &mut self,
+        tenant: &TenantId,
+        filter: &EventFilter,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        Ok(on!(self, conn => {
+            let mut query = events::table
+                .filter(events::tenant_id.eq(tenant))
+                .filter(events::seq.gt(filter.after_seq))
+                .order(events::seq.asc())
+                .limit(filter.limit)
+                .select(EventRow::as_select())
+                .into_boxed();
+            if let Some(user) = &filter.user {
+                query = query.filter(events::user_id.eq(user));
+            }
+            if let Some(kind) = filter.kind {
+                query = query.filter(events::kind.eq(kind));
+            }
+            if let Some(since) = filter.since {
+                query = query.filter(events::at.ge(since));
+            }
+            if let Some(until) = filter.until {
+                query = query.filter(events::at.lt(until));
+            }
+            query.load(conn)
+        })?)
+    }
+}

@@ -1,0 +1,319 @@
+//! Factors, their steps, throttles, recovery codes and the tokens that they led to.
+
+use diesel::prelude::*;
+use zeroize::Zeroizing;
+
+use super::conn::on;
+use super::rows::{FactorRow, IssuedTokenRow, RecoveryCodeRow, ThrottleRow};
+use super::schema::{factor_steps, factors, issued_tokens, recovery_codes, throttles};
+use super::seal::Place;
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::challenge::Authority;
+use crate::mfa::factor::FactorState;
+use crate::mfa::ids::{EventId, FactorId, RecoveryCodeId, TenantId, UserId};
+use crate::mfa::time::{Step, Timestamp};
+
+fn parameters(row: &FactorRow) -> String {
+    format!("{}/{}", row.algorithm.as_str(), row.digits)
+}
+
+impl Tx<'_> {
+    /// The user's bound factor (active or suspended), if there is one.
+    pub fn bound_factor(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+    ) -> Result<Option<FactorRow>, StoreError> {
+        Ok(on!(self, conn => factors::table
+            .filter(factors::tenant_id.eq(tenant))
+            .filter(factors::user_id.eq(user))
+            .filter(factors::state.eq_any([FactorState::Active, FactorState::Suspended]))
+            .select(FactorRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// The user's pending factor, if there is one.
+    pub fn pending_factor(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+    ) -> Result<Option<FactorRow>, StoreError> {
+        Ok(on!(self, conn => factors::table
+            .filter(factors::tenant_id.eq(tenant))
+            .filter(factors::user_id.eq(user))
+            .filter(factors::state.eq(FactorState::Pending))
+            .select(FactorRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// Whether any of these users ever had a bound factor.
+    pub fn ever_bound(&mut self, tenant: &TenantId, users: &[UserId]) -> Result<bool, StoreError> {
+        let count: i64 = on!(self, conn => factors::table
+            .filter(factors::tenant_id.eq(tenant))
+            .filter(factors::user_id.eq_any(users))
+            .filter(factors::activated_at.is_not_null())
+            .count()
+            .get_result(conn))?;
+        Ok(count > 0)
+    }
+
+    /// Writes a new pending factor with its secret sealed, and its step at zero.
+    pub fn insert_factor(
+        &mut self,
+        mut row: FactorRow,
+        seed: &[u8],
+        nonce: [u8; 12],
+    ) -> Result<(), StoreError> {
+        let place = parameters(&row);
+        row.sealed = Some(self.keys.ring.seal(&factor_place(&row, &place), seed, nonce)?);
+        let step = (
+            factor_steps::tenant_id.eq(row.tenant_id.clone()),
+            factor_steps::factor_id.eq(row.id.clone()),
+            factor_steps::last_step.eq(0),
+            factor_steps::event_id.eq(row.event_id.clone()),
+        );
+        let rows =
+            on!(self, conn => diesel::insert_into(factors::table).values(row).execute(conn))?;
+        exactly_one("factors", rows)?;
+        let rows =
+            on!(self, conn => diesel::insert_into(factor_steps::table).values(step).execute(conn))?;
+        exactly_one("factor_steps", rows)
+    }
+
+    /// Opens a factor's secret; a value that was moved, changed or sealed by another key is an error.
+    pub fn open_seed(&self, row: &FactorRow) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let sealed = row.sealed.as_deref().ok_or(StoreError::Invalid("factor"))?;
+        Ok(self.keys.ring.open(&factor_place(row, &parameters(row)), sealed)?)
+    }
+
+    /// The last step that was spent.
+    pub fn last_step(&mut self, tenant: &TenantId, factor: &FactorId) -> Result<Step, StoreError> {
+        Ok(on!(self, conn => factor_steps::table
+            .filter(factor_steps::tenant_id.eq(tenant))
+            .filter(factor_steps::factor_id.eq(factor))
+            .select(factor_steps::last_step)
+            .first(conn))?)
+    }
+
+    /// Spends a step; whether this caller was the first to do so.
+    pub fn spend_step(
+        &mut self,
+        tenant: &TenantId,
+        factor: &FactorId,
+        step: Step,
+        event: &EventId,
+    ) -> Result<bool, StoreError> {
+        let rows = on!(self, conn => diesel::update(factor_steps::table)
+            .filter(factor_steps::tenant_id.eq(tenant))
+            .filter(factor_steps::factor_id.eq(factor))
+            .filter(factor_steps::last_step.lt(step))
+            .set((factor_steps::last_step.eq(step), factor_steps::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(rows == 1)
+    }
+
+    /// Binds a pending factor whose first code was spent by the same event.
+    pub fn activate_factor(
+        &mut self,
+        row: &FactorRow,
+        at: Timestamp,
+        trust_since: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(factors::table)
+            .filter(factors::tenant_id.eq(&row.tenant_id))
+            .filter(factors::id.eq(&row.id))
+            .filter(factors::state.eq(FactorState::Pending))
+            .set((
+                factors::state.eq(FactorState::Active),
+                factors::activated_at.eq(at),
+                factors::trust_since.eq(trust_since),
+                factors::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("factors", rows)
+    }
+
+    /// Moves a bound factor between active and suspended.
+    pub fn set_factor_state(
+        &mut self,
+        row: &FactorRow,
+        to: FactorState,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(factors::table)
+            .filter(factors::tenant_id.eq(&row.tenant_id))
+            .filter(factors::id.eq(&row.id))
+            .filter(factors::state.eq(row.state))
+            .set((factors::state.eq(to), factors::event_id.eq(event)))
+            .execute(conn))?;
+        exactly_one("factors", rows)
+    }
+
+    /// Gives up a pending factor and destroys its secret.
+    pub fn drop_pending_factor(
+        &mut self,
+        row: &FactorRow,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(factors::table)
+            .filter(factors::tenant_id.eq(&row.tenant_id))
+            .filter(factors::id.eq(&row.id))
+            .filter(factors::state.eq(FactorState::Pending))
+            .set((
+                factors::state.eq(FactorState::Ended),
+                factors::sealed.eq(None::<Vec<u8>>),
+                factors::ended_at.eq(at),
+                factors::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("factors", rows)
+    }
+
+    /// Ends a bound factor by an authority and destroys its secret.
+    pub fn end_factor(
+        &mut self,
+        row: &FactorRow,
+        authority: &Authority,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let (kind, id) = authority.parts();
+        let rows = on!(self, conn => diesel::update(factors::table)
+            .filter(factors::tenant_id.eq(&row.tenant_id))
+            .filter(factors::id.eq(&row.id))
+            .filter(factors::state.eq_any([FactorState::Active, FactorState::Suspended]))
+            .set((
+                factors::state.eq(FactorState::Ended),
+                factors::sealed.eq(None::<Vec<u8>>),
+                factors::ended_at.eq(at),
+                factors::end_authority.eq(kind),
+                factors::end_authority_id.eq(id),
+                factors::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("factors", rows)
+    }
+
+    /// A user's throttle in a lane, if it ever moved.
+    pub fn find_throttle(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        lane: &str,
+    ) -> Result<Option<ThrottleRow>, StoreError> {
+        Ok(on!(self, conn => throttles::table
+            .filter(throttles::tenant_id.eq(tenant))
+            .filter(throttles::user_id.eq(user))
+            .filter(throttles::lane.eq(lane))
+            .select(ThrottleRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// Writes a throttle. The user is locked, so nobody else writes it meanwhile.
+    pub fn put_throttle(&mut self, row: ThrottleRow, is_new: bool) -> Result<(), StoreError> {
+        let rows = if is_new {
+            on!(self, conn => diesel::insert_into(throttles::table).values(row).execute(conn))?
+        } else {
+            on!(self, conn => diesel::update(throttles::table)
+                .filter(throttles::tenant_id.eq(&row.tenant_id))
+                .filter(throttles::user_id.eq(&row.user_id))
+                .filter(throttles::lane.eq(&row.lane))
+                .set((
+                    throttles::level.eq(row.level),
+                    throttles::updated_at.eq(row.updated_at),
+                    throttles::consecutive.eq(row.consecutive),
+                    throttles::blocked_until.eq(row.blocked_until),
+                    throttles::event_id.eq(&row.event_id),
+                ))
+                .execute(conn))?
+        };
+        exactly_one("throttles", rows)
+    }
+
+    /// The keyed hash of a recovery code of this user.
+    pub fn hash_recovery_code(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        canonical: &[u8],
+    ) -> Result<[u8; 32], StoreError> {
+        let pepper = self.keys.pepper.get().ok_or(StoreError::Invalid("pepper"))?;
+        let parts = [tenant.as_str().as_bytes(), user.as_str().as_bytes(), canonical];
+        Ok(pepper.keyed_hash("recovery code", &parts))
+    }
+
+    /// A user's recovery codes that can still be used.
+    pub fn open_recovery_codes(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+    ) -> Result<Vec<RecoveryCodeRow>, StoreError> {
+        Ok(on!(self, conn => recovery_codes::table
+            .filter(recovery_codes::tenant_id.eq(tenant))
+            .filter(recovery_codes::user_id.eq(user))
+            .filter(recovery_codes::used_at.is_null())
+            .filter(recovery_codes::replaced_at.is_null())
+            .select(RecoveryCodeRow::as_select())
+            .load(conn))?)
+    }
+
+    /// Writes new recovery codes and closes the earlier ones.
+    pub fn replace_recovery_codes(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        codes: Vec<RecoveryCodeRow>,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        on!(self, conn => diesel::update(recovery_codes::table)
+            .filter(recovery_codes::tenant_id.eq(tenant))
+            .filter(recovery_codes::user_id.eq(user))
+            .filter(recovery_codes::used_at.is_null())
+            .filter(recovery_codes::replaced_at.is_null())
+            .set((recovery_codes::replaced_at.eq(at), recovery_codes::event_id.eq(event)))
+            .execute(conn))?;
+        for code in codes {
+            let rows = on!(self, conn => diesel::insert_into(recovery_codes::table)
+                .values(code)
+                .execute(conn))?;
+            exactly_one("recovery_codes", rows)?;
+        }
+        Ok(())
+    }
+
+    /// Uses a recovery code; whether this caller was the first to do so.
+    pub fn use_recovery_code(
+        &mut self,
+        tenant: &TenantId,
+        id: &RecoveryCodeId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<bool, StoreError> {
+        let rows = on!(self, conn => diesel::update(recovery_codes::table)
+            .filter(recovery_codes::tenant_id.eq(tenant))
+            .filter(recovery_codes::id.eq(id))
+            .filter(recovery_codes::used_at.is_null())
+            .filter(recovery_codes::replaced_at.is_null())
+            .set((recovery_codes::used_at.eq(at), recovery_codes::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(rows == 1)
+    }
+
+    /// Writes down a token that will be minted once this transaction is committed.
+    pub fn insert_issued_token(&mut self, row: IssuedTokenRow) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::insert_into(issued_tokens::table)
+            .values(row)
+            .execute(conn))?;
+        exactly_one("issued_tokens", rows)
+    }
+}
+
+fn factor_place<'a>(row: &'a FactorRow, parameters: &'a str) -> Place<'a> {
+    Place { table: "factors", tenant: row.tenant_id.as_str(), row: row.id.as_str(), parameters }
+}

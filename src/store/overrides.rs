@@ -1,0 +1,195 @@
+//! Overrides and their approvals.
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::{ApprovalRow, OverrideRow};
+use super::schema::{approvals, overrides};
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::ids::{EventId, OverrideId, TenantId, UserId};
+use crate::mfa::overrides::{OverrideKind, OverrideState};
+use crate::mfa::time::Timestamp;
+
+/// Which overrides a reader wants, by id.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct OverrideFilter {
+    pub state: Option<OverrideState>,
+    pub now: Timestamp,
+    pub user: Option<UserId>,
+    pub after: String,
+    pub limit: i64,
+}
+
+impl Tx<'_> {
+    /// An override by its id.
+    pub fn find_override(
+        &mut self,
+        tenant: &TenantId,
+        id: &OverrideId,
+    ) -> Result<Option<OverrideRow>, StoreError> {
+        Ok(on!(self, conn => overrides::table
+            .filter(overrides::tenant_id.eq(tenant))
+            .filter(overrides::id.eq(id))
+            .select(OverrideRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// A page of overrides, by id. An override whose time ran out is `expired`, whatever its row says.
+    pub fn list_overrides(
+        &mut self,
+        tenant: &TenantId,
+        filter: &OverrideFilter,
+    ) -> Result<Vec<OverrideRow>, StoreError> {
+        Ok(on!(self, conn => {
+            let mut query = overrides::table
+                .filter(overrides::tenant_id.eq(tenant))
+                .filter(overrides::id.gt(&filter.after))
+                .order(overrides::id.asc())
+                .limit(filter.limit)
+                .select(OverrideRow::as_select())
+                .into_boxed();
+            let open = [OverrideState::Requested, OverrideState::Approved];
+            query = match filter.state {
+                None => query,
+                Some(OverrideState::Expired) => query.filter(
+                    overrides::state
+                        .eq(OverrideState::Expired)
+                        .or(overrides::state.eq_any(open).and(overrides::expires_at.le(filter.now))),
+                ),
+                Some(state) if open.contains(&state) => query
+                    .filter(overrides::state.eq(state))
+                    .filter(overrides::expires_at.gt(filter.now)),
+                Some(state) => query.filter(overrides::state.eq(state)),
+            };
+            if let Some(user) = &filter.user {
+                query = query.filter(overrides::user_id.eq(user));
+            }
+            query.load(conn)
+        })?)
+    }
+
+    /// The exemptions of a user that are in force.
+    pub fn live_exemptions(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Vec<OverrideRow>, StoreError> {
+        Ok(on!(self, conn => overrides::table
+            .filter(overrides::tenant_id.eq(tenant))
+            .filter(overrides::user_id.eq(user))
+            .filter(overrides::state.eq(OverrideState::Approved))
+            .filter(overrides::kind.eq(OverrideKind::Exempt))
+            .filter(overrides::expires_at.gt(now))
+            .order(overrides::expires_at.desc())
+            .select(OverrideRow::as_select())
+            .load(conn))?)
+    }
+
+    /// How many overrides of one requester are still waiting or in force.
+    pub fn count_open_overrides(
+        &mut self,
+        tenant: &TenantId,
+        requester: &UserId,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        Ok(on!(self, conn => overrides::table
+            .filter(overrides::tenant_id.eq(tenant))
+            .filter(overrides::requested_by.eq(requester.as_str()))
+            .filter(overrides::state.eq_any([OverrideState::Requested, OverrideState::Approved]))
+            .filter(overrides::expires_at.gt(now))
+            .count()
+            .get_result(conn))?)
+    }
+
+    /// Writes a new request.
+    pub fn insert_override(&mut self, row: OverrideRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(overrides::table).values(row).execute(conn))?;
+        exactly_one("overrides", rows)
+    }
+
+    /// Puts a requested override into force; the trigger counts its approvals.
+    pub fn approve_override(
+        &mut self,
+        tenant: &TenantId,
+        id: &OverrideId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(overrides::table)
+            .filter(overrides::tenant_id.eq(tenant))
+            .filter(overrides::id.eq(id))
+            .filter(overrides::state.eq(OverrideState::Requested))
+            .set((
+                overrides::state.eq(OverrideState::Approved),
+                overrides::approved_at.eq(at),
+                overrides::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("overrides", rows)
+    }
+
+    /// Ends an override; `from` is the state it must be in.
+    pub fn end_override(
+        &mut self,
+        row: &OverrideRow,
+        to: OverrideState,
+        by: &str,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(overrides::table)
+            .filter(overrides::tenant_id.eq(&row.tenant_id))
+            .filter(overrides::id.eq(&row.id))
+            .filter(overrides::state.eq(row.state))
+            .set((
+                overrides::state.eq(to),
+                overrides::ended_at.eq(at),
+                overrides::ended_by.eq(by),
+                overrides::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("overrides", rows)
+    }
+
+    /// Brings an expiry closer.
+    pub fn shorten_override(
+        &mut self,
+        row: &OverrideRow,
+        expires_at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(overrides::table)
+            .filter(overrides::tenant_id.eq(&row.tenant_id))
+            .filter(overrides::id.eq(&row.id))
+            .filter(overrides::state.eq(row.state))
+            .filter(overrides::expires_at.gt(expires_at))
+            .set((overrides::expires_at.eq(expires_at), overrides::event_id.eq(event)))
+            .execute(conn))?;
+        exactly_one("overrides", rows)
+    }
+
+    /// Who approved an override.
+    pub fn approvers_of(
+        &mut self,
+        tenant: &TenantId,
+        id: &OverrideId,
+    ) -> Result<Vec<UserId>, StoreError> {
+        Ok(on!(self, conn => approvals::table
+            .filter(approvals::tenant_id.eq(tenant))
+            .filter(approvals::override_id.eq(id))
+            .order(approvals::at.asc())
+            .select(approvals::person_id)
+            .load(conn))?)
+    }
+
+    /// Writes an approval.
+    pub fn insert_approval(&mut self, row: ApprovalRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(approvals::table).values(row).execute(conn))?;
+        exactly_one("approvals", rows)
+    }
+}

@@ -1,0 +1,101 @@
+//! Petitions: wishes for overrides.
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::PetitionRow;
+use super::schema::petitions;
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::ids::{EventId, OverrideId, PetitionId, TenantId, UserId};
+use crate::mfa::overrides::PetitionState;
+use crate::mfa::time::Timestamp;
+
+/// Which petitions a reader wants, by id.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct PetitionFilter {
+    pub state: Option<PetitionState>,
+    pub user: Option<UserId>,
+    pub after: String,
+    pub limit: i64,
+}
+
+/// How a petition was decided.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct PetitionDecision<'a> {
+    pub state: PetitionState,
+    pub by: Option<&'a UserId>,
+    pub override_id: Option<&'a OverrideId>,
+    pub at: Timestamp,
+    pub event: &'a EventId,
+}
+
+impl Tx<'_> {
+    /// A petition by its id.
+    pub fn find_petition(
+        &mut self,
+        tenant: &TenantId,
+        id: &PetitionId,
+    ) -> Result<Option<PetitionRow>, StoreError> {
+        Ok(on!(self, conn => petitions::table
+            .filter(petitions::tenant_id.eq(tenant))
+            .filter(petitions::id.eq(id))
+            .select(PetitionRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// A page of petitions, by id.
+    pub fn list_petitions(
+        &mut self,
+        tenant: &TenantId,
+        filter: &PetitionFilter,
+    ) -> Result<Vec<PetitionRow>, StoreError> {
+        Ok(on!(self, conn => {
+            let mut query = petitions::table
+                .filter(petitions::tenant_id.eq(tenant))
+                .filter(petitions::id.gt(&filter.after))
+                .order(petitions::id.asc())
+                .limit(filter.limit)
+                .select(PetitionRow::as_select())
+                .into_boxed();
+            if let Some(state) = filter.state {
+                query = query.filter(petitions::state.eq(state));
+            }
+            if let Some(user) = &filter.user {
+                query = query.filter(petitions::user_id.eq(user));
+            }
+            query.load(conn)
+        })?)
+    }
+
+    /// Files a petition.
+    pub fn insert_petition(&mut self, row: PetitionRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(petitions::table).values(row).execute(conn))?;
+        exactly_one("petitions", rows)
+    }
+
+    /// Decides an open petition.
+    pub fn decide_petition(
+        &mut self,
+        tenant: &TenantId,
+        id: &PetitionId,
+        decision: &PetitionDecision<'_>,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(petitions::table)
+            .filter(petitions::tenant_id.eq(tenant))
+            .filter(petitions::id.eq(id))
+            .filter(petitions::state.eq(PetitionState::Open))
+            .set((
+                petitions::state.eq(decision.state),
+                petitions::decided_at.eq(decision.at),
+                petitions::decided_by.eq(decision.by),
+                petitions::override_id.eq(decision.override_id),
+                petitions::event_id.eq(decision.event),
+            ))
+            .execute(conn))?;
+        exactly_one("petitions", rows)
+    }
+}

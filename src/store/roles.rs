@@ -1,0 +1,81 @@
+//! Roles: kept by Pawl, given by overrides.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::RoleRow;
+use super::schema::roles;
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::ids::{EventId, TenantId, UserId};
+use crate::mfa::time::Timestamp;
+use crate::mfa::words::Role;
+
+impl Tx<'_> {
+    /// The roles that a user has now.
+    pub fn roles_of(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+    ) -> Result<BTreeSet<Role>, StoreError> {
+        let held: Vec<Role> = on!(self, conn => roles::table
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::user_id.eq(user))
+            .filter(roles::revoked_at.is_null())
+            .select(roles::role)
+            .load(conn))?;
+        Ok(held.into_iter().collect())
+    }
+
+    /// The users that have a role now.
+    pub fn holders_of(&mut self, tenant: &TenantId, role: Role) -> Result<Vec<UserId>, StoreError> {
+        Ok(on!(self, conn => roles::table
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::role.eq(role))
+            .filter(roles::revoked_at.is_null())
+            .order(roles::user_id.asc())
+            .select(roles::user_id)
+            .load(conn))?)
+    }
+
+    /// Gives a role, for the first time or again.
+    pub fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
+        let again = on!(self, conn => diesel::update(roles::table)
+            .filter(roles::tenant_id.eq(&row.tenant_id))
+            .filter(roles::user_id.eq(&row.user_id))
+            .filter(roles::role.eq(row.role))
+            .filter(roles::revoked_at.is_not_null())
+            .set((
+                roles::revoked_at.eq(None::<Timestamp>),
+                roles::granted_at.eq(row.granted_at),
+                roles::override_id.eq(row.override_id.as_ref()),
+                roles::event_id.eq(&row.event_id),
+            ))
+            .execute(conn))?;
+        if again == 1 {
+            return Ok(());
+        }
+        let rows = on!(self, conn => diesel::insert_into(roles::table).values(row).execute(conn))?;
+        exactly_one("roles", rows)
+    }
+
+    /// Takes a role away; whether the user had it.
+    pub fn revoke_role(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        role: Role,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<bool, StoreError> {
+        let rows = on!(self, conn => diesel::update(roles::table)
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::user_id.eq(user))
+            .filter(roles::role.eq(role))
+            .filter(roles::revoked_at.is_null())
+            .set((roles::revoked_at.eq(at), roles::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(rows == 1)
+    }
+}

@@ -1,0 +1,386 @@
+//! Secrets at rest: AES-256-GCM-SIV (RFC 8452) under key-encryption keys that are files, never
+//! rows; keyed hashes for recovery codes; plain hashes for 256-bit handles.
+//!
+//! A sealed value is `01 | key id (8) | nonce (12) | ciphertext | tag (16)`.
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 1;
+const FILE_PREFIX: &str = "pawl-kek-v1";
+const KEY_CHECK: Place<'_> = Place { table: "key_check", tenant: "", row: "", parameters: "" };
+
+/// Where a sealed value belongs. It opens nowhere else (R-136).
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The table, or another purpose.
+    pub table: &'static str,
+    /// The tenant's id; empty for what belongs to the installation.
+    pub tenant: &'a str,
+    /// The row's id.
+    pub row: &'a str,
+    /// What else must not change around the secret, such as its digits and period.
+    pub parameters: &'a str,
+}
+
+/// A value cannot be sealed or opened. To callers all are one: refuse, never "not there" (R-145).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// Sealed under a key that this ring does not hold.
+    #[error("sealed under an unknown key")]
+    UnknownKey,
+    /// Damaged, cut, moved here from another place, or sealed under another key of the same id.
+    #[error("a sealed value is damaged or belongs elsewhere")]
+    Broken,
+    /// The library did not seal.
+    #[error("a value could not be sealed")]
+    NotSealed,
+}
+
+/// A key cannot be used. It never echoes the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFileError {
+    /// Not the one line of a key file.
+    #[error("a key file is one line: {FILE_PREFIX}:<8 hex digits>:<32 bytes in base64url>")]
+    Format,
+    /// A sample, a pattern, zeros: nobody drew this at random.
+    #[error("the key is not random: make one with `pawl keys new`")]
+    NotRandom,
+    /// Two keys of the ring bear the same id.
+    #[error("two keys bear the same id")]
+    SameId,
+}
+
+type KeyId = [u8; 8];
+
+/// The key-encryption keys: the newest seals, all open (R-139). The library wipes them when they
+/// are dropped; there is no way to read one back.
+pub struct KeyRing {
+    newest: (KeyId, LessSafeKey),
+    older: Vec<(KeyId, LessSafeKey)>,
+}
+
+impl KeyRing {
+    /// The ring of the one key in a key file; a line end may follow.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn parse_file(text: &str) -> Result<Self, KeyFileError> {
+        let (id, bytes) = parse_line(text).ok_or(KeyFileError::Format)?;
+        if !looks_random(&bytes) {
+            return Err(KeyFileError::NotRandom);
+        }
+        let key = UnboundKey::new(&AES_256_GCM_SIV, &bytes).map_err(|_| KeyFileError::Format)?;
+        let (newest, older) = ((id, LessSafeKey::new(key)), Vec::new());
+        Ok(Self { newest, older })
+    }
+
+    /// Also opens what the keys of `other` sealed.
+    ///
+    /// # Errors
+    /// [`KeyFileError::SameId`].
+    pub fn with_older(mut self, other: Self) -> Result<Self, KeyFileError> {
+        for key in std::iter::once(other.newest).chain(other.older) {
+            if self.find(key.0).is_some() {
+                return Err(KeyFileError::SameId);
+            }
+            self.older.push(key);
+        }
+        Ok(self)
+    }
+
+    /// Seals a secret text for its place under the newest key. `nonce` is random.
+    ///
+    /// # Errors
+    /// [`SealError::NotSealed`].
+    pub fn seal(&self, at: &Place<'_>, text: &[u8], nonce: [u8; 12]) -> Result<Vec<u8>, SealError> {
+        let (id, ref key) = self.newest;
+        // With room for the tag: a reallocation would leave a copy of the plaintext on the heap.
+        let mut body = Zeroizing::new(Vec::with_capacity(text.len().saturating_add(16)));
+        body.extend_from_slice(text);
+        let unique = Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(unique, associated_data(at, id), &mut *body)
+            .map_err(|_| SealError::NotSealed)?;
+        Ok([&[VERSION], id.as_slice(), &nonce, &body].concat())
+    }
+
+    /// Opens what was sealed for this very place.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownKey`] or [`SealError::Broken`].
+    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (id, rest) = split(sealed).ok_or(SealError::Broken)?;
+        let (nonce, body) = rest.split_first_chunk().ok_or(SealError::Broken)?;
+        let key = self.find(*id).ok_or(SealError::UnknownKey)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let mut body = Zeroizing::new(body.to_vec());
+        let length = key
+            .open_in_place(nonce, associated_data(place, *id), &mut body)
+            .map_err(|_| SealError::Broken)?
+            .len();
+        body.truncate(length);
+        Ok(body)
+    }
+
+    /// Whether the newest key sealed this; if not, it is to be sealed again.
+    #[must_use]
+    pub fn is_newest(&self, sealed: &[u8]) -> bool {
+        split(sealed).is_some_and(|(id, _)| *id == self.newest.0)
+    }
+
+    /// A key check value to keep in the database.
+    ///
+    /// # Errors
+    /// [`SealError::NotSealed`].
+    pub fn make_check(&self, nonce: [u8; 12]) -> Result<Vec<u8>, SealError> {
+        self.seal(&KEY_CHECK, &[], nonce)
+    }
+
+    /// Whether this ring opens the database's check value; with a wrong key Pawl does not become
+    /// ready (R-137).
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn verify_check(&self, check: &[u8]) -> Result<(), SealError> {
+        self.open(&KEY_CHECK, check).map(|_| ())
+    }
+
+    fn find(&self, id: KeyId) -> Option<&LessSafeKey> {
+        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        keys.find(|(known, _)| *known == id).map(|(_, key)| key)
+    }
+}
+
+fn split(sealed: &[u8]) -> Option<(&KeyId, &[u8])> {
+    sealed.strip_prefix(&[VERSION])?.split_first_chunk()
+}
+
+/// Each part goes behind its length, so that bytes cannot wander from one part into the next.
+fn length(part: &[u8]) -> [u8; 8] {
+    (part.len() as u64).to_be_bytes()
+}
+
+fn associated_data(place: &Place<'_>, id: KeyId) -> Aad<Vec<u8>> {
+    let texts = [place.table, place.tenant, place.row, place.parameters];
+    let [table, tenant, row, parameters] = texts.map(str::as_bytes);
+    let parts = [table, tenant, row, parameters, &id, &[VERSION]];
+    Aad::from(parts.map(|part| [&length(part), part].concat()).concat())
+}
+
+fn parse_line(text: &str) -> Option<(KeyId, Zeroizing<Vec<u8>>)> {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let (id, key) = line.strip_prefix(FILE_PREFIX)?.strip_prefix(':')?.split_once(':')?;
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(key).ok()?);
+    let id: KeyId = id.as_bytes().try_into().ok()?;
+    let is_hex = id.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    (is_hex && bytes.len() == 32).then_some((id, bytes))
+}
+
+/// Refuses zeros, repetitions, text and counting. 32 random bytes hold some 30 different values; 16
+/// or fewer come once in 10^13 keys, and only ASCII once in 2^32.
+fn looks_random(key: &[u8]) -> bool {
+    let mut values = Zeroizing::new(key.to_vec());
+    values.sort_unstable();
+    values.dedup();
+    values.len() > 16 && !key.is_ascii()
+}
+
+/// The one line of a new key file: 4 random bytes become the key's id, 32 the key.
+#[must_use]
+pub fn new_key_file(random: &Zeroizing<[u8; 36]>) -> Zeroizing<String> {
+    let [a, b, c, d, key @ ..] = &**random;
+    let id = u32::from_be_bytes([*a, *b, *c, *d]);
+    let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(key));
+    Zeroizing::new(format!("{FILE_PREFIX}:{id:08x}:{}\n", *key))
+}
+
+/// The installation's pepper, itself sealed in the database: a stolen copy of the rows does not
+/// allow guessing what [`Self::keyed_hash`] made.
+pub struct Pepper(hmac::Key);
+
+impl Pepper {
+    /// From its 32 random bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// HMAC-SHA-256 over the parts, under a sub-key that serves this purpose only.
+    #[must_use]
+    pub fn keyed_hash(&self, purpose: &str, data: &[&[u8]]) -> [u8; 32] {
+        let sub_key = Zeroizing::new(mac(&self.0, &[b"pawl sub-key v1", purpose.as_bytes()]));
+        mac(&hmac::Key::new(hmac::HMAC_SHA256, &*sub_key), data)
+    }
+}
+
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&length(part));
+        context.update(part);
+    }
+    fixed(context.sign().as_ref())
+}
+
+/// SHA-256, for handles and client secrets: 256 random bits need no slow hash.
+#[must_use]
+pub fn sha256(data: &[u8]) -> [u8; 32] {
+    fixed(digest::digest(&digest::SHA256, data).as_ref())
+}
+
+/// SHA-256 gives 32 bytes, always.
+fn fixed(hash: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(hash);
+    out
+}
+
+/// Compares in a time that depends on the lengths only.
+#[must_use]
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLACE: Place<'_> = Place { table: "factors", tenant: "ten", row: "fac", parameters: "6" };
+
+    fn file(seed: u8) -> Zeroizing<String> {
+        let mut random = Zeroizing::new([0; 36]);
+        random[..4].fill(seed);
+        random[4..].copy_from_slice(&sha256(&[seed]));
+        new_key_file(&random)
+    }
+
+    fn ring(seed: u8) -> KeyRing {
+        KeyRing::parse_file(&file(seed)).ok().unwrap()
+    }
+
+    fn broken(place: Place<'_>, sealed: &[u8]) {
+        let opened = ring(1).open(&place, sealed);
+        assert_eq!(opened, Err(SealError::Broken), "{place:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens_and_shows_nothing(
+            plain in prop::collection::vec(any::<u8>(), 8..80), nonce: [u8; 12]
+        ) {
+            let sealed = ring(1).seal(&PLACE, &plain, nonce).unwrap();
+            prop_assert_eq!(sealed.len(), 1 + 8 + 12 + plain.len() + 16);
+            prop_assert!(!sealed.windows(plain.len()).any(|part| part == plain));
+            prop_assert_eq!(&*ring(1).open(&PLACE, &sealed).unwrap(), &plain);
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_or_another_length_is_an_error() {
+        let sealed = ring(1).seal(&PLACE, b"secret", [7; 12]).unwrap();
+        for bit in 0..sealed.len() * 8 {
+            let mut bad = sealed.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(ring(1).open(&PLACE, &bad).is_err(), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            broken(PLACE, &sealed[..length]);
+        }
+        broken(PLACE, &[sealed.as_slice(), &[0]].concat());
+    }
+
+    #[test]
+    fn a_moved_value_is_an_error() {
+        let sealed = ring(1).seal(&PLACE, b"secret", [7; 12]).unwrap();
+        let [mut a, mut b, mut c, mut d, mut e] = [PLACE; 5];
+        (a.table, b.tenant, c.row, d.parameters) = ("clients", "ten2", "fac2", "8");
+        (e.tenant, e.row) = ("tenf", "ac");
+        for place in [a, b, c, d, e] {
+            broken(place, &sealed);
+        }
+    }
+
+    #[test]
+    fn the_associated_data_is_framed_and_names_key_and_version() {
+        let expected = b"\0\0\0\0\0\0\0\x07factors\0\0\0\0\0\0\0\x03ten\0\0\0\0\0\0\0\x03fac\
+            \0\0\0\0\0\0\0\x016\0\0\0\0\0\0\0\x08deadbeef\0\0\0\0\0\0\0\x01\x01";
+        assert_eq!(associated_data(&PLACE, *b"deadbeef").as_ref(), expected);
+    }
+
+    #[test]
+    fn old_keys_open_and_the_newest_seals() {
+        let old = ring(1).seal(&PLACE, b"secret", [7; 12]).unwrap();
+        assert_eq!(ring(2).open(&PLACE, &old), Err(SealError::UnknownKey));
+        let both = ring(2).with_older(ring(1)).ok().unwrap();
+        assert_eq!(&**both.open(&PLACE, &old).unwrap(), b"secret");
+        assert!(!both.is_newest(&old));
+        let new = both.seal(&PLACE, b"secret", [8; 12]).unwrap();
+        assert!(both.is_newest(&new) && !both.is_newest(&[]));
+        assert!(ring(2).open(&PLACE, &new).is_ok());
+        assert_eq!(both.with_older(ring(1)).err(), Some(KeyFileError::SameId));
+    }
+
+    #[test]
+    fn a_wrong_key_is_recognized_at_the_start() {
+        let check = ring(1).make_check([7; 12]).unwrap();
+        assert_eq!(ring(1).verify_check(&check), Ok(()));
+        assert_eq!(ring(2).verify_check(&check), Err(SealError::UnknownKey));
+        let same_id = file(2).replace("02020202", "01010101");
+        let wrong = KeyRing::parse_file(&same_id).ok().unwrap();
+        assert_eq!(wrong.verify_check(&check), Err(SealError::Broken));
+        let other = ring(1).seal(&PLACE, &[], [7; 12]).unwrap();
+        assert_eq!(ring(1).verify_check(&other), Err(SealError::Broken));
+    }
+
+    #[test]
+    fn a_key_file_is_one_exact_line() {
+        let good = file(1);
+        assert!(good.starts_with("pawl-kek-v1:01010101:") && good.ends_with('\n'));
+        assert!(KeyRing::parse_file(good.trim_end()).is_ok());
+        let swap = |new: &str| good.replace("01010101", new);
+        let [short, upper, no_hex] = ["0101010", "ABABABAB", "0101010g"].map(swap);
+        let (version, twice) = (good.replace("v1", "v2"), good.repeat(2));
+        let (longer, cut) = (good.replace('\n', "AAAA"), &good[..good.len() - 5]);
+        for bad in ["", &short, &upper, &no_hex, &version, &twice, &longer, cut] {
+            let refused = KeyRing::parse_file(bad).err();
+            assert_eq!(refused, Some(KeyFileError::Format), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_nobody_drew_is_refused() {
+        let counting: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        let twice: [u8; 32] = std::array::from_fn(|i| sha256(b"")[i % 16]);
+        let text = *b"0123456789abcdefghijklmnopqrstuv";
+        for key in [[0; 32], [255; 32], counting, twice, text] {
+            let mut random = Zeroizing::new([1; 36]);
+            random[4..].copy_from_slice(&key);
+            let refused = KeyRing::parse_file(&new_key_file(&random)).err();
+            assert_eq!(refused, Some(KeyFileError::NotRandom));
+        }
+    }
+
+    #[test]
+    fn a_keyed_hash_depends_on_pepper_purpose_and_framed_parts() {
+        let pepper = Pepper::new(&[1; 32]);
+        let hash = pepper.keyed_hash("recovery", &[b"ab", b"c"]);
+        assert_eq!(hash, pepper.keyed_hash("recovery", &[b"ab", b"c"]));
+        assert_ne!(hash, pepper.keyed_hash("recovery", &[b"a", b"bc"]));
+        assert_ne!(hash, pepper.keyed_hash("ticket", &[b"ab", b"c"]));
+        let other = Pepper::new(&[2; 32]);
+        assert_ne!(hash, other.keyed_hash("recovery", &[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn plain_hashes_and_comparisons_are_the_known_ones() {
+        assert_eq!(sha256(b"abc")[..4], [0xba, 0x78, 0x16, 0xbf]);
+        assert!(constant_time_eq(b"ab", b"ab"));
+        assert!(!constant_time_eq(b"ab", b"ac") && !constant_time_eq(b"ab", b"a"));
+    }
+}

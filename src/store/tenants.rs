@@ -1,0 +1,51 @@
+//! Tenants and directories.
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::{DirectoryRow, TenantRow};
+use super::schema::{directories, tenants};
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::ids::TenantId;
+
+impl Tx<'_> {
+    /// A tenant by its id.
+    pub fn find_tenant(&mut self, id: &TenantId) -> Result<Option<TenantRow>, StoreError> {
+        Ok(on!(self, conn => tenants::table
+            .filter(tenants::tenant_id.eq(id))
+            .select(TenantRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// Every tenant, oldest first. Only the command line reads over tenants.
+    pub fn list_tenants(&mut self) -> Result<Vec<TenantRow>, StoreError> {
+        Ok(on!(self, conn => tenants::table
+            .order(tenants::created_at.asc())
+            .select(TenantRow::as_select())
+            .load(conn))?)
+    }
+
+    /// Writes a new tenant.
+    pub fn insert_tenant(&mut self, row: TenantRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(tenants::table).values(row).execute(conn))?;
+        exactly_one("tenants", rows)
+    }
+
+    /// Writes a new directory.
+    pub fn insert_directory(&mut self, row: DirectoryRow) -> Result<(), StoreError> {
+        let rows =
+            on!(self, conn => diesel::insert_into(directories::table).values(row).execute(conn))?;
+        exactly_one("directories", rows)
+    }
+
+    /// A tenant's directories, oldest first.
+    pub fn list_directories(&mut self, tenant: &TenantId) -> Result<Vec<DirectoryRow>, StoreError> {
+        Ok(on!(self, conn => directories::table
+            .filter(directories::tenant_id.eq(tenant))
+            .order(directories::created_at.asc())
+            .select(DirectoryRow::as_select())
+            .load(conn))?)
+    }
+}

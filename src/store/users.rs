@@ -1,0 +1,228 @@
+//! Users, and the groups that consoles assert of them.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+
+use super::conn::on;
+use super::rows::{UserGroupsRow, UserRow};
+use super::schema::{user_groups, users};
+use super::{Json, StoreError, Tx, exactly_one};
+use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
+use crate::mfa::time::Timestamp;
+use crate::mfa::words::{DisplayName, ExternalId, Group};
+
+/// Which users a reader wants, by id.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct UserFilter {
+    pub directory: Option<DirectoryId>,
+    pub after: String,
+    pub limit: i64,
+}
+
+impl Tx<'_> {
+    /// A user of this tenant; of this directory, if the caller is bound to one.
+    pub fn find_user(
+        &mut self,
+        tenant: &TenantId,
+        directory: Option<&DirectoryId>,
+        id: &UserId,
+    ) -> Result<Option<UserRow>, StoreError> {
+        Ok(on!(self, conn => {
+            let mut query = users::table
+                .filter(users::tenant_id.eq(tenant))
+                .filter(users::id.eq(id))
+                .select(UserRow::as_select())
+                .into_boxed();
+            if let Some(directory) = directory {
+                query = query.filter(users::directory_id.eq(directory));
+            }
+            query.first(conn).optional()
+        })?)
+    }
+
+    /// A user by the console's own id: exact bytes.
+    pub fn find_user_by_external_id(
+        &mut self,
+        tenant: &TenantId,
+        directory: &DirectoryId,
+        external_id: &ExternalId,
+    ) -> Result<Option<UserRow>, StoreError> {
+        Ok(on!(self, conn => users::table
+            .filter(users::tenant_id.eq(tenant))
+            .filter(users::directory_id.eq(directory))
+            .filter(users::external_id.eq(external_id))
+            .select(UserRow::as_select())
+            .first(conn)
+            .optional())?)
+    }
+
+    /// A page of users, by id.
+    pub fn list_users(
+        &mut self,
+        tenant: &TenantId,
+        filter: &UserFilter,
+    ) -> Result<Vec<UserRow>, StoreError> {
+        Ok(on!(self, conn => {
+            let mut query = users::table
+                .filter(users::tenant_id.eq(tenant))
+                .filter(users::id.gt(&filter.after))
+                .order(users::id.asc())
+                .limit(filter.limit)
+                .select(UserRow::as_select())
+                .into_boxed();
+            if let Some(directory) = &filter.directory {
+                query = query.filter(users::directory_id.eq(directory));
+            }
+            query.load(conn)
+        })?)
+    }
+
+    /// Writes a new user.
+    pub fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::insert_into(users::table).values(row).execute(conn))?;
+        exactly_one("users", rows)
+    }
+
+    /// Takes the locks of users, in the order of their ids, before their facts are read. SQLite's
+    /// write transaction holds the whole file, so there is nothing more to take.
+    pub fn lock_users(&mut self, tenant: &TenantId, sorted: &[UserId]) -> Result<(), StoreError> {
+        match &mut *self.connection {
+            super::Connection::Sqlite(_) => Ok(()),
+            super::Connection::Postgres(conn) => {
+                let ids: Vec<&str> = sorted.iter().map(UserId::as_str).collect();
+                diesel::sql_query(
+                    "SELECT id FROM users WHERE tenant_id = $1 AND id = ANY($2) \
+                     ORDER BY id COLLATE \"C\" FOR NO KEY UPDATE",
+                )
+                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
+                .bind::<diesel::sql_types::Array<diesel::sql_types::Text>, _>(ids)
+                .execute(&mut **conn)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Renames a user: a label, by which nothing is decided.
+    pub fn rename_user(
+        &mut self,
+        tenant: &TenantId,
+        id: &UserId,
+        name: &DisplayName,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(users::table)
+            .filter(users::tenant_id.eq(tenant))
+            .filter(users::id.eq(id))
+            .set((users::display_name.eq(name), users::event_id.eq(event)))
+            .execute(conn))?;
+        exactly_one("users", rows)
+    }
+
+    /// Raises a user's epoch: tokens of an older one are stale from now on.
+    pub fn raise_epoch(
+        &mut self,
+        tenant: &TenantId,
+        id: &UserId,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(users::table)
+            .filter(users::tenant_id.eq(tenant))
+            .filter(users::id.eq(id))
+            .set((users::epoch.eq(users::epoch + 1), users::event_id.eq(event)))
+            .execute(conn))?;
+        exactly_one("users", rows)
+    }
+
+    /// After a reset: the next factor needs a ticket. Raises the epoch too.
+    pub fn require_ticket(
+        &mut self,
+        tenant: &TenantId,
+        id: &UserId,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(users::table)
+            .filter(users::tenant_id.eq(tenant))
+            .filter(users::id.eq(id))
+            .set((
+                users::ticket_only.eq(true),
+                users::epoch.eq(users::epoch + 1),
+                users::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("users", rows)
+    }
+
+    /// A factor was bound: the user was enrolled once, and the ticket's duty is done if `by_ticket`.
+    pub fn mark_enrolled(
+        &mut self,
+        user: &UserRow,
+        by_ticket: bool,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(users::table)
+            .filter(users::tenant_id.eq(&user.tenant_id))
+            .filter(users::id.eq(&user.id))
+            .set((
+                users::ever_enrolled.eq(true),
+                users::ticket_only.eq(user.ticket_only && !by_ticket),
+                users::epoch.eq(users::epoch + 1),
+                users::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("users", rows)
+    }
+
+    /// The user left.
+    pub fn offboard_user(
+        &mut self,
+        tenant: &TenantId,
+        id: &UserId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = on!(self, conn => diesel::update(users::table)
+            .filter(users::tenant_id.eq(tenant))
+            .filter(users::id.eq(id))
+            .filter(users::offboarded_at.is_null())
+            .set((
+                users::offboarded_at.eq(at),
+                users::ticket_only.eq(true),
+                users::epoch.eq(users::epoch + 1),
+                users::event_id.eq(event),
+            ))
+            .execute(conn))?;
+        exactly_one("users", rows)
+    }
+
+    /// The groups that each client asserts of a user.
+    pub fn list_user_groups(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+    ) -> Result<Vec<UserGroupsRow>, StoreError> {
+        Ok(on!(self, conn => user_groups::table
+            .filter(user_groups::tenant_id.eq(tenant))
+            .filter(user_groups::user_id.eq(user))
+            .select(UserGroupsRow::as_select())
+            .load(conn))?)
+    }
+
+    /// Keeps the groups that one client asserts of a user.
+    pub fn put_user_groups(&mut self, row: UserGroupsRow, is_new: bool) -> Result<(), StoreError> {
+        let rows = if is_new {
+            on!(self, conn => diesel::insert_into(user_groups::table).values(row).execute(conn))?
+        } else {
+            let groups: Json<BTreeSet<Group>> = row.groups;
+            let client: ClientId = row.client_id;
+            on!(self, conn => diesel::update(user_groups::table)
+                .filter(user_groups::tenant_id.eq(&row.tenant_id))
+                .filter(user_groups::user_id.eq(&row.user_id))
+                .filter(user_groups::client_id.eq(&client))
+                .set((user_groups::groups.eq(&groups), user_groups::event_id.eq(&row.event_id)))
+                .execute(conn))?
+        };
+        exactly_one("user_groups", rows)
+    }
+}
