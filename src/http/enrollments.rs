@@ -8,8 +8,9 @@ use super::AppData;
 use super::extract::{Body, Caller};
 use super::reply::{Answer, created, no_content, ok};
 use super::tokens::{Token, mint};
+use crate::operations::confirmations::ConfirmEnrollment;
 use crate::operations::enrollments::{
-    BeginEnrollment, BeginRotation, CancelEnrollment, ConfirmEnrollment, EnrollmentSecret,
+    BeginEnrollment, BeginRotation, CancelEnrollment, EnrollmentSecret,
 };
 use crate::operations::recovery::{RecoveryCodes, RegenerateRecoveryCodes};
 use crate::operations::tickets::RedeemTicket;
@@ -131,7 +132,7 @@ pub async fn confirm_enrollment(
 ) -> Answer<EnrollmentConfirmed> {
     let body = body.read()?;
     let committed =
-        operations::enrollments::confirm_enrollment(&app.pawl, caller.call, body).await?;
+        operations::confirmations::confirm_enrollment(&app.pawl, caller.call, body).await?;
     let (tokens, confirmed) = mint(&app, committed)?;
     let recovery_codes = confirmed.recovery_codes;
     Ok(ok(EnrollmentConfirmed { tokens, recovery_codes }))

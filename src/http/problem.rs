@@ -209,10 +209,7 @@ impl Problem {
             instance: format!("urn:pawl:request:{}", id.as_deref().unwrap_or("none")),
             field: None,
             reason: None,
-            retry_after_seconds: match code {
-                Code::Unavailable => Some(UNAVAILABLE_SECONDS),
-                _ => None,
-            },
+            retry_after_seconds: (code == Code::Unavailable).then_some(UNAVAILABLE_SECONDS),
             policy_version: None,
             current_version: None,
             rule: None,

@@ -212,7 +212,6 @@ fn candidate(generator: &totp_rs::Totp, step: i64) -> Code {
 ///
 /// # Errors
 /// Gives `login` back if the code is wrong or replayed, or if there is no seed.
-#[expect(clippy::result_large_err, reason = "either way the login moves on")]
 pub fn matched(
     login: Login,
     seed: Option<&Seed>,

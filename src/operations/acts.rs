@@ -207,7 +207,7 @@ impl Act {
         let parts = ["pawl act v1", work.tenant.as_str(), person.as_str(), &act];
         let mut text = String::new();
         for part in parts {
-            text.push_str(&format!("{}:{part}", part.len()));
+            text.extend([part.len().to_string().as_str(), ":", part]);
         }
         Ok(sha256(text.as_bytes()))
     }

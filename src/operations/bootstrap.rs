@@ -126,7 +126,7 @@ fn found(
 }
 
 fn first_policy(work: &mut Work<'_, '_>) -> Done<()> {
-    let event = work.record(Note::new(EventKind::PolicyReplaced).object(1))?;
+    let event = work.record(Note::new(EventKind::PolicyReplaced).object(&1))?;
     Ok(work.tx.insert_policy(PolicyRow {
         tenant_id: work.tenant.clone(),
         version: 1,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::call::{Entropy, Note, Work};
 use super::clients::{self, ClientKey, CreateClient};
-use super::overrides::{OverrideResult, digest, proceed};
+use super::overrides::OverrideResult;
+use super::protocol::{digest, proceed};
 use super::users::{User, offboard, view};
 use super::{Done, Pawl};
 use crate::mfa::event::EventKind;

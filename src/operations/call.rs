@@ -245,7 +245,7 @@ impl Note {
         self
     }
 
-    pub(super) fn object(mut self, object: impl ToString) -> Self {
+    pub(super) fn object(mut self, object: &impl ToString) -> Self {
         self.object = Some(object.to_string());
         self
     }

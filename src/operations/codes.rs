@@ -73,14 +73,14 @@ impl Work<'_, '_> {
         let (kind, object) = (asked.kind, asked.object.clone());
         match self.search(asked)? {
             Err(_) => {
-                let note = Note::new(EventKind::CodeRejected).user(&user).object(object);
+                let note = Note::new(EventKind::CodeRejected).user(&user).object(&object);
                 self.record_as(event.clone(), note.evaluated())?;
                 self.put_throttle(&user, &charged.failed(), is_new, &event)?;
                 Ok(Answered::Rejected(event))
             }
             Ok(right) => {
                 let data = serde_json::json!({ "factor": right.factor().as_str() });
-                let note = Note::new(kind).user(&user).object(object).data(data).evaluated();
+                let note = Note::new(kind).user(&user).object(&object).data(data).evaluated();
                 self.record_as(event.clone(), note)?;
                 let verified = self.spend(right, &event)?;
                 self.put_throttle(&user, &charged.succeeded(), is_new, &event)?;

@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, BeginRotationAct, Proof, SharedCode, prove, required};
+use super::acts::{Act, BeginRotationAct, Proof, prove, required};
 use super::call::{Note, Work};
-use super::codes::{Answered, Asked, limits, parameters};
+use super::codes::parameters;
 use super::evaluations::may_begin;
 use super::standing::Facts;
-use super::verifications::{LoginOf, address, issue, live_challenge, live_user, login};
-use super::{Call, Done, Handle, Pawl, Shown, Traced, answer, recovery};
-use crate::mfa::challenge::{Authority, ENROLLMENT_LIFE, EnrollmentAuthority, Purpose, still_open};
+use super::verifications::{address, live_challenge, live_user};
+use super::{Call, Done, Handle, Pawl, Shown, answer};
+use crate::mfa::challenge::{ENROLLMENT_LIFE, EnrollmentAuthority, Purpose, still_open};
 use crate::mfa::event::EventKind;
-use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod, VerifiedFactor};
-use crate::mfa::ids::{ClientId, EnrollmentId, EventId, FactorId, RecoveryCodeId, UserId};
+use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod};
+use crate::mfa::ids::{ClientId, EnrollmentId, EventId, FactorId, UserId};
 use crate::mfa::qr;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::{SecretText, Seed};
@@ -22,7 +22,7 @@ use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
 use crate::mfa::totp::{Algorithm, Parameters};
 use crate::mfa::words::Audience;
 use crate::store::rows::{ChallengeRow, EnrollmentRow, FactorRow};
-use crate::store::{Committed, Json, StoreError};
+use crate::store::{Json, StoreError};
 
 /// The beginning of an enrollment.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -33,16 +33,6 @@ pub struct BeginEnrollment {
     /// `SHA1` if left out: what every authenticator can do.
     #[serde(default)]
     pub algorithm: Option<Algorithm>,
-}
-
-/// The first code of a new factor.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConfirmEnrollment {
-    /// The enrollment's handle.
-    pub enrollment: Handle,
-    /// A code from the new secret.
-    pub code: SharedCode,
 }
 
 /// An enrollment to give up.
@@ -316,10 +306,11 @@ pub async fn cancel_enrollment(pawl: &Pawl, call: Call, request: CancelEnrollmen
             give_up_pending(work, &facts)
         })
         .await?;
-    Ok(committed.into_inner())
+    let () = committed.into_inner();
+    Ok(())
 }
 
-fn live_enrollment(
+pub(super) fn live_enrollment(
     work: &mut Work<'_, '_>,
     handle: &Handle,
     client: &ClientId,
@@ -332,138 +323,6 @@ fn live_enrollment(
     still_open(enrollment.closed_at, enrollment.expires_at, enrollment.attempts, work.now)
         .map_err(|_| Refusal::EnrollmentOver("closed, expired or out of attempts"))?;
     Ok(enrollment)
-}
-
-/// What a confirmed enrollment led to, besides the tokens.
-#[derive(Debug, Serialize)]
-pub struct Confirmed {
-    /// Ten new recovery codes.
-    pub recovery_codes: Vec<Shown>,
-}
-
-/// The proof and what goes with it.
-pub type Outcome = Traced<(VerifiedFactor, Confirmed)>;
-
-/// Binds a pending factor by its first code, which counts as used. What it replaces ends in the same
-/// transaction.
-///
-/// # Errors
-/// `enrollment-over` and `too-many-attempts`, which change nothing.
-pub async fn confirm_enrollment(
-    pawl: &Pawl,
-    call: Call,
-    request: ConfirmEnrollment,
-) -> Done<Committed<Outcome>> {
-    call.write(pawl, access::ConfirmEnrollment::ACCESS, move |work| {
-        let client = work.client()?;
-        let enrollment = live_enrollment(work, &request.enrollment, &client.id)?;
-        let user = work
-            .tx
-            .find_user(&work.tenant, None, &enrollment.user_id)?
-            .filter(|user| user.offboarded_at.is_none())
-            .ok_or(Refusal::EnrollmentOver("the user is gone"))?;
-        let facts = work.facts(user)?;
-        let pending = work
-            .tx
-            .pending_factor(&work.tenant, &facts.user.id)?
-            .filter(|factor| factor.id == enrollment.factor_id)
-            .ok_or(Refusal::EnrollmentOver("its secret is gone"))?;
-        let replaces = match facts.factor {
-            Some(_) => Some(replacing(&enrollment, &pending)?),
-            None => None,
-        };
-        confirm(work, &facts, (&enrollment, replaces), &pending, &request.code)
-    })
-    .await
-}
-
-fn confirm(
-    work: &mut Work<'_, '_>,
-    facts: &Facts,
-    (enrollment, replaces): (&EnrollmentRow, Option<Authority>),
-    pending: &FactorRow,
-    code: &SharedCode,
-) -> Done<Outcome> {
-    let attributes = facts.requirement(work, &enrollment.audiences.0, None).attributes;
-    let client = enrollment.client_id.as_ref().ok_or(StoreError::Invalid("enrollment"))?;
-    let about = LoginOf {
-        client,
-        audiences: &enrollment.audiences.0,
-        address: None,
-        primary: enrollment.primary(),
-        // Binding raises the epoch; the tokens must carry the new one.
-        epoch: facts.user.epoch.saturating_add(1),
-    };
-    let asked = Asked {
-        login: login(work, facts, pending.id.clone(), about),
-        code: code.get(),
-        factor: Some(pending),
-        attributes: &attributes,
-        kind: EventKind::EnrollmentConfirmed,
-        object: enrollment.id.to_string(),
-    };
-    match work.ask(asked)? {
-        Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
-        Answered::Rejected(event) => {
-            work.tx.charge_enrollment(enrollment, None, &event)?;
-            Ok(Err(Refusal::CodeRejected("wrong, replayed or expired")))
-        }
-        Answered::Verified(proof, event) => {
-            work.tx.charge_enrollment(enrollment, Some(work.now), &event)?;
-            bind(work, facts, (enrollment, replaces), pending, &event)?;
-            issue(work, &proof, &event)?;
-            let codes = recovery::replace_codes(work, &facts.user.id)?;
-            if matches!(enrollment.authority, EnrollmentAuthority::Ticket) {
-                work.lift_block(&facts.user.id, limits(&attributes), &event)?;
-            }
-            Ok(Ok((proof, Confirmed { recovery_codes: codes })))
-        }
-    }
-}
-
-/// Ends what the new factor replaces, then binds it.
-fn bind(
-    work: &mut Work<'_, '_>,
-    facts: &Facts,
-    (enrollment, replaces): (&EnrollmentRow, Option<Authority>),
-    pending: &FactorRow,
-    event: &EventId,
-) -> Done<()> {
-    let mut trust_since = work.now;
-    if let (Some(old), Some(authority)) = (&facts.factor, replaces) {
-        if let Authority::Replacement(_) = authority {
-            // A rotation proven by the old factor inherits the age of the trust chain.
-            trust_since = old.trust_since.unwrap_or(work.now);
-        }
-        let note = Note::new(EventKind::FactorEnded).user(&facts.user.id).object(&old.id);
-        let ended = work.record(note)?;
-        work.tx.end_factor(old, &authority, work.now, &ended)?;
-    }
-    work.tx.activate_factor(pending, work.now, trust_since, event)?;
-    work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, event)?;
-    let by_ticket = match enrollment.authority {
-        EnrollmentAuthority::Ticket | EnrollmentAuthority::Bootstrap => true,
-        EnrollmentAuthority::First
-        | EnrollmentAuthority::Rotation
-        | EnrollmentAuthority::Recovery => false,
-    };
-    Ok(work.tx.mark_enrolled(&facts.user, by_ticket, event)?)
-}
-
-fn replacing(enrollment: &EnrollmentRow, pending: &FactorRow) -> Done<Authority> {
-    match enrollment.authority {
-        EnrollmentAuthority::Rotation => Ok(Authority::Replacement(pending.id.clone())),
-        EnrollmentAuthority::Recovery => {
-            let id = enrollment.authority_id.as_deref().unwrap_or_default();
-            let id = RecoveryCodeId::parse(id).map_err(|_| StoreError::Invalid("enrollment"))?;
-            Ok(Authority::Recovery(id))
-        }
-        EnrollmentAuthority::First
-        | EnrollmentAuthority::Ticket
-        | EnrollmentAuthority::Bootstrap => {
-            Err(Refusal::EnrollmentOver("another factor was bound meanwhile").into())
-        }
-    }
 }
 
 /// Begins the replacement of the calling person's own factor, which works until the new one is

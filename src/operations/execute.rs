@@ -40,8 +40,10 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
         return Err(Refusal::UserGone.into());
     }
     match row.kind {
-        OverrideKind::Exempt | OverrideKind::Reset | OverrideKind::Unlock => Ok(()),
-        OverrideKind::Client => Ok(()),
+        OverrideKind::Exempt
+        | OverrideKind::Reset
+        | OverrideKind::Unlock
+        | OverrideKind::Client => Ok(()),
         OverrideKind::Policy => {
             let document: PolicyDocument = facts(row)?;
             policies::fits(work, document, row.policy_version).map(|_| ())

@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::access::{self, Access, Permitted};
 use super::call::{Note, Work};
-use super::overrides::{Override, in_state, view};
+use super::overrides::Override;
+use super::protocol::{in_state, view};
 use super::{Call, Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::OverrideId;

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::access::{self, Permitted};
 use super::acts::{Act, Proof, TakeUpPetitionAct};
 use super::call::{Caller, Note, Work};
-use super::overrides::{self, Asking, OverrideResult};
+use super::overrides::OverrideResult;
+use super::protocol::{self, Asking};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::ids::{OverrideId, PetitionId, UserId};
@@ -363,7 +364,7 @@ pub async fn take_up_petition(
                 petition: Some(&petition),
                 proof: request.proof.as_ref(),
             };
-            overrides::request(work, &act, asking)
+            protocol::request(work, &act, asking)
         })
         .await?;
     answer(committed)

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use super::access::{self, Permitted};
 use super::acts::{Act, Proof, PutPolicyAct, prove};
 use super::call::{Caller, Note, Work};
-use super::overrides::{OverrideResult, Plan, WAITING, approvals_needed, file, proceed};
+use super::overrides::OverrideResult;
+use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::OverrideId;
@@ -155,7 +156,7 @@ pub(super) fn write(
     by: Option<&OverrideId>,
 ) -> Done<()> {
     let data = serde_json::json!({ "version": version, "override": by });
-    let event = work.record(Note::new(EventKind::PolicyReplaced).object(version).data(data))?;
+    let event = work.record(Note::new(EventKind::PolicyReplaced).object(&version).data(data))?;
     let created_by = match &work.caller {
         Caller::Person(person) => person.user.id.to_string(),
         Caller::Client(_) => return Err(Refusal::Forbidden("no client sets policy").into()),

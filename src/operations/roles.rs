@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use super::access::{self, Permitted};
 use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, prove, required};
 use super::call::{Note, Work};
-use super::overrides::{OverrideResult, Plan, WAITING, approvals_needed, file, proceed};
+use super::overrides::OverrideResult;
+use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::users::{User, view};
 use super::{Call, Done, Pawl, Traced, answer};
 use crate::mfa::event::EventKind;
@@ -82,9 +83,8 @@ pub(super) fn fits(work: &mut Work<'_, '_>, change: &RoleChange) -> Done<()> {
                 }
             }
         }
-        (true, false) => Ok(()),
         (false, true) if change.role == Role::Admin => administrators_without(work, &user.id),
-        (false, true) => Ok(()),
+        (true, false) | (false, true) => Ok(()),
     }
 }
 

@@ -247,9 +247,8 @@ fn actions(facts: &Facts, may_begin: bool, codes: usize) -> Vec<Action> {
         let gone = |operation| shut(operation, Obstacle::UserOffboarded, Whom::Nobody);
         return ["requestDisable", "createPetition"].map(gone).into();
     }
-    let only_enrolled = |operation: &str| match enrolled {
-        true => open(operation),
-        false => shut(operation, Obstacle::NotEnrolled, Whom::User),
+    let only_enrolled = |operation: &str| {
+        if enrolled { open(operation) } else { shut(operation, Obstacle::NotEnrolled, Whom::User) }
     };
     vec![
         shut("requestDisable", Obstacle::DisableRefused, Whom::Administrator),

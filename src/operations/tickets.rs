@@ -8,7 +8,8 @@ use super::access::{self, Permitted};
 use super::acts::{Act, CreateTicketAct, Proof, cooled_down, prove, required};
 use super::call::{Caller, Note, Work};
 use super::enrollments::{EnrollmentSecret, Right, begin};
-use super::overrides::{OverrideResult, Plan, WAITING, approvals_needed, file, proceed};
+use super::overrides::OverrideResult;
+use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::verifications::{live_challenge, live_user};
 use super::{Call, Done, Handle, Page, Pawl, Shown, answer, cut};
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
@@ -187,10 +188,7 @@ pub async fn create_ticket(pawl: &Pawl, call: Call, body: CreateTicket) -> Done<
             cooled_down(work, &person)?;
             // Whoever can enroll somebody with a role can become them.
             let has_role = !work.tx.roles_of(&work.tenant, &user.id)?.is_empty();
-            let plan = match has_role {
-                true => Some(plan(work, &body)?),
-                false => None,
-            };
+            let plan = if has_role { Some(plan(work, &body)?) } else { None };
             let act = Act::CreateTicketAct(CreateTicketAct { body: body.clone() });
             let proven = match prove(work, &person, &act, required(body.proof.as_ref())?)? {
                 Ok(proven) => proven,

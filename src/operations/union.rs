@@ -6,16 +6,11 @@ use utoipa::openapi::{Ref, RefOr};
 
 /// Adds the tag to a variant's schema.
 pub(crate) fn tagged(schema: RefOr<Schema>, tag: &str, value: &str) -> RefOr<Schema> {
-    match schema {
-        RefOr::T(Schema::Object(mut object)) => {
-            let one_value =
-                ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value]));
-            object.properties.insert(tag.to_owned(), one_value.into());
-            object.required.insert(0, tag.to_owned());
-            RefOr::T(Schema::Object(object))
-        }
-        other => other,
-    }
+    let RefOr::T(Schema::Object(mut object)) = schema else { return schema };
+    let one_value = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value]));
+    object.properties.insert(tag.to_owned(), one_value.into());
+    object.required.insert(0, tag.to_owned());
+    RefOr::T(Schema::Object(object))
 }
 
 /// The union itself.

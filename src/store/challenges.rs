@@ -12,7 +12,7 @@ use crate::mfa::time::Timestamp;
 
 impl Tx<'_> {
     /// A challenge of this tenant by the SHA-256 of its handle.
-    pub fn find_challenge(
+    pub(crate) fn find_challenge(
         &mut self,
         tenant: &TenantId,
         hash: &[u8; 32],
@@ -26,14 +26,14 @@ impl Tx<'_> {
     }
 
     /// Opens a challenge.
-    pub fn insert_challenge(&mut self, row: ChallengeRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_challenge(&mut self, row: ChallengeRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(challenges::table).values(row).execute(conn))?;
         exactly_one("challenges", rows)
     }
 
     /// Counts an attempt at a challenge, and closes it if `closed_at` says so.
-    pub fn charge_challenge(
+    pub(crate) fn charge_challenge(
         &mut self,
         row: &ChallengeRow,
         closed_at: Option<Timestamp>,
@@ -54,7 +54,7 @@ impl Tx<'_> {
     }
 
     /// Consumes a challenge without a code: for beginning an enrollment or redeeming a ticket.
-    pub fn close_challenge(
+    pub(crate) fn close_challenge(
         &mut self,
         row: &ChallengeRow,
         at: Timestamp,
@@ -70,7 +70,7 @@ impl Tx<'_> {
     }
 
     /// Closes every open challenge of a user: after an end of their factor, or their leaving.
-    pub fn close_challenges_of(
+    pub(crate) fn close_challenges_of(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -87,7 +87,7 @@ impl Tx<'_> {
     }
 
     /// An enrollment of this tenant by the SHA-256 of its handle.
-    pub fn find_enrollment(
+    pub(crate) fn find_enrollment(
         &mut self,
         tenant: &TenantId,
         hash: &[u8; 32],
@@ -101,7 +101,7 @@ impl Tx<'_> {
     }
 
     /// The server's own enrollment of the first administrator, while it waits.
-    pub fn bootstrap_enrollment(
+    pub(crate) fn bootstrap_enrollment(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -120,14 +120,14 @@ impl Tx<'_> {
     }
 
     /// Opens an enrollment.
-    pub fn insert_enrollment(&mut self, row: EnrollmentRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_enrollment(&mut self, row: EnrollmentRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(enrollments::table).values(row).execute(conn))?;
         exactly_one("enrollments", rows)
     }
 
     /// Counts an attempt at an enrollment, and closes it if `closed_at` says so.
-    pub fn charge_enrollment(
+    pub(crate) fn charge_enrollment(
         &mut self,
         row: &EnrollmentRow,
         closed_at: Option<Timestamp>,
@@ -148,7 +148,7 @@ impl Tx<'_> {
     }
 
     /// Closes every open enrollment of a factor.
-    pub fn close_enrollments_of(
+    pub(crate) fn close_enrollments_of(
         &mut self,
         tenant: &TenantId,
         factor: &FactorId,

@@ -12,7 +12,10 @@ use crate::mfa::time::Timestamp;
 impl Tx<'_> {
     /// A client by the id in its key. The tenant comes from the credential, so this one read is not
     /// bound to a tenant.
-    pub fn find_client_by_key(&mut self, id: &ClientId) -> Result<Option<ClientRow>, StoreError> {
+    pub(crate) fn find_client_by_key(
+        &mut self,
+        id: &ClientId,
+    ) -> Result<Option<ClientRow>, StoreError> {
         Ok(on!(self, conn => clients::table
             .filter(clients::id.eq(id))
             .select(ClientRow::as_select())
@@ -21,7 +24,7 @@ impl Tx<'_> {
     }
 
     /// A client of this tenant.
-    pub fn find_client(
+    pub(crate) fn find_client(
         &mut self,
         tenant: &TenantId,
         id: &ClientId,
@@ -35,7 +38,7 @@ impl Tx<'_> {
     }
 
     /// A page of a tenant's clients, by id.
-    pub fn list_clients(
+    pub(crate) fn list_clients(
         &mut self,
         tenant: &TenantId,
         after: &str,
@@ -51,7 +54,7 @@ impl Tx<'_> {
     }
 
     /// The live secrets of a client.
-    pub fn live_secrets(
+    pub(crate) fn live_secrets(
         &mut self,
         client: &ClientId,
         now: Timestamp,
@@ -65,14 +68,14 @@ impl Tx<'_> {
     }
 
     /// Writes a new client.
-    pub fn insert_client(&mut self, row: ClientRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_client(&mut self, row: ClientRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(clients::table).values(row).execute(conn))?;
         exactly_one("clients", rows)
     }
 
     /// Writes a new secret.
-    pub fn insert_client_secret(&mut self, row: ClientSecretRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_client_secret(&mut self, row: ClientSecretRow) -> Result<(), StoreError> {
         let rows = on!(self, conn => diesel::insert_into(client_secrets::table)
             .values(row)
             .execute(conn))?;
@@ -80,7 +83,7 @@ impl Tx<'_> {
     }
 
     /// Disables a client; whether it was still enabled.
-    pub fn disable_client(
+    pub(crate) fn disable_client(
         &mut self,
         tenant: &TenantId,
         id: &ClientId,

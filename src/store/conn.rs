@@ -58,6 +58,7 @@ pub(super) fn open_sqlite(path: &Path, create: bool) -> Result<Connection, Store
         return Err(StoreError::Missing(PathBuf::from(path)));
     }
     let url = path.to_str().ok_or(StoreError::Missing(PathBuf::from(path)))?;
+    #[expect(clippy::disallowed_methods, reason = "the one place that opens a SQLite file")]
     let mut connection = SqliteConnection::establish(url).map_err(StoreError::Connect)?;
     connection.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_MILLIS};"))?;
     connection.batch_execute("PRAGMA journal_mode = WAL;")?;

@@ -24,7 +24,7 @@ pub struct EventFilter {
 
 impl Tx<'_> {
     /// Writes an event. It comes first: the row that it explains names it.
-    pub fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
+    pub(crate) fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
         let (actor_kind, actor_id, client) = event.actor.parts();
         let row = (
             events::id.eq(&event.id),
@@ -45,7 +45,7 @@ impl Tx<'_> {
     }
 
     /// A page of a tenant's events.
-    pub fn list_events(
+    pub(crate) fn list_events(
         &mut self,
         tenant: &TenantId,
         filter: &EventFilter,

@@ -19,7 +19,7 @@ fn parameters(row: &FactorRow) -> String {
 
 impl Tx<'_> {
     /// The user's bound factor (active or suspended), if there is one.
-    pub fn bound_factor(
+    pub(crate) fn bound_factor(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -34,7 +34,7 @@ impl Tx<'_> {
     }
 
     /// The user's pending factor, if there is one.
-    pub fn pending_factor(
+    pub(crate) fn pending_factor(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -49,7 +49,11 @@ impl Tx<'_> {
     }
 
     /// Whether any of these users ever had a bound factor.
-    pub fn ever_bound(&mut self, tenant: &TenantId, users: &[UserId]) -> Result<bool, StoreError> {
+    pub(crate) fn ever_bound(
+        &mut self,
+        tenant: &TenantId,
+        users: &[UserId],
+    ) -> Result<bool, StoreError> {
         let count: i64 = on!(self, conn => factors::table
             .filter(factors::tenant_id.eq(tenant))
             .filter(factors::user_id.eq_any(users))
@@ -60,7 +64,7 @@ impl Tx<'_> {
     }
 
     /// Writes a new pending factor with its secret sealed, and its step at zero.
-    pub fn insert_factor(
+    pub(crate) fn insert_factor(
         &mut self,
         mut row: FactorRow,
         seed: &[u8],
@@ -83,13 +87,17 @@ impl Tx<'_> {
     }
 
     /// Opens a factor's secret; a value that was moved, changed or sealed by another key is an error.
-    pub fn open_seed(&self, row: &FactorRow) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    pub(crate) fn open_seed(&self, row: &FactorRow) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let sealed = row.sealed.as_deref().ok_or(StoreError::Invalid("factor"))?;
         Ok(self.keys.ring.open(&factor_place(row, &parameters(row)), sealed)?)
     }
 
     /// The last step that was spent.
-    pub fn last_step(&mut self, tenant: &TenantId, factor: &FactorId) -> Result<Step, StoreError> {
+    pub(crate) fn last_step(
+        &mut self,
+        tenant: &TenantId,
+        factor: &FactorId,
+    ) -> Result<Step, StoreError> {
         Ok(on!(self, conn => factor_steps::table
             .filter(factor_steps::tenant_id.eq(tenant))
             .filter(factor_steps::factor_id.eq(factor))
@@ -98,7 +106,7 @@ impl Tx<'_> {
     }
 
     /// Spends a step; whether this caller was the first to do so.
-    pub fn spend_step(
+    pub(crate) fn spend_step(
         &mut self,
         tenant: &TenantId,
         factor: &FactorId,
@@ -115,7 +123,7 @@ impl Tx<'_> {
     }
 
     /// Binds a pending factor whose first code was spent by the same event.
-    pub fn activate_factor(
+    pub(crate) fn activate_factor(
         &mut self,
         row: &FactorRow,
         at: Timestamp,
@@ -137,7 +145,7 @@ impl Tx<'_> {
     }
 
     /// Moves a bound factor between active and suspended.
-    pub fn set_factor_state(
+    pub(crate) fn set_factor_state(
         &mut self,
         row: &FactorRow,
         to: FactorState,
@@ -153,7 +161,7 @@ impl Tx<'_> {
     }
 
     /// Gives up a pending factor and destroys its secret.
-    pub fn drop_pending_factor(
+    pub(crate) fn drop_pending_factor(
         &mut self,
         row: &FactorRow,
         at: Timestamp,
@@ -174,7 +182,7 @@ impl Tx<'_> {
     }
 
     /// Ends a bound factor by an authority and destroys its secret.
-    pub fn end_factor(
+    pub(crate) fn end_factor(
         &mut self,
         row: &FactorRow,
         authority: &Authority,
@@ -199,7 +207,7 @@ impl Tx<'_> {
     }
 
     /// A user's throttle in a lane, if it ever moved.
-    pub fn find_throttle(
+    pub(crate) fn find_throttle(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -215,7 +223,11 @@ impl Tx<'_> {
     }
 
     /// Writes a throttle. The user is locked, so nobody else writes it meanwhile.
-    pub fn put_throttle(&mut self, row: ThrottleRow, is_new: bool) -> Result<(), StoreError> {
+    pub(crate) fn put_throttle(
+        &mut self,
+        row: ThrottleRow,
+        is_new: bool,
+    ) -> Result<(), StoreError> {
         let rows = if is_new {
             on!(self, conn => diesel::insert_into(throttles::table).values(row).execute(conn))?
         } else {
@@ -236,7 +248,7 @@ impl Tx<'_> {
     }
 
     /// The keyed hash of a recovery code of this user.
-    pub fn hash_recovery_code(
+    pub(crate) fn hash_recovery_code(
         &self,
         tenant: &TenantId,
         user: &UserId,
@@ -248,7 +260,7 @@ impl Tx<'_> {
     }
 
     /// A user's recovery codes that can still be used.
-    pub fn open_recovery_codes(
+    pub(crate) fn open_recovery_codes(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -263,7 +275,7 @@ impl Tx<'_> {
     }
 
     /// Writes new recovery codes and closes the earlier ones.
-    pub fn replace_recovery_codes(
+    pub(crate) fn replace_recovery_codes(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -288,7 +300,7 @@ impl Tx<'_> {
     }
 
     /// Uses a recovery code; whether this caller was the first to do so.
-    pub fn use_recovery_code(
+    pub(crate) fn use_recovery_code(
         &mut self,
         tenant: &TenantId,
         id: &RecoveryCodeId,
@@ -306,7 +318,7 @@ impl Tx<'_> {
     }
 
     /// Writes down a token that will be minted once this transaction is committed.
-    pub fn insert_issued_token(&mut self, row: IssuedTokenRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_issued_token(&mut self, row: IssuedTokenRow) -> Result<(), StoreError> {
         let rows = on!(self, conn => diesel::insert_into(issued_tokens::table)
             .values(row)
             .execute(conn))?;

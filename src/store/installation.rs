@@ -14,7 +14,7 @@ const PEPPER: Place<'static> =
 
 impl Tx<'_> {
     /// The installation's row, if there is one.
-    pub fn find_installation(&mut self) -> Result<Option<InstallationRow>, StoreError> {
+    pub(crate) fn find_installation(&mut self) -> Result<Option<InstallationRow>, StoreError> {
         Ok(on!(self, conn => installation::table
             .select(InstallationRow::as_select())
             .first(conn)
@@ -22,25 +22,29 @@ impl Tx<'_> {
     }
 
     /// Writes the installation's row.
-    pub fn insert_installation(&mut self, row: InstallationRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_installation(&mut self, row: InstallationRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(installation::table).values(row).execute(conn))?;
         exactly_one("installation", rows)
     }
 
     /// Seals a new pepper for the installation's row.
-    pub fn seal_pepper(&self, pepper: &[u8; 32], nonce: [u8; 12]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal_pepper(
+        &self,
+        pepper: &[u8; 32],
+        nonce: [u8; 12],
+    ) -> Result<Vec<u8>, StoreError> {
         Ok(self.keys.ring.seal(&PEPPER, pepper, nonce)?)
     }
 
     /// A value that only these keys can check.
-    pub fn make_key_check(&self, nonce: [u8; 12]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn make_key_check(&self, nonce: [u8; 12]) -> Result<Vec<u8>, StoreError> {
         Ok(self.keys.ring.make_check(nonce)?)
     }
 
     /// Opens the installation with the keys at hand: a wrong key is found here, before anything is
     /// served.
-    pub fn open_installation(&mut self, row: &InstallationRow) -> Result<(), StoreError> {
+    pub(crate) fn open_installation(&mut self, row: &InstallationRow) -> Result<(), StoreError> {
         self.keys.ring.verify_check(&row.key_check)?;
         let opened = self.keys.ring.open(&PEPPER, &row.sealed_pepper)?;
         let bytes: [u8; 32] =
@@ -51,7 +55,7 @@ impl Tx<'_> {
     }
 
     /// The token keys that are published, oldest first.
-    pub fn list_signing_keys(&mut self) -> Result<Vec<SigningKeyRow>, StoreError> {
+    pub(crate) fn list_signing_keys(&mut self) -> Result<Vec<SigningKeyRow>, StoreError> {
         Ok(on!(self, conn => signing_keys::table
             .filter(signing_keys::sealed.is_not_null())
             .order(signing_keys::created_at.asc())
@@ -60,14 +64,14 @@ impl Tx<'_> {
     }
 
     /// Writes a new token key, its secret sealed.
-    pub fn insert_signing_key(&mut self, row: SigningKeyRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_signing_key(&mut self, row: SigningKeyRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(signing_keys::table).values(row).execute(conn))?;
         exactly_one("signing_keys", rows)
     }
 
     /// Seals a token key's secret for the row `id`.
-    pub fn seal_signing_key(
+    pub(crate) fn seal_signing_key(
         &self,
         id: &str,
         secret: &[u8],
@@ -77,7 +81,7 @@ impl Tx<'_> {
     }
 
     /// Opens a token key's secret.
-    pub fn open_signing_key(
+    pub(crate) fn open_signing_key(
         &self,
         row: &SigningKeyRow,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {

@@ -44,6 +44,7 @@ fn run(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
 /// # Errors
 /// [`StoreError::Schema`] names what is missing, changed or unknown.
 pub fn check_schema(path: &Path) -> Result<(), StoreError> {
+    #[expect(clippy::disallowed_methods, reason = "in memory, for what the schema should be")]
     let mut expected = SqliteConnection::establish(":memory:").map_err(StoreError::Connect)?;
     run(&mut expected)?;
     let expected = schema_of(&mut expected)?;

@@ -23,7 +23,7 @@ pub struct OverrideFilter {
 
 impl Tx<'_> {
     /// An override by its id.
-    pub fn find_override(
+    pub(crate) fn find_override(
         &mut self,
         tenant: &TenantId,
         id: &OverrideId,
@@ -37,7 +37,7 @@ impl Tx<'_> {
     }
 
     /// A page of overrides, by id. An override whose time ran out is `expired`, whatever its row says.
-    pub fn list_overrides(
+    pub(crate) fn list_overrides(
         &mut self,
         tenant: &TenantId,
         filter: &OverrideFilter,
@@ -71,7 +71,7 @@ impl Tx<'_> {
     }
 
     /// The exemptions of a user that are in force.
-    pub fn live_exemptions(
+    pub(crate) fn live_exemptions(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -89,7 +89,7 @@ impl Tx<'_> {
     }
 
     /// How many overrides of one requester are still waiting or in force.
-    pub fn count_open_overrides(
+    pub(crate) fn count_open_overrides(
         &mut self,
         tenant: &TenantId,
         requester: &UserId,
@@ -105,14 +105,14 @@ impl Tx<'_> {
     }
 
     /// Writes a new request.
-    pub fn insert_override(&mut self, row: OverrideRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_override(&mut self, row: OverrideRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(overrides::table).values(row).execute(conn))?;
         exactly_one("overrides", rows)
     }
 
     /// Puts a requested override into force; the trigger counts its approvals.
-    pub fn approve_override(
+    pub(crate) fn approve_override(
         &mut self,
         tenant: &TenantId,
         id: &OverrideId,
@@ -133,7 +133,7 @@ impl Tx<'_> {
     }
 
     /// Ends an override; `from` is the state it must be in.
-    pub fn end_override(
+    pub(crate) fn end_override(
         &mut self,
         row: &OverrideRow,
         to: OverrideState,
@@ -156,7 +156,7 @@ impl Tx<'_> {
     }
 
     /// Brings an expiry closer.
-    pub fn shorten_override(
+    pub(crate) fn shorten_override(
         &mut self,
         row: &OverrideRow,
         expires_at: Timestamp,
@@ -173,7 +173,7 @@ impl Tx<'_> {
     }
 
     /// Who approved an override.
-    pub fn approvers_of(
+    pub(crate) fn approvers_of(
         &mut self,
         tenant: &TenantId,
         id: &OverrideId,
@@ -187,7 +187,7 @@ impl Tx<'_> {
     }
 
     /// Writes an approval.
-    pub fn insert_approval(&mut self, row: ApprovalRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_approval(&mut self, row: ApprovalRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(approvals::table).values(row).execute(conn))?;
         exactly_one("approvals", rows)

@@ -33,7 +33,7 @@ pub struct PetitionDecision<'a> {
 
 impl Tx<'_> {
     /// A petition by its id.
-    pub fn find_petition(
+    pub(crate) fn find_petition(
         &mut self,
         tenant: &TenantId,
         id: &PetitionId,
@@ -47,7 +47,7 @@ impl Tx<'_> {
     }
 
     /// A page of petitions, by id.
-    pub fn list_petitions(
+    pub(crate) fn list_petitions(
         &mut self,
         tenant: &TenantId,
         filter: &PetitionFilter,
@@ -71,14 +71,14 @@ impl Tx<'_> {
     }
 
     /// Files a petition.
-    pub fn insert_petition(&mut self, row: PetitionRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_petition(&mut self, row: PetitionRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(petitions::table).values(row).execute(conn))?;
         exactly_one("petitions", rows)
     }
 
     /// Decides an open petition.
-    pub fn decide_petition(
+    pub(crate) fn decide_petition(
         &mut self,
         tenant: &TenantId,
         id: &PetitionId,

@@ -10,7 +10,7 @@ use crate::mfa::ids::TenantId;
 
 impl Tx<'_> {
     /// The version in force. A tenant without one is a broken database, never "no policy".
-    pub fn current_policy(&mut self, tenant: &TenantId) -> Result<PolicyRow, StoreError> {
+    pub(crate) fn current_policy(&mut self, tenant: &TenantId) -> Result<PolicyRow, StoreError> {
         on!(self, conn => policies::table
             .filter(policies::tenant_id.eq(tenant))
             .order(policies::version.desc())
@@ -21,7 +21,7 @@ impl Tx<'_> {
     }
 
     /// A page of versions, newest first, below `before`.
-    pub fn list_policies(
+    pub(crate) fn list_policies(
         &mut self,
         tenant: &TenantId,
         before: i64,
@@ -37,7 +37,7 @@ impl Tx<'_> {
     }
 
     /// Writes the next version.
-    pub fn insert_policy(&mut self, row: PolicyRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_policy(&mut self, row: PolicyRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(policies::table).values(row).execute(conn))?;
         exactly_one("policies", rows)

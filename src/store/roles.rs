@@ -14,7 +14,7 @@ use crate::mfa::words::Role;
 
 impl Tx<'_> {
     /// The roles that a user has now.
-    pub fn roles_of(
+    pub(crate) fn roles_of(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -29,7 +29,11 @@ impl Tx<'_> {
     }
 
     /// The users that have a role now.
-    pub fn holders_of(&mut self, tenant: &TenantId, role: Role) -> Result<Vec<UserId>, StoreError> {
+    pub(crate) fn holders_of(
+        &mut self,
+        tenant: &TenantId,
+        role: Role,
+    ) -> Result<Vec<UserId>, StoreError> {
         Ok(on!(self, conn => roles::table
             .filter(roles::tenant_id.eq(tenant))
             .filter(roles::role.eq(role))
@@ -40,7 +44,7 @@ impl Tx<'_> {
     }
 
     /// Gives a role, for the first time or again.
-    pub fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
+    pub(crate) fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
         let again = on!(self, conn => diesel::update(roles::table)
             .filter(roles::tenant_id.eq(&row.tenant_id))
             .filter(roles::user_id.eq(&row.user_id))
@@ -61,7 +65,7 @@ impl Tx<'_> {
     }
 
     /// Takes a role away; whether the user had it.
-    pub fn revoke_role(
+    pub(crate) fn revoke_role(
         &mut self,
         tenant: &TenantId,
         user: &UserId,

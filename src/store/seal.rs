@@ -298,10 +298,14 @@ mod tests {
     #[test]
     fn a_moved_value_is_an_error() {
         let sealed = ring(1).seal(&PLACE, b"secret", [7; 12]).unwrap();
-        let [mut a, mut b, mut c, mut d, mut e] = [PLACE; 5];
-        (a.table, b.tenant, c.row, d.parameters) = ("clients", "ten2", "fac2", "8");
-        (e.tenant, e.row) = ("tenf", "ac");
-        for place in [a, b, c, d, e] {
+        let places = [
+            Place { table: "clients", ..PLACE },
+            Place { tenant: "ten2", ..PLACE },
+            Place { row: "fac2", ..PLACE },
+            Place { parameters: "8", ..PLACE },
+            Place { tenant: "tenf", row: "ac", ..PLACE },
+        ];
+        for place in places {
             broken(place, &sealed);
         }
     }

@@ -10,7 +10,7 @@ use crate::mfa::ids::TenantId;
 
 impl Tx<'_> {
     /// A tenant by its id.
-    pub fn find_tenant(&mut self, id: &TenantId) -> Result<Option<TenantRow>, StoreError> {
+    pub(crate) fn find_tenant(&mut self, id: &TenantId) -> Result<Option<TenantRow>, StoreError> {
         Ok(on!(self, conn => tenants::table
             .filter(tenants::tenant_id.eq(id))
             .select(TenantRow::as_select())
@@ -19,7 +19,7 @@ impl Tx<'_> {
     }
 
     /// Every tenant, oldest first. Only the command line reads over tenants.
-    pub fn list_tenants(&mut self) -> Result<Vec<TenantRow>, StoreError> {
+    pub(crate) fn list_tenants(&mut self) -> Result<Vec<TenantRow>, StoreError> {
         Ok(on!(self, conn => tenants::table
             .order(tenants::created_at.asc())
             .select(TenantRow::as_select())
@@ -27,21 +27,24 @@ impl Tx<'_> {
     }
 
     /// Writes a new tenant.
-    pub fn insert_tenant(&mut self, row: TenantRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_tenant(&mut self, row: TenantRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(tenants::table).values(row).execute(conn))?;
         exactly_one("tenants", rows)
     }
 
     /// Writes a new directory.
-    pub fn insert_directory(&mut self, row: DirectoryRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_directory(&mut self, row: DirectoryRow) -> Result<(), StoreError> {
         let rows =
             on!(self, conn => diesel::insert_into(directories::table).values(row).execute(conn))?;
         exactly_one("directories", rows)
     }
 
     /// A tenant's directories, oldest first.
-    pub fn list_directories(&mut self, tenant: &TenantId) -> Result<Vec<DirectoryRow>, StoreError> {
+    pub(crate) fn list_directories(
+        &mut self,
+        tenant: &TenantId,
+    ) -> Result<Vec<DirectoryRow>, StoreError> {
         Ok(on!(self, conn => directories::table
             .filter(directories::tenant_id.eq(tenant))
             .order(directories::created_at.asc())

@@ -11,7 +11,7 @@ use crate::mfa::time::Timestamp;
 
 impl Tx<'_> {
     /// A ticket of this tenant by the SHA-256 of its token.
-    pub fn find_ticket_by_hash(
+    pub(crate) fn find_ticket_by_hash(
         &mut self,
         tenant: &TenantId,
         hash: &[u8; 32],
@@ -25,7 +25,7 @@ impl Tx<'_> {
     }
 
     /// A ticket by its id.
-    pub fn find_ticket(
+    pub(crate) fn find_ticket(
         &mut self,
         tenant: &TenantId,
         id: &TicketId,
@@ -39,7 +39,7 @@ impl Tx<'_> {
     }
 
     /// A page of tickets, by id.
-    pub fn list_tickets(
+    pub(crate) fn list_tickets(
         &mut self,
         tenant: &TenantId,
         after: &str,
@@ -55,7 +55,7 @@ impl Tx<'_> {
     }
 
     /// Writes a new ticket and revokes the user's earlier open ones.
-    pub fn insert_ticket(&mut self, row: TicketRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_ticket(&mut self, row: TicketRow) -> Result<(), StoreError> {
         self.revoke_tickets_of(&row.tenant_id, &row.user_id, row.created_at, &row.event_id)?;
         let rows =
             on!(self, conn => diesel::insert_into(tickets::table).values(row).execute(conn))?;
@@ -63,7 +63,7 @@ impl Tx<'_> {
     }
 
     /// Revokes a user's open tickets.
-    pub fn revoke_tickets_of(
+    pub(crate) fn revoke_tickets_of(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -81,7 +81,7 @@ impl Tx<'_> {
     }
 
     /// Redeems a ticket; whether this caller was the first to do so.
-    pub fn redeem_ticket(
+    pub(crate) fn redeem_ticket(
         &mut self,
         row: &TicketRow,
         at: Timestamp,

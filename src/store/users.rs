@@ -23,7 +23,7 @@ pub struct UserFilter {
 
 impl Tx<'_> {
     /// A user of this tenant; of this directory, if the caller is bound to one.
-    pub fn find_user(
+    pub(crate) fn find_user(
         &mut self,
         tenant: &TenantId,
         directory: Option<&DirectoryId>,
@@ -43,7 +43,7 @@ impl Tx<'_> {
     }
 
     /// A user by the console's own id: exact bytes.
-    pub fn find_user_by_external_id(
+    pub(crate) fn find_user_by_external_id(
         &mut self,
         tenant: &TenantId,
         directory: &DirectoryId,
@@ -59,7 +59,7 @@ impl Tx<'_> {
     }
 
     /// A page of users, by id.
-    pub fn list_users(
+    pub(crate) fn list_users(
         &mut self,
         tenant: &TenantId,
         filter: &UserFilter,
@@ -80,14 +80,18 @@ impl Tx<'_> {
     }
 
     /// Writes a new user.
-    pub fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
         let rows = on!(self, conn => diesel::insert_into(users::table).values(row).execute(conn))?;
         exactly_one("users", rows)
     }
 
     /// Takes the locks of users, in the order of their ids, before their facts are read. SQLite's
     /// write transaction holds the whole file, so there is nothing more to take.
-    pub fn lock_users(&mut self, tenant: &TenantId, sorted: &[UserId]) -> Result<(), StoreError> {
+    pub(crate) fn lock_users(
+        &mut self,
+        tenant: &TenantId,
+        sorted: &[UserId],
+    ) -> Result<(), StoreError> {
         match &mut *self.connection {
             super::Connection::Sqlite(_) => Ok(()),
             super::Connection::Postgres(conn) => {
@@ -105,7 +109,7 @@ impl Tx<'_> {
     }
 
     /// Renames a user: a label, by which nothing is decided.
-    pub fn rename_user(
+    pub(crate) fn rename_user(
         &mut self,
         tenant: &TenantId,
         id: &UserId,
@@ -121,7 +125,7 @@ impl Tx<'_> {
     }
 
     /// Raises a user's epoch: tokens of an older one are stale from now on.
-    pub fn raise_epoch(
+    pub(crate) fn raise_epoch(
         &mut self,
         tenant: &TenantId,
         id: &UserId,
@@ -136,7 +140,7 @@ impl Tx<'_> {
     }
 
     /// After a reset: the next factor needs a ticket. Raises the epoch too.
-    pub fn require_ticket(
+    pub(crate) fn require_ticket(
         &mut self,
         tenant: &TenantId,
         id: &UserId,
@@ -155,7 +159,7 @@ impl Tx<'_> {
     }
 
     /// A factor was bound: the user was enrolled once, and the ticket's duty is done if `by_ticket`.
-    pub fn mark_enrolled(
+    pub(crate) fn mark_enrolled(
         &mut self,
         user: &UserRow,
         by_ticket: bool,
@@ -175,7 +179,7 @@ impl Tx<'_> {
     }
 
     /// The user left.
-    pub fn offboard_user(
+    pub(crate) fn offboard_user(
         &mut self,
         tenant: &TenantId,
         id: &UserId,
@@ -197,7 +201,7 @@ impl Tx<'_> {
     }
 
     /// The groups that each client asserts of a user.
-    pub fn list_user_groups(
+    pub(crate) fn list_user_groups(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
@@ -210,7 +214,11 @@ impl Tx<'_> {
     }
 
     /// Keeps the groups that one client asserts of a user.
-    pub fn put_user_groups(&mut self, row: UserGroupsRow, is_new: bool) -> Result<(), StoreError> {
+    pub(crate) fn put_user_groups(
+        &mut self,
+        row: UserGroupsRow,
+        is_new: bool,
+    ) -> Result<(), StoreError> {
         let rows = if is_new {
             on!(self, conn => diesel::insert_into(user_groups::table).values(row).execute(conn))?
         } else {

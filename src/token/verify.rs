@@ -130,11 +130,11 @@ fn signed_claims(token: &str, key: &DecodingKey) -> Result<Claims, TokenRefused>
     validation.validate_aud = false;
     match decode::<Claims>(token, key, &validation) {
         Ok(data) => Ok(data.claims),
-        Err(error) => Err(match error.kind() {
-            ErrorKind::InvalidSignature => TokenRefused::Signature,
-            ErrorKind::Json(_) => TokenRefused::Claims,
-            _ => TokenRefused::Malformed,
-        }),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {
+            Err(TokenRefused::Signature)
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::Json(_)) => Err(TokenRefused::Claims),
+        Err(_) => Err(TokenRefused::Malformed),
     }
 }
 

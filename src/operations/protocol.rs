@@ -1,0 +1,332 @@
+//! The protocol of everything that weakens: check all that can be foreseen, then the proof, then write
+//! the request, then execute it once it has its approvals.
+
+use std::collections::BTreeSet;
+
+use super::Done;
+use super::Traced;
+use super::acts::{Act, Proof, cooled_down, hex, prove, required};
+use super::call::{Note, Person, Work};
+use super::execute::{self, execute};
+use super::overrides::{Override, OverrideResult};
+use super::standing::Facts;
+use crate::mfa::decision::FactorStanding;
+use crate::mfa::event::EventKind;
+use crate::mfa::ids::{EventId, OverrideId, PetitionId, UserId};
+use crate::mfa::overrides::{
+    OPEN_PER_ADMINISTRATOR, OverrideKind, OverrideState, PetitionKind, PetitionState, state_at,
+};
+use crate::mfa::policy::attributes::Attribute;
+use crate::mfa::policy::guard::strictest_approvals;
+use crate::mfa::policy::join::Requirement;
+use crate::mfa::policy::rule::RuleName;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::time::{Span, Timestamp};
+use crate::mfa::words::{Audience, Reason, TicketReference, UserKind};
+use crate::store::rows::{OverrideRow, PetitionRow};
+use crate::store::seal::sha256;
+use crate::store::{Json, PetitionDecision, StoreError};
+
+/// A request for a user, its own or from a petition.
+pub(super) struct Asking<'a> {
+    pub(super) kind: PetitionKind,
+    pub(super) user: &'a UserId,
+    pub(super) reason: &'a Reason,
+    pub(super) ticket_reference: Option<&'a TicketReference>,
+    pub(super) audiences: &'a BTreeSet<Audience>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) petition: Option<&'a PetitionRow>,
+    pub(super) proof: Option<&'a Proof>,
+}
+
+/// Checks everything that can be foreseen, then the proof, then writes the request.
+pub(super) fn request(
+    work: &mut Work<'_, '_>,
+    act: &Act,
+    asking: Asking<'_>,
+) -> Done<Traced<OverrideResult>> {
+    let person = work.person()?;
+    let plan = plan(work, &person, &asking)?;
+    let proof = required(asking.proof)?;
+    let proven = match prove(work, &person, act, proof)? {
+        Ok(proven) => proven,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let row = file(work, &person, plan, &proven.event)?;
+    if let Some(petition) = asking.petition {
+        take_up(work, &person, petition, &row.id)?;
+    }
+    proceed(work, row).map(Ok)
+}
+
+fn take_up(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    petition: &PetitionRow,
+    id: &OverrideId,
+) -> Done<()> {
+    let note = Note::new(EventKind::PetitionTakenUp).user(&petition.user_id).object(&petition.id);
+    let event = work.record(note)?;
+    let decision = PetitionDecision {
+        state: PetitionState::TakenUp,
+        by: Some(&person.user.id),
+        override_id: Some(id),
+        at: work.now,
+        event: &event,
+    };
+    Ok(work.tx.decide_petition(&work.tenant, &petition.id, &decision)?)
+}
+
+/// An override that may be filed once its proof is good.
+pub(super) struct Plan {
+    pub(super) kind: OverrideKind,
+    pub(super) user: Option<UserId>,
+    pub(super) facts: serde_json::Value,
+    pub(super) audiences: BTreeSet<Audience>,
+    pub(super) reason: Reason,
+    pub(super) ticket_reference: Option<TicketReference>,
+    pub(super) expires_at: Timestamp,
+    pub(super) required: i64,
+    pub(super) policy_version: i64,
+    pub(super) petition: Option<PetitionId>,
+}
+
+/// How long a request waits for approvals if it does not say.
+pub(super) const WAITING: Span = Span::hours(24);
+
+fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<Plan> {
+    if *asking.user == person.user.id {
+        return Err(Refusal::OwnAccount.into());
+    }
+    let user = work.user(asking.user)?;
+    if user.offboarded_at.is_some() || user.kind == UserKind::Service {
+        return Err(Refusal::UserGone.into());
+    }
+    let facts = work.facts(user)?;
+    let audiences: Vec<Audience> = asking.audiences.iter().cloned().collect();
+    let requirement = facts.requirement(work, &audiences, None);
+    check_kind(work, asking, &facts, &requirement)?;
+    let longest = Span::hours(i64::from(requirement.attributes.override_max_hours.get()));
+    let expires_at = expiry(work, asking, longest)?;
+    let own = i64::from(requirement.attributes.approvals.get());
+    let required = approvals_needed(work, person, Some(asking.user), own)?;
+    let body = serde_json::json!({
+        "kind": asking.kind, "user_id": asking.user, "audiences": asking.audiences,
+        "expires_at": expires_at,
+    });
+    Ok(Plan {
+        kind: asking.kind.into(),
+        user: Some(asking.user.clone()),
+        facts: body,
+        audiences: asking.audiences.clone(),
+        reason: asking.reason.clone(),
+        ticket_reference: asking.ticket_reference.cloned(),
+        expires_at,
+        required,
+        policy_version: facts.policy.version,
+        petition: asking.petition.map(|petition| petition.id.clone()),
+    })
+}
+
+fn check_kind(
+    work: &Work<'_, '_>,
+    asking: &Asking<'_>,
+    facts: &Facts,
+    requirement: &Requirement,
+) -> Done<()> {
+    match asking.kind {
+        PetitionKind::Exempt => {
+            if asking.audiences.is_empty() || asking.audiences.len() > 10 {
+                let reason = "one to ten audiences for an exemption";
+                return Err(Refusal::InvalidInput { field: "audiences", reason }.into());
+            }
+            if asking.audiences.contains(&work.own_audience) {
+                return Err(Refusal::AudienceReserved.into());
+            }
+            if !requirement.attributes.exempt_allowed.0 {
+                let rule = requirement
+                    .because
+                    .iter()
+                    .find(|because| because.attribute == Attribute::ExemptAllowed)
+                    .map_or(RuleName::Base, |because| because.rule.clone());
+                return Err(Refusal::ExemptionNotAllowed { rule }.into());
+            }
+            Ok(())
+        }
+        PetitionKind::Reset | PetitionKind::Unlock if !asking.audiences.is_empty() => {
+            let reason = "only an exemption names audiences";
+            Err(Refusal::InvalidInput { field: "audiences", reason }.into())
+        }
+        PetitionKind::Reset if !facts.user.ever_enrolled => Err(Refusal::NotEnrolled.into()),
+        PetitionKind::Reset | PetitionKind::Unlock => Ok(()),
+    }
+}
+
+fn expiry(work: &Work<'_, '_>, asking: &Asking<'_>, longest: Span) -> Done<Timestamp> {
+    let latest = work.now.after(longest);
+    let wished = match (asking.expires_at, asking.kind) {
+        (Some(at), _) => at,
+        (None, PetitionKind::Exempt) => {
+            let reason = "an exemption has an end";
+            return Err(Refusal::InvalidInput { field: "expires_at", reason }.into());
+        }
+        (None, PetitionKind::Reset | PetitionKind::Unlock) => latest.min(work.now.after(WAITING)),
+    };
+    if wished > work.now && wished <= latest {
+        Ok(wished)
+    } else {
+        Err(Refusal::ExpiryOutOfBounds { latest }.into())
+    }
+}
+
+/// How many other persons must approve: the strictest that the policy demands of anybody concerned,
+/// and at least `least`. If so many cannot be found, the request could never end.
+pub(super) fn approvals_needed(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    subject: Option<&UserId>,
+    least: i64,
+) -> Done<i64> {
+    cooled_down(work, person)?;
+    let open = work.tx.count_open_overrides(&work.tenant, &person.user.id, work.now)?;
+    if open >= OPEN_PER_ADMINISTRATOR {
+        return Err(Refusal::TooManyOverrides.into());
+    }
+    let administrators = work.administrators()?;
+    let policy = work.tx.current_policy(&work.tenant)?.document.0;
+    let demanded = strictest_approvals(&policy, &administrators, &work.own_audience, work.now);
+    let required = i64::from(demanded.get()).max(least);
+    let others = administrators
+        .iter()
+        .filter(|other| other.user != person.user.id && Some(&other.user) != subject)
+        .filter(|other| other.standing.factor == FactorStanding::Active)
+        .count();
+    if i64::try_from(others).unwrap_or(0) < required {
+        return Err(Refusal::SecondPersonRequired.into());
+    }
+    Ok(required)
+}
+
+/// Writes the request. Its proof was good.
+pub(super) fn file(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    plan: Plan,
+    proof: &EventId,
+) -> Done<OverrideRow> {
+    let id = OverrideId::from_random(work.bytes());
+    let mut row = OverrideRow {
+        tenant_id: work.tenant.clone(),
+        id: id.clone(),
+        kind: plan.kind,
+        user_id: plan.user,
+        facts: Json(plan.facts),
+        audiences: Json(plan.audiences),
+        digest: Vec::new(),
+        state: OverrideState::Requested,
+        reason: plan.reason,
+        ticket_reference: plan.ticket_reference,
+        requested_by: person.user.id.to_string(),
+        requested_client_id: Some(person.client.clone()),
+        requested_at: work.now,
+        required_approvals: plan.required,
+        policy_version: plan.policy_version,
+        petition_id: plan.petition,
+        is_break_glass: false,
+        expires_at: plan.expires_at,
+        approved_at: None,
+        ended_at: None,
+        ended_by: None,
+        event_id: proof.clone(),
+    };
+    row.digest = digest(&row)?.to_vec();
+    let data = serde_json::json!({ "kind": row.kind, "reason": row.reason, "proof": proof });
+    let mut note = Note::new(EventKind::OverrideRequested).object(&id).data(data);
+    if let Some(user) = &row.user_id {
+        note = note.user(user);
+    }
+    row.event_id = work.record(note)?;
+    work.tx.insert_override(row.clone())?;
+    Ok(row)
+}
+
+/// SHA-256 over every fact of an override, in Pawl's own form.
+pub(super) fn digest(row: &OverrideRow) -> Result<[u8; 32], StoreError> {
+    let facts = serde_json::json!([
+        "pawl override v1",
+        row.tenant_id,
+        row.id,
+        row.kind,
+        row.user_id,
+        row.facts.0,
+        row.audiences.0,
+        row.reason,
+        row.ticket_reference,
+        row.requested_by,
+        row.requested_at,
+        row.required_approvals,
+        row.policy_version,
+        row.expires_at,
+    ]);
+    let text = serde_json::to_string(&facts).map_err(|_| StoreError::Invalid("override"))?;
+    Ok(sha256(text.as_bytes()))
+}
+
+/// Executes an override that has its approvals, or leaves it waiting.
+pub(super) fn proceed(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<OverrideResult> {
+    let given = work.tx.approvers_of(&work.tenant, &row.id)?.len();
+    let mut result = execute::Handed::default();
+    if i64::try_from(given).unwrap_or(0) >= row.required_approvals {
+        let mut note = Note::new(EventKind::OverrideApproved).object(&row.id);
+        if let Some(user) = &row.user_id {
+            note = note.user(user);
+        }
+        let event = work.record(note)?;
+        work.tx.approve_override(&work.tenant, &row.id, work.now, &event)?;
+        result = execute(work, &row)?;
+    }
+    let row =
+        work.tx.find_override(&work.tenant, &row.id)?.ok_or(StoreError::Invalid("override"))?;
+    let r#override = view(work, row)?;
+    Ok(OverrideResult { r#override, ticket: result.ticket, client_key: result.client_key })
+}
+
+pub(super) fn view(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<Override> {
+    let approved_by = work.tx.approvers_of(&work.tenant, &row.id)?;
+    let state = state_at(row.state, row.expires_at, work.now);
+    Ok(Override {
+        id: row.id,
+        kind: row.kind,
+        user_id: row.user_id,
+        state,
+        reason: row.reason,
+        ticket_reference: row.ticket_reference,
+        audiences: row.audiences.0,
+        facts: row.facts.0,
+        digest: hex(&row.digest),
+        requested_by: row.requested_by,
+        requested_at: row.requested_at,
+        required_approvals: i32::try_from(row.required_approvals).unwrap_or(i32::MAX),
+        approved_by,
+        approved_at: row.approved_at,
+        expires_at: row.expires_at,
+        ended_at: row.ended_at,
+        ended_by: row.ended_by,
+        petition_id: row.petition_id,
+        is_break_glass: row.is_break_glass,
+    })
+}
+
+/// A live override in one of these states.
+pub(super) fn in_state(
+    work: &mut Work<'_, '_>,
+    id: &OverrideId,
+    states: &[OverrideState],
+) -> Done<OverrideRow> {
+    let row = work.tx.find_override(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    if states.contains(&state_at(row.state, row.expires_at, work.now)) {
+        Ok(row)
+    } else {
+        Err(Refusal::OverrideNotOpen.into())
+    }
+}
