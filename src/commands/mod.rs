@@ -101,7 +101,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
             say(text.trim_end())
         }
         Command::Config { json } => show_config(&config()?, json),
-        Command::Bootstrap(first_start) => on_installation(async |installation| {
+        Command::Bootstrap(first_start) => opened(&config()?, async |installation| {
             let founded = first_start::found(&installation.pawl, &first_start).await?;
             first_start::hand_over(&config()?, &founded)
         }),
@@ -144,13 +144,26 @@ fn show_config(config: &Config, json: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs something on the installation that a server may be serving at the same moment.
+/// Runs something on an installation that is there, and that a server may be serving meanwhile.
 fn on_installation(
     run: impl AsyncFnOnce(Installation) -> Result<(), String>,
 ) -> Result<(), String> {
     let config = config()?;
+    let database = config.database();
+    if !database.exists() {
+        let place = database.display();
+        return Err(format!("there is no database at {place}; set PAWL_DATA_DIR to the server's"));
+    }
+    opened(&config, run)
+}
+
+/// Runs something on the installation, which is made if there is none.
+fn opened(
+    config: &Config,
+    run: impl AsyncFnOnce(Installation) -> Result<(), String>,
+) -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
-        let opened = Installation::open(&config, Clock::system()).await;
+        let opened = Installation::open(config, Clock::system()).await;
         run(opened.map_err(|error| explain(&error))?).await
     })
 }

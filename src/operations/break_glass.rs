@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::call::{Entropy, Note, Work};
+use super::Entropy;
+use super::call::{Note, Work};
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
 use super::protocol::{digest, proceed};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::access::Access;
+use super::entropy::{Draw, Entropy};
 use super::{Done, Failure, Pawl, own_audience};
 use crate::mfa::event::{Actor, Event, EventKind};
 use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
@@ -43,23 +43,6 @@ pub enum Presented {
     },
     /// A checked token for Pawl's audience.
     Person(Holder),
-}
-
-/// Random bytes for one call, drawn before its transaction: a closure that runs twice draws the same
-/// ids and secrets twice. Every value is HMAC-SHA-256 of a 256-bit seed and a counter.
-#[derive(Clone)]
-pub struct Entropy(Arc<Zeroizing<[u8; 32]>>);
-
-impl Entropy {
-    /// From 256 random bits.
-    #[must_use]
-    pub fn new(seed: [u8; 32]) -> Self {
-        Self(Arc::new(Zeroizing::new(seed)))
-    }
-
-    fn draw(&self) -> Draw {
-        Draw { key: hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()), next: 0 }
-    }
 }
 
 /// The call.
@@ -109,6 +92,7 @@ impl Call {
     }
 
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
+        tx.check_clock(self.now)?;
         let caller = match &self.presented {
             Presented::Client { id, secret_hash } => client(tx, id, secret_hash, access, self.now)?,
             Presented::Person(holder) => person(tx, holder, access)?,
@@ -270,6 +254,7 @@ impl<'t, 'a> Work<'t, 'a> {
         now: Timestamp,
         entropy: &Entropy,
     ) -> Done<Self> {
+        tx.check_clock(now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         let caller = Caller::Server(tenant.clone());
@@ -361,39 +346,5 @@ impl<'t, 'a> Work<'t, 'a> {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
         let hash = sha256(text.as_bytes()).to_vec();
         (SecretText::new(text), hash)
-    }
-}
-
-/// The random bytes of one run of a closure.
-struct Draw {
-    key: hmac::Key,
-    next: u64,
-}
-
-impl Draw {
-    fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        const { assert!(N <= 32, "one block of HMAC-SHA-256 is 32 bytes") };
-        let block = hmac::sign(&self.key, &self.next.to_be_bytes());
-        self.next = self.next.saturating_add(1);
-        let mut bytes = [0; N];
-        for (byte, random) in bytes.iter_mut().zip(block.as_ref()) {
-            *byte = *random;
-        }
-        bytes
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_second_run_draws_the_same_bytes_and_a_second_draw_other_ones() {
-        let entropy = Entropy::new([9; 32]);
-        let (mut first, mut second) = (entropy.draw(), entropy.draw());
-        let a: [u8; 32] = first.bytes();
-        assert_eq!(a, second.bytes::<32>());
-        assert_ne!(a, first.bytes::<32>());
-        assert_ne!(a, Entropy::new([8; 32]).draw().bytes::<32>());
     }
 }

@@ -1,6 +1,7 @@
 //! The installation's own secrets: opened at the start, and made at the very first one.
 
-use super::call::{Entropy, Note, Work};
+use super::Entropy;
+use super::call::{Note, Work};
 use super::{Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::TenantId;

@@ -13,6 +13,7 @@ pub mod clients;
 mod codes;
 pub mod confirmations;
 pub mod enrollments;
+mod entropy;
 pub mod evaluations;
 pub mod events;
 mod execute;
@@ -35,7 +36,8 @@ pub mod verifications;
 
 use std::sync::Arc;
 
-pub use call::{Call, Entropy, Holder, Presented};
+pub use call::{Call, Holder, Presented};
+pub use entropy::Entropy;
 pub use handles::{Handle, Shown};
 
 use crate::mfa::ids::TenantId;

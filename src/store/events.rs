@@ -8,7 +8,7 @@ use super::schema::events;
 use super::{Json, StoreError, Tx, exactly_one};
 use crate::mfa::event::{Event, EventKind};
 use crate::mfa::ids::{TenantId, UserId};
-use crate::mfa::time::Timestamp;
+use crate::mfa::time::{Span, Timestamp};
 
 /// Which events a reader wants, oldest first.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,26 @@ pub struct EventFilter {
     pub limit: i64,
 }
 
+/// How far a clock may be behind the newest event: what replicas' clocks may differ by.
+const TOLERANCE: Span = Span::seconds(30);
+
 impl Tx<'_> {
+    /// Refuses to work with a clock that went back: expired exemptions, challenges and tickets would
+    /// come to life again. A wrong clock is unknown, and unknown is not "no".
+    pub(crate) fn check_clock(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let newest: Option<Timestamp> = on!(self, conn => events::table
+            .order(events::seq.desc())
+            .select(events::at)
+            .first(conn)
+            .optional())?;
+        match newest {
+            Some(newest) if newest > now.after(TOLERANCE) => {
+                Err(StoreError::Clock(newest.since(now).as_seconds_up()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Writes an event. It comes first: the row that it explains names it.
     pub(crate) fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
         let (actor_kind, actor_id, client) = event.actor.parts();

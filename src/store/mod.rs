@@ -65,6 +65,9 @@ pub enum StoreError {
     /// The transaction panicked; its connection was dropped.
     #[error("the transaction {0} panicked")]
     Panicked(&'static str),
+    /// The clock is behind what is on record.
+    #[error("the clock is {0} seconds behind the newest event: correct it")]
+    Clock(i64),
     /// The queue is full or the store is closed.
     #[error("the store takes no more work")]
     Busy,
