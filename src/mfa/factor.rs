@@ -12,7 +12,7 @@
 //! ```
 
 use super::ids::{ClientId, EventId, FactorId, TenantId, TokenId, UserId};
-use super::time::{Span, Step, Timestamp};
+use super::time::{Span, Timestamp};
 use super::words::{Audience, choice_words};
 
 choice_words! {
@@ -86,56 +86,80 @@ pub struct Login {
     pub grants: Vec<Grant>,
 }
 
-/// The code was right. It proves nothing until its step has been spent.
+/// The evidence was right: for `totp`, the step that a code belongs to. It proves nothing until the
+/// evidence has been spent.
+///
+/// This is the seam for other kinds of factor. Another module of `mfa` makes a match with evidence of
+/// its own, and it reaches [`VerifiedFactor`] on the same way:
+///
+/// ```
+/// use pawl::mfa::factor::{AlreadySpent, Matched, VerifiedFactor};
+///
+/// /// A signature counter that a `webauthn` assertion carried.
+/// struct SignCount(u32);
+///
+/// fn spend_counters(
+///     assertions: Vec<Matched<SignCount>>,
+///     raise: impl Fn(&SignCount) -> bool,
+/// ) -> Result<Vec<Result<VerifiedFactor, AlreadySpent>>, std::convert::Infallible> {
+///     Matched::spend(assertions, |all| Ok(all.iter().map(|one| raise(one.evidence())).collect()))
+/// }
+/// ```
+///
+/// Nobody outside of `mfa` makes one:
+///
+/// ```compile_fail,E0451
+/// use pawl::mfa::factor::{Login, Matched};
+/// fn forge(login: Login) -> Matched<u32> { Matched { login, evidence: 7 } }
+/// ```
 #[derive(Debug)]
 #[must_use]
-pub struct Matched {
+pub struct Matched<E> {
     login: Login,
-    step: Step,
+    evidence: E,
 }
 
-/// Proof that a factor was verified and its step spent.
+/// Proof that a factor was verified and its evidence spent.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedFactor {
     login: Login,
 }
 
-/// Somebody else spent this step, or a later one, first.
+/// Somebody else spent this evidence, or a later one, first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlreadySpent {
     /// The login that lost.
     pub login: Login,
 }
 
-impl Matched {
-    /// A code of `login`'s factor matched at `step`. Only `totp` calls this, with the step that its
-    /// constant-time search returned; `tests/architecture.rs` holds that.
-    pub(super) fn new(login: Login, step: Step) -> Self {
-        Self { login, step }
+impl<E> Matched<E> {
+    /// A search for `login`'s factor found `evidence`. `tests/architecture.rs` holds who calls this.
+    pub(super) fn new(login: Login, evidence: E) -> Self {
+        Self { login, evidence }
     }
 
-    /// The factor whose step is to be spent.
+    /// The factor whose evidence is to be spent.
     #[must_use]
     pub fn factor(&self) -> &FactorId {
         &self.login.factor
     }
 
-    /// The step to spend.
+    /// What is to be spent.
     #[must_use]
-    pub fn step(&self) -> Step {
-        self.step
+    pub fn evidence(&self) -> &E {
+        &self.evidence
     }
 
-    /// Spends the steps of a slice of matches. `claim` writes each step down behind a guard
+    /// Spends the evidence of a slice of matches. `claim` writes each down behind a guard
     /// (`last_step < step`) and answers, in order, whether its row was the one to change.
     ///
     /// # Errors
     /// Those of `claim`; then nothing was proved.
-    pub fn spend<E>(
+    pub fn spend<F>(
         matches: Vec<Self>,
-        claim: impl FnOnce(&[Self]) -> Result<Vec<bool>, E>,
-    ) -> Result<Vec<Result<VerifiedFactor, AlreadySpent>>, E> {
+        claim: impl FnOnce(&[Self]) -> Result<Vec<bool>, F>,
+    ) -> Result<Vec<Result<VerifiedFactor, AlreadySpent>>, F> {
         let won = claim(&matches)?;
         let answers = won.into_iter().chain(std::iter::repeat(false));
         Ok(matches

@@ -219,7 +219,7 @@ pub fn matched(
     code: &Code,
     window: Window,
     last_step: Step,
-) -> Result<Matched, Login> {
+) -> Result<Matched<Step>, Login> {
     match match_code(seed, parameters, code, login.at, window, last_step) {
         Some(step) => Ok(Matched::new(login, step)),
         None => Err(login),
@@ -385,7 +385,7 @@ mod tests {
         let (seed, code) = (rfc_seed(20), code_at(101));
         let step = Step::from_number(101);
         let right = matched(login.clone(), Some(&seed), SIX, &code, WIDE, step.offset(-1));
-        assert_eq!(right.unwrap().step(), step);
+        assert_eq!(*right.unwrap().evidence(), step);
         let replayed = matched(login.clone(), Some(&seed), SIX, &code, WIDE, step);
         assert_eq!(replayed.unwrap_err(), login);
         assert!(matched(login, None, SIX, &code, WIDE, NONE_SPENT).is_err());

@@ -90,7 +90,7 @@ impl Work<'_, '_> {
     }
 
     /// Compares. A secret that cannot be opened is an error, never "wrong code".
-    fn search(&mut self, asked: Asked<'_>) -> Done<Result<Matched, Login>> {
+    fn search(&mut self, asked: Asked<'_>) -> Done<Result<Matched<Step>, Login>> {
         let window = Window {
             past: i64::from(asked.attributes.window.past()),
             future: i64::from(asked.attributes.window.future()),
@@ -108,10 +108,13 @@ impl Work<'_, '_> {
     }
 
     /// The one place where a step is spent.
-    fn spend(&mut self, right: Matched, event: &EventId) -> Done<VerifiedFactor> {
+    fn spend(&mut self, right: Matched<Step>, event: &EventId) -> Done<VerifiedFactor> {
         let (tenant, tx) = (&self.tenant, &mut *self.tx);
         let verified = Matched::spend(vec![right], |matches| {
-            matches.iter().map(|m| tx.spend_step(tenant, m.factor(), m.step(), event)).collect()
+            matches
+                .iter()
+                .map(|m| tx.spend_step(tenant, m.factor(), *m.evidence(), event))
+                .collect()
         })?;
         // The user is locked, so nobody can have spent the step since it was read.
         match verified.into_iter().next() {

@@ -12,7 +12,7 @@
 //! ```
 //! ```compile_fail,E0308
 //! use pawl::{mfa::factor::Matched, store::Committed, token::Signer};
-//! fn unspent(signer: &Signer, code: Committed<Matched>) { let _ = signer.mint(code); }
+//! fn unspent(signer: &Signer, code: Committed<Matched<u32>>) { let _ = signer.mint(code); }
 //! ```
 //! ```compile_fail,E0624
 //! use pawl::{mfa::factor::Login, token::Signer};
