@@ -1,15 +1,99 @@
-//! `pawl demo`: the story.
+//! `pawl demo`: the story that Pawl was made for, played over real TCP against a server process of its
+//! own, with the real clock and without any hidden setting.
+
+mod abridge;
+mod authenticator;
+mod relief;
+mod screen;
+mod server;
+mod sign_in;
+mod story;
+mod talk;
+mod waiting;
+
+use std::io::{self, IsTerminal as _};
 
 use clap::Args;
 
+use screen::{Screen, line};
+use server::Server;
+use story::{Step, Story};
+use waiting::Waiting;
+
 /// Flags of the demo.
 #[derive(Debug, Args)]
-pub struct Demo {}
+pub struct Demo {
+    /// Keep the server's temporary directory, and say where it is.
+    #[arg(long)]
+    keep: bool,
+    #[arg(long, env = "NO_COLOR", num_args = 0..=1, default_missing_value = "1", value_name = "ANY",
+ help = "Print without colors, as when NO_COLOR is set or standard output is no terminal")]
+    no_color: Option<String>,
+}
+
+const INTRODUCTION: &str = "\
+The problem: a console gives every user a button \"Disable MFA\" that nothing can hide, and nothing can
+force MFA on. So an administrator sets it up for the user, tries the secret on a phone of their own and
+mails it: the mandate does not hold, and somebody else has the secret. Pawl turns that around.
+
+Who plays: the console (it checks passwords itself and has a client key for Pawl), ana (a user), admin
+(an administrator), a second console that only trusts tokens, and Pawl: another process of this program.
+The screen abridges: ids and secrets are cut (…), lists of reasons folded, and null is left out.";
+
+/// The steps after the server is there, in their order.
+const STEPS: &[&[Step]] = &[sign_in::STEPS, relief::STEPS];
 
 /// Plays the story.
 ///
 /// # Errors
-/// The step that did not answer as it should.
-pub fn play(_: &Demo) -> Result<(), String> {
-    Err("not yet".to_owned())
+/// The step that did not answer as it should, and what it should have answered.
+pub fn play(demo: &Demo) -> Result<(), String> {
+    let terminal = io::stdout().is_terminal();
+    let plain = demo.no_color.as_ref().is_some_and(|value| !value.is_empty());
+    let screen = Screen::new(terminal, terminal && !plain);
+    let waiting = Waiting::begin()?;
+    let begun = waiting.now();
+    line(INTRODUCTION)?;
+    let server = started(demo, screen, &waiting)?;
+    let mut story = Story::begin(&server, screen, waiting.clone())?;
+    for (step, number) in STEPS.iter().copied().flatten().zip(2..) {
+        screen.step(number, step.title, step.why)?;
+        (step.play)(&mut story).map_err(|error| {
+            let failed = failed(number, step.title, &error);
+            // Whoever interrupted the story knows why it ended.
+            if waiting.go_on().is_err() {
+                failed
+            } else {
+                format!("{failed}\n{}", server.end_of_log())
+            }
+        })?;
+        screen.held(step.so)?;
+    }
+    let kept = server.stop()?;
+    let took = waiting.now().since(begun).as_seconds_up();
+    screen.end(&format!("Every step answered as it should. It took {took} seconds."))?;
+    match kept {
+        Some(directory) => line(&format!("The server's directory: {}", directory.display())),
+        None => line("The server is stopped and its directory is removed."),
+    }
+}
+
+fn started(demo: &Demo, screen: Screen, waiting: &Waiting) -> Result<Server, String> {
+    let title = "An operator starts Pawl";
+    screen.step(
+        1,
+        title,
+        "On its first start in an empty directory Pawl makes its keys, a tenant, a client key for the \
+         console and an enrollment for the first administrator, and hands them over once.",
+    )?;
+    let server = Server::start(demo.keep, waiting).map_err(|error| failed(1, title, &error))?;
+    line(&server.in_words())?;
+    screen.held(
+        "the server is ready; what it handed over is in a file that only its owner may read",
+    )?;
+    Ok(server)
+}
+
+fn failed(number: usize, title: &str, error: &str) -> String {
+    format!("step {number} ({title}): {error}")
 }
