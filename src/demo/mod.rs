@@ -89,7 +89,7 @@ fn started(demo: &Demo, screen: Screen, waiting: &Waiting) -> Result<Server, Str
     let server = Server::start(demo.keep, waiting).map_err(|error| failed(1, title, &error))?;
     line(&server.in_words())?;
     screen.held(
-        "the server is ready; what it handed over is in a file that only its owner may read",
+        "the server is ready; the file with the hand-over had mode 0600, was read and is deleted",
     )?;
     Ok(server)
 }
