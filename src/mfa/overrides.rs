@@ -13,8 +13,6 @@ use super::words::choice_words;
 pub const OPEN_PER_ADMINISTRATOR: i64 = 10;
 /// The longest that break-glass lasts.
 pub const BREAK_GLASS_LIFE: Span = Span::hours(1);
-/// The shortest override that makes sense.
-pub const SHORTEST: Span = Span::seconds(60);
 
 choice_words! {
     /// What an override weakens.

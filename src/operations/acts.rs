@@ -110,7 +110,7 @@ acts! {
     RequestOverrideAct = "requestOverride" {
         /// The body of the operation, without its proof.
         body: RequestOverride,
-    } in |act| format!("Request the override {} for user {}", act.body.kind.as_str(), act.body.user_id);
+    } in |act| act.body.in_words();
     /// Approving an override.
     ApproveOverrideAct = "approveOverride" {
         /// The id in the operation's path.

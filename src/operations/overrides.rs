@@ -53,6 +53,23 @@ pub struct RequestOverride {
     pub proof: Option<Proof>,
 }
 
+impl RequestOverride {
+    /// The request in words, for the page on which the person types the code.
+    pub(super) fn in_words(&self) -> String {
+        let user = &self.user_id;
+        let until = self.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
+        let audiences: Vec<&str> = self.audiences.iter().map(Audience::as_str).collect();
+        match self.kind {
+            PetitionKind::Exempt => {
+                let audiences = audiences.join(", ");
+                format!("Ask user {user} for no code at {audiences}{until}")
+            }
+            PetitionKind::Reset => format!("End the factor of user {user}, who enrolls again"),
+            PetitionKind::Unlock => format!("Lift the block of user {user}"),
+        }
+    }
+}
+
 /// An approval of exactly what the approver saw.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
