@@ -49,7 +49,7 @@ pub enum StartError {
     )]
     KeyMissing(PathBuf),
     /// The key file is not one.
-    #[error("{0}: {1}")]
+    #[error("{0} is no key file")]
     KeyFile(PathBuf, #[source] KeyFileError),
     /// A second server on one SQLite file.
     #[error("{0} is in use by another server; one server serves one SQLite file")]
@@ -107,11 +107,8 @@ impl Installation {
     /// # Errors
     /// [`StartError`], which says what to do.
     pub async fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        make_directory(&config.data_dir)?;
-        let ring = key_ring(config)?;
+        let (ring, _) = prepare(config)?;
         let database = config.database();
-        migrate(&database, true)?;
-        restrict(&database)?;
         check_schema(&database)?;
         let store = Store::open(&database, ring, true)?;
         let pawl = Pawl { store, base_url: Arc::from(config.base_url.as_str()) };
@@ -138,6 +135,25 @@ impl Installation {
             document: Arc::from(text),
         })
     }
+}
+
+/// Makes directory and key if there is no database yet, and brings the database to this program's
+/// schema; answers the keys and the versions that were applied.
+fn prepare(config: &Config) -> Result<(KeyRing, Vec<String>), StartError> {
+    make_directory(&config.data_dir)?;
+    let ring = key_ring(config)?;
+    let database = config.database();
+    let applied = migrate(&database, true)?;
+    restrict(&database)?;
+    Ok((ring, applied))
+}
+
+/// Brings the database to this program's schema; answers the versions that were applied.
+///
+/// # Errors
+/// [`StartError`], which says what to do.
+pub fn migrate_database(config: &Config) -> Result<Vec<String>, StartError> {
+    prepare(config).map(|(_, applied)| applied)
 }
 
 fn file_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StartError {

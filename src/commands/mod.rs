@@ -8,13 +8,12 @@ use std::io::{self, Write as _};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{Installation, explain};
+use crate::app::{Installation, explain, migrate_database};
 use crate::clock::Clock;
 use crate::config::{Config, VARIABLES};
 use crate::http::document;
 use crate::http::problem::Problem;
 use crate::operations::Failure;
-use crate::store::migrate;
 
 /// Multi-factor authentication for management consoles: it turns one way only.
 ///
@@ -88,9 +87,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
     match cli.command.unwrap_or(Command::Serve(first_start)) {
         Command::Serve(first_start) => serve::serve(&config()?, &first_start),
         Command::Migrate => {
-            let config = config()?;
-            let applied =
-                migrate(&config.database(), true).map_err(|e| crate::telemetry::chain(&e))?;
+            let applied = migrate_database(&config()?).map_err(|error| explain(&error))?;
             match applied.as_slice() {
                 [] => say("the schema is up to date"),
                 versions => say(&format!("applied {}", versions.join(", "))),
@@ -100,7 +97,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
             let text = document::json().map_err(|error| error.to_string())?;
             say(text.trim_end())
         }
-        Command::Config { json } => show_config(&config()?, json),
+        Command::Config { json } => show_config(config(), json),
         Command::Bootstrap(first_start) => opened(&config()?, async |installation| {
             let founded = first_start::found(&installation.pawl, &first_start).await?;
             first_start::hand_over(&config()?, &founded)
@@ -131,7 +128,17 @@ fn config() -> Result<Config, String> {
     })
 }
 
-fn show_config(config: &Config, json: bool) -> Result<(), String> {
+/// A wrong configuration is shown too: as the list of what there is.
+fn show_config(config: Result<Config, String>, json: bool) -> Result<(), String> {
+    let config = match config {
+        Ok(config) => config,
+        Err(faults) => {
+            for variable in VARIABLES {
+                say(&format!("{} ({})\n    {}", variable.name, variable.default, variable.about))?;
+            }
+            return Err(faults);
+        }
+    };
     let pairs = config.pairs();
     if json {
         let object: serde_json::Map<_, _> =

@@ -13,7 +13,7 @@ use super::{Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, OverrideId, TenantId, UserId};
 use crate::mfa::overrides::{BREAK_GLASS_LIFE, OverrideState, PetitionKind};
-use crate::mfa::policy::rule::RuleName;
+use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, Reason};
@@ -38,7 +38,7 @@ pub struct BreakGlass {
 /// Breaks the glass: an override without a proof, for a server's own operator.
 ///
 /// # Errors
-/// `not-found`, `user-offboarded`, `not-enrolled`, `exemption-not-allowed`, `invalid-input`.
+/// `not-found`, `user-offboarded`, `not-enrolled`, `exemption-not-allowed`, `invalid-request`.
 pub async fn break_glass(
     pawl: &Pawl,
     wish: BreakGlass,
@@ -64,7 +64,7 @@ fn request(work: &mut Work<'_, '_>, wish: &BreakGlass) -> Done<OverrideRow> {
     }
     let facts = work.facts(user)?;
     let audiences: Vec<Audience> = wish.audiences.iter().cloned().collect();
-    let attributes = facts.requirement(work, &audiences, None).attributes;
+    let requirement = facts.requirement(work, &audiences, None);
     match wish.kind {
         PetitionKind::Exempt if wish.audiences.is_empty() => {
             let reason = "an exemption names its audiences";
@@ -73,8 +73,9 @@ fn request(work: &mut Work<'_, '_>, wish: &BreakGlass) -> Done<OverrideRow> {
         PetitionKind::Exempt if wish.audiences.contains(&work.own_audience) => {
             return Err(Refusal::AudienceReserved.into());
         }
-        PetitionKind::Exempt if !attributes.exempt_allowed.0 => {
-            return Err(Refusal::ExemptionNotAllowed { rule: RuleName::Base }.into());
+        PetitionKind::Exempt if !requirement.attributes.exempt_allowed.0 => {
+            let rule = requirement.rule_of(Attribute::ExemptAllowed);
+            return Err(Refusal::ExemptionNotAllowed { rule }.into());
         }
         PetitionKind::Reset if !facts.user.ever_enrolled => return Err(Refusal::NotEnrolled.into()),
         PetitionKind::Exempt | PetitionKind::Reset | PetitionKind::Unlock => {}

@@ -1,11 +1,12 @@
 //! One call of one operation: who presents what, when, with which random bytes.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
 
 use super::access::Access;
+use super::codes::Charge;
 use super::entropy::{Draw, Entropy};
 use super::{Done, Failure, Pawl, own_audience};
 use crate::mfa::event::{Actor, Event, EventKind};
@@ -66,9 +67,33 @@ impl Call {
         access: &'static Access,
         operation: impl Fn(&mut Work<'_, '_>) -> Done<T> + Send + 'static,
     ) -> Done<Committed<T>> {
+        let (base, charge) = (Arc::clone(&pawl.base_url), Arc::new(Mutex::new(None)));
+        let (again, compared) = (self.clone(), Arc::clone(&charge));
+        let result = pawl
+            .store
+            .write(access.name, move |tx| {
+                let mut work = self.begin(tx, access, &base)?;
+                work.charge = Arc::clone(&compared);
+                operation(&mut work)
+            })
+            .await;
+        let charge = charge.lock().ok().and_then(|mut charge| charge.take());
+        if let (Err(_), Some(charge)) = (&result, charge) {
+            again.charge_alone(pawl, access, charge).await?.into_inner();
+        }
+        result
+    }
+
+    /// After an abort that came behind a comparison: the charge is written before anybody hears of it.
+    async fn charge_alone(
+        self,
+        pawl: &Pawl,
+        access: &'static Access,
+        charge: Charge,
+    ) -> Done<Committed<()>> {
         let base = Arc::clone(&pawl.base_url);
         pawl.store
-            .write(access.name, move |tx| operation(&mut self.begin(tx, access, &base)?))
+            .write("charge_alone", move |tx| self.begin(tx, access, &base)?.charge_alone(&charge))
             .await
     }
 
@@ -108,6 +133,7 @@ impl Call {
             now: self.now,
             request: Arc::clone(&self.request),
             draw: self.entropy.draw(),
+            charge: Arc::default(),
         })
     }
 }
@@ -208,6 +234,7 @@ pub(super) struct Work<'t, 'a> {
     pub(super) now: Timestamp,
     request: Arc<str>,
     draw: Draw,
+    charge: Arc<Mutex<Option<Charge>>>,
 }
 
 /// What an event says, besides who, when and where.
@@ -259,7 +286,23 @@ impl<'t, 'a> Work<'t, 'a> {
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         let caller = Caller::Server(tenant.clone());
         let request = Arc::from("command");
-        Ok(Self { tx, tenant, own_audience, caller, now, request, draw: entropy.draw() })
+        Ok(Self {
+            tx,
+            tenant,
+            own_audience,
+            caller,
+            now,
+            request,
+            draw: entropy.draw(),
+            charge: Arc::default(),
+        })
+    }
+
+    /// Notes that a code is about to be compared.
+    pub(super) fn compares(&self, charge: Charge) {
+        if let Ok(mut noted) = self.charge.lock() {
+            *noted = Some(charge);
+        }
     }
 
     /// The calling client, for operations that only clients may call.

@@ -33,6 +33,15 @@ pub(super) struct Asked<'a> {
     pub(super) object: String,
 }
 
+/// A comparison that is about to be made. If its transaction is aborted afterwards, this charge is
+/// written alone: otherwise whoever can make a transaction fail would guess for nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Charge {
+    user: UserId,
+    limits: Limits,
+    object: String,
+}
+
 /// What became of it.
 pub(super) enum Answered {
     /// Not looked at; nothing changed.
@@ -71,6 +80,7 @@ impl Work<'_, '_> {
         };
         let event = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
+        self.compares(Charge { user: user.clone(), limits, object: object.clone() });
         match self.search(asked)? {
             Err(_) => {
                 let note = Note::new(EventKind::CodeRejected).user(&user).object(&object);
@@ -87,6 +97,18 @@ impl Work<'_, '_> {
                 Ok(Answered::Verified(verified, event))
             }
         }
+    }
+
+    /// Writes the charge of a comparison whose own transaction was aborted.
+    pub(super) fn charge_alone(&mut self, charge: &Charge) -> Done<()> {
+        let (user, limits) = (&charge.user, charge.limits);
+        self.tx.lock_users(&self.tenant, std::slice::from_ref(user))?;
+        let (throttle, is_new) = self.throttle(user, limits)?;
+        let Ok(charged) = throttle.charge(limits, self.now) else { return Ok(()) };
+        let data = serde_json::json!({ "aborted": true });
+        let note = Note::new(EventKind::CodeRejected).user(user).object(&charge.object);
+        let event = self.record(note.data(data).evaluated())?;
+        Ok(self.put_throttle(user, &charged.failed(), is_new, &event)?)
     }
 
     /// Compares. A secret that cannot be opened is an error, never "wrong code".

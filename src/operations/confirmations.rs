@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::access::{self, Permitted};
 use super::acts::SharedCode;
 use super::call::{Note, Work};
-use super::codes::{Answered, Asked, limits};
+use super::codes::{Answered, Asked};
 use super::enrollments::live_enrollment;
 use super::standing::Facts;
 use super::verifications::{LoginOf, issue, login};
@@ -108,9 +108,6 @@ fn confirm(
             bind(work, facts, (enrollment, replaces), pending, &event)?;
             issue(work, &proof, &event)?;
             let codes = recovery::replace_codes(work, &facts.user.id)?;
-            if matches!(enrollment.authority, EnrollmentAuthority::Ticket) {
-                work.lift_block(&facts.user.id, limits(&attributes), &event)?;
-            }
             Ok(Ok((proof, Confirmed { recovery_codes: codes })))
         }
     }

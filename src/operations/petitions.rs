@@ -15,7 +15,6 @@ use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::ids::{OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::{PetitionKind, PetitionState};
 use crate::mfa::policy::attributes::Attribute;
-use crate::mfa::policy::rule::RuleName;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, Reason, Role, TicketReference};
@@ -205,11 +204,7 @@ pub async fn request_disable(
             };
             let facts = work.facts(user)?;
             let requirement = facts.requirement(work, &[], None);
-            let rule = requirement
-                .because
-                .iter()
-                .find(|because| because.attribute == Attribute::Mfa)
-                .map_or(RuleName::Base, |because| because.rule.clone());
+            let rule = requirement.rule_of(Attribute::Mfa);
             let policy_version = facts.policy.version;
             let data = serde_json::json!({ "policy_version": policy_version, "rule": rule });
             let note = Note::new(EventKind::DisableRefused).user(&facts.user.id).data(data);

@@ -19,7 +19,6 @@ use crate::mfa::overrides::{
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::policy::guard::strictest_approvals;
 use crate::mfa::policy::join::Requirement;
-use crate::mfa::policy::rule::RuleName;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
 use crate::mfa::words::{Audience, Reason, TicketReference, UserKind};
@@ -144,11 +143,7 @@ fn check_kind(
                 return Err(Refusal::AudienceReserved.into());
             }
             if !requirement.attributes.exempt_allowed.0 {
-                let rule = requirement
-                    .because
-                    .iter()
-                    .find(|because| because.attribute == Attribute::ExemptAllowed)
-                    .map_or(RuleName::Base, |because| because.rule.clone());
+                let rule = requirement.rule_of(Attribute::ExemptAllowed);
                 return Err(Refusal::ExemptionNotAllowed { rule }.into());
             }
             Ok(())

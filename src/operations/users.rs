@@ -85,7 +85,7 @@ pub(super) struct Identity {
 /// Makes a user known, or brings the label and the groups up to date.
 ///
 /// # Errors
-/// `invalid-input` if `kind` is another than the user's.
+/// `invalid-request` if `kind` is another than the user's.
 pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<User> {
     let committed = call
         .write(pawl, access::UpsertUser::ACCESS, move |work| {

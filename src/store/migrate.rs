@@ -70,8 +70,8 @@ pub fn check_schema(path: &Path) -> Result<(), StoreError> {
         Ok(())
     } else {
         Err(StoreError::Schema(format!(
-            "the database's schema is not this program's: {}; run `pawl migrate`, or restore the \
-             database from a backup if somebody changed it",
+            "the database's schema is not this program's: {}; if somebody changed it, restore the \
+             database from a backup; if another version of Pawl made it, start that version",
             faults.join(", ")
         )))
     }

@@ -48,7 +48,7 @@ pub enum KeyFileError {
     #[error("a key file is one line: {FILE_PREFIX}:<8 hex digits>:<32 bytes in base64url>")]
     Format,
     /// A sample, a pattern, zeros: nobody drew this at random.
-    #[error("the key is not random: make one with `pawl keys new`")]
+    #[error("the key is not random; a first start in an empty folder makes one")]
     NotRandom,
     /// Two keys of the ring bear the same id.
     #[error("two keys bear the same id")]

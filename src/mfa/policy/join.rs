@@ -58,6 +58,15 @@ pub struct Because {
     pub rule: RuleName,
 }
 
+impl Requirement {
+    /// The rule that gave an attribute its value.
+    #[must_use]
+    pub fn rule_of(&self, attribute: Attribute) -> RuleName {
+        let because = self.because.iter().find(|because| because.attribute == attribute);
+        because.map_or(RuleName::Base, |because| because.rule.clone())
+    }
+}
+
 /// Joins all rules that hold in `context`.
 #[must_use]
 pub fn join(policy: &Policy, context: &Context<'_>) -> Requirement {
