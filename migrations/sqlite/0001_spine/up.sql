@@ -43,7 +43,7 @@ CREATE TABLE signing_keys (
   PRIMARY KEY (tenant_id, id),
   CHECK ((state IN ('gone', 'revoked')) = (sealed IS NULL)),
   CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
 
 CREATE TABLE tenants (
@@ -52,7 +52,7 @@ CREATE TABLE tenants (
   created_at INTEGER NOT NULL,
   suspended_at INTEGER,
   event_id TEXT NOT NULL REFERENCES events (id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE directories (
   tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id),
@@ -61,7 +61,7 @@ CREATE TABLE directories (
   created_at INTEGER NOT NULL,
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE clients (
   tenant_id TEXT NOT NULL,
@@ -76,7 +76,7 @@ CREATE TABLE clients (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE client_secrets (
   tenant_id TEXT NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE client_secrets (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
 
 CREATE TABLE users (
@@ -110,7 +110,7 @@ CREATE TABLE users (
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, directory_id, external_id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE user_groups (
   tenant_id TEXT NOT NULL,
@@ -121,7 +121,7 @@ CREATE TABLE user_groups (
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE roles (
   tenant_id TEXT NOT NULL,
@@ -133,7 +133,7 @@ CREATE TABLE roles (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, role),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE policies (
   tenant_id TEXT NOT NULL REFERENCES tenants (tenant_id),
@@ -144,7 +144,7 @@ CREATE TABLE policies (
   override_id TEXT,
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, version)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE factors (
   tenant_id TEXT NOT NULL,
@@ -169,11 +169,12 @@ CREATE TABLE factors (
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((state = 'ended') = (sealed IS NULL)),
   CHECK ((state = 'ended') = (ended_at IS NOT NULL)),
+  CHECK (state <> 'pending' OR activated_at IS NULL),
   CHECK ((state IN ('active', 'suspended')) <= (activated_at IS NOT NULL)),
   CHECK ((activated_at IS NULL) = (trust_since IS NULL)),
   CHECK ((state = 'ended' AND activated_at IS NOT NULL) = (end_authority IS NOT NULL)),
   CHECK ((end_authority IS NULL) = (end_authority_id IS NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_pending_factor ON factors (tenant_id, user_id) WHERE state = 'pending';
 CREATE UNIQUE INDEX one_bound_factor ON factors (tenant_id, user_id) WHERE state IN ('active', 'suspended');
 
@@ -184,7 +185,7 @@ CREATE TABLE factor_steps (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, factor_id),
   FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE throttles (
   tenant_id TEXT NOT NULL,
@@ -197,7 +198,7 @@ CREATE TABLE throttles (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, lane),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE challenges (
   tenant_id TEXT NOT NULL,
@@ -225,7 +226,7 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'act') = (act_operation IS NOT NULL)),
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE enrollments (
   tenant_id TEXT NOT NULL,
@@ -248,7 +249,7 @@ CREATE TABLE enrollments (
   FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
   CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
   CHECK (expires_at > created_at)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
 
 CREATE TABLE recovery_codes (
@@ -263,7 +264,7 @@ CREATE TABLE recovery_codes (
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, user_id, hash),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tickets (
   tenant_id TEXT NOT NULL,
@@ -282,9 +283,10 @@ CREATE TABLE tickets (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
-  CHECK (expires_at > created_at),
+  CHECK (expires_at > created_at AND expires_at <= created_at
+    + CASE mode WHEN 'bearer' THEN 600000 WHEN 'with_claim_code' THEN 86400000 ELSE 1209600000 END),
   CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
 
 CREATE TABLE petitions (
@@ -306,7 +308,7 @@ CREATE TABLE petitions (
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((state = 'open') = (decided_at IS NULL)),
   CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE overrides (
   tenant_id TEXT NOT NULL,
@@ -342,7 +344,7 @@ CREATE TABLE overrides (
   CHECK ((is_break_glass = 1) = (requested_by = 'server')),
   CHECK ((state IN ('approved', 'used')) <= (approved_at IS NOT NULL)),
   CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX overrides_by_user ON overrides (tenant_id, user_id, state);
 
 CREATE TABLE approvals (
@@ -355,7 +357,7 @@ CREATE TABLE approvals (
   PRIMARY KEY (tenant_id, override_id, person_id),
   FOREIGN KEY (tenant_id, override_id) REFERENCES overrides (tenant_id, id),
   FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE issued_tokens (
   tenant_id TEXT NOT NULL,
@@ -370,13 +372,17 @@ CREATE TABLE issued_tokens (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   UNIQUE (event_id, audience)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- The record can only grow.
 
 CREATE TRIGGER events_insert BEFORE INSERT ON events
 WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id OR seq = NEW.seq)
 BEGIN SELECT RAISE(ABORT, 'events: already recorded'); END;
+
+CREATE TRIGGER events_order AFTER INSERT ON events
+WHEN NEW.seq <> 1 + coalesce((SELECT seq FROM events WHERE seq <> NEW.seq ORDER BY seq DESC LIMIT 1), 0)
+BEGIN SELECT RAISE(ABORT, 'events: only at the end'); END;
 
 CREATE TRIGGER events_update BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
@@ -385,7 +391,9 @@ CREATE TRIGGER events_delete BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
 
 -- Every state row names the event that made or changed it, keeps its facts, and is not deleted.
--- BEFORE INSERT also stops INSERT OR REPLACE, which deletes without a DELETE trigger.
+-- BEFORE INSERT also stops INSERT OR REPLACE, which deletes without a DELETE trigger where
+-- recursive_triggers is off: so it looks for every key that could collide, and state tables have no
+-- rowid, which would be one more. An event is newer than the one that the row named before.
 
 CREATE TRIGGER installation_insert BEFORE INSERT ON installation
 WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
@@ -400,13 +408,14 @@ BEGIN SELECT RAISE(ABORT, 'installation: never deleted'); END;
 
 CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys
 WHEN EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active')
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'signing_keys: exists, or names no event'); END;
 
 CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without a new event'); END;
 
 CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -425,9 +434,9 @@ WHEN EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'tenants: exists, or names no event'); END;
 
 CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'tenants: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'tenants: changed without a new event'); END;
 
 CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -443,9 +452,9 @@ WHEN EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = 
 BEGIN SELECT RAISE(ABORT, 'directories: exists, or names no event'); END;
 
 CREATE TRIGGER directories_update BEFORE UPDATE ON directories
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'directories: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'directories: changed without a new event'); END;
 
 CREATE TRIGGER directories_facts BEFORE UPDATE ON directories
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -457,14 +466,14 @@ CREATE TRIGGER directories_delete BEFORE DELETE ON directories
 BEGIN SELECT RAISE(ABORT, 'directories: never deleted'); END;
 
 CREATE TRIGGER clients_insert BEFORE INSERT ON clients
-WHEN EXISTS (SELECT 1 FROM clients WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+WHEN EXISTS (SELECT 1 FROM clients WHERE id = NEW.id)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'clients: exists, or names no event'); END;
 
 CREATE TRIGGER clients_update BEFORE UPDATE ON clients
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'clients: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'clients: changed without a new event'); END;
 
 CREATE TRIGGER clients_facts BEFORE UPDATE ON clients
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -485,9 +494,9 @@ WHEN EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id
 BEGIN SELECT RAISE(ABORT, 'client_secrets: exists, or names no event'); END;
 
 CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'client_secrets: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: changed without a new event'); END;
 
 CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -502,13 +511,14 @@ BEGIN SELECT RAISE(ABORT, 'client_secrets: never deleted'); END;
 
 CREATE TRIGGER users_insert BEFORE INSERT ON users
 WHEN EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND directory_id = NEW.directory_id AND external_id = NEW.external_id)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'users: exists, or names no event'); END;
 
 CREATE TRIGGER users_update BEFORE UPDATE ON users
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'users: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'users: changed without a new event'); END;
 
 CREATE TRIGGER users_facts BEFORE UPDATE ON users
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -528,9 +538,9 @@ WHEN EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_
 BEGIN SELECT RAISE(ABORT, 'user_groups: exists, or names no event'); END;
 
 CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'user_groups: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'user_groups: changed without a new event'); END;
 
 CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -547,9 +557,9 @@ WHEN EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = N
 BEGIN SELECT RAISE(ABORT, 'roles: exists, or names no event'); END;
 
 CREATE TRIGGER roles_update BEFORE UPDATE ON roles
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'roles: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'roles: changed without a new event'); END;
 
 CREATE TRIGGER roles_facts BEFORE UPDATE ON roles
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -573,13 +583,14 @@ BEGIN SELECT RAISE(ABORT, 'policies: never deleted'); END;
 
 CREATE TRIGGER factors_insert BEFORE INSERT ON factors
 WHEN EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending')
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'factors: exists, or names no event'); END;
 
 CREATE TRIGGER factors_update BEFORE UPDATE ON factors
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'factors: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'factors: changed without a new event'); END;
 
 CREATE TRIGGER factors_facts BEFORE UPDATE ON factors
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -602,9 +613,9 @@ WHEN EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND fact
 BEGIN SELECT RAISE(ABORT, 'factor_steps: exists, or names no event'); END;
 
 CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'factor_steps: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: changed without a new event'); END;
 
 CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -620,9 +631,9 @@ WHEN EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id
 BEGIN SELECT RAISE(ABORT, 'throttles: exists, or names no event'); END;
 
 CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'throttles: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'throttles: changed without a new event'); END;
 
 CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -635,13 +646,14 @@ BEGIN SELECT RAISE(ABORT, 'throttles: never deleted'); END;
 
 CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges
 WHEN EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM challenges WHERE hash = NEW.hash)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'challenges: exists, or names no event'); END;
 
 CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'challenges: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'challenges: changed without a new event'); END;
 
 CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -667,13 +679,14 @@ BEGIN SELECT RAISE(ABORT, 'challenges: not yet expired'); END;
 
 CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
 WHEN EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM enrollments WHERE hash = NEW.hash)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'enrollments: exists, or names no event'); END;
 
 CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'enrollments: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'enrollments: changed without a new event'); END;
 
 CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -697,13 +710,14 @@ BEGIN SELECT RAISE(ABORT, 'enrollments: not yet expired'); END;
 
 CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
 WHEN EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND hash = NEW.hash)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'recovery_codes: exists, or names no event'); END;
 
 CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: changed without a new event'); END;
 
 CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -718,13 +732,14 @@ BEGIN SELECT RAISE(ABORT, 'recovery_codes: never deleted'); END;
 
 CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets
 WHEN EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM tickets WHERE hash = NEW.hash)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'tickets: exists, or names no event'); END;
 
 CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'tickets: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'tickets: changed without a new event'); END;
 
 CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -749,9 +764,9 @@ WHEN EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NE
 BEGIN SELECT RAISE(ABORT, 'petitions: exists, or names no event'); END;
 
 CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'petitions: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'petitions: changed without a new event'); END;
 
 CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -774,9 +789,9 @@ WHEN EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NE
 BEGIN SELECT RAISE(ABORT, 'overrides: exists, or names no event'); END;
 
 CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides
-WHEN NEW.event_id IS OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'overrides: changed without an event'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'overrides: changed without a new event'); END;
 
 CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
@@ -813,6 +828,7 @@ BEGIN SELECT RAISE(ABORT, 'approvals: never deleted'); END;
 
 CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens
 WHEN EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM issued_tokens WHERE event_id = NEW.event_id AND audience = NEW.audience)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: exists, or names no event'); END;
 
@@ -823,15 +839,25 @@ CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens
 WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: not yet expired'); END;
 
--- Signing keys: next → active → retiring → gone, or revoked; never back.
+-- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes one.
+CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server'); END;
 CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
 WHEN NEW.state <> OLD.state AND NOT (
-     (OLD.state = 'next' AND NEW.state IN ('active', 'gone', 'revoked'))
+     (OLD.state = 'next' AND NEW.state = 'active' AND NOT EXISTS (
+        SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
+  OR (OLD.state = 'next' AND NEW.state IN ('gone', 'revoked'))
   OR (OLD.state = 'active' AND NEW.state IN ('retiring', 'revoked'))
   OR (OLD.state = 'retiring' AND NEW.state IN ('gone', 'revoked')))
 BEGIN SELECT RAISE(ABORT, 'signing_keys: no such transition'); END;
 
--- A disabled client and a revoked secret stay so; an expiry only comes closer.
+-- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
+-- closer.
+CREATE TRIGGER clients_made BEFORE INSERT ON clients
+WHEN NEW.disabled_at IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+BEGIN SELECT RAISE(ABORT, 'clients: not made by a person or the server'); END;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients
 WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
 BEGIN SELECT RAISE(ABORT, 'clients: disabled for good'); END;
@@ -840,42 +866,58 @@ WHEN NEW.expires_at > OLD.expires_at
   OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at)
 BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
 
--- Users: the epoch and "was enrolled once" never fall; coming back, or losing the duty to redeem a
--- ticket, takes what the rule names.
+-- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
+-- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
+CREATE TRIGGER users_start BEFORE INSERT ON users
+WHEN NEW.epoch <> 1 OR NEW.labels <> '[]'
+BEGIN SELECT RAISE(ABORT, 'users: no authority for this start'); END;
 CREATE TRIGGER users_life BEFORE UPDATE ON users
 WHEN NEW.epoch < OLD.epoch
   OR NEW.ever_enrolled < OLD.ever_enrolled
   OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
   OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
-          AND o.kind = 'reinstate' AND o.state = 'approved' AND o.expires_at > o.approved_at))
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'reinstate' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (NEW.labels <> OLD.labels AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'labels' AND o.state = 'approved' AND e.at < o.expires_at))
   OR (OLD.ticket_only = 1 AND NEW.ticket_only = 0 AND NOT EXISTS (
         SELECT 1 FROM factors f JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
         WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.id AND f.state = 'active'
           AND n.authority IN ('ticket', 'bootstrap')))
   OR (NEW.grace_until IS NOT OLD.grace_until AND OLD.grace_until IS NOT NULL
       AND (NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
-        SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
-          AND o.kind = 'extend_grace' AND o.state = 'approved'))
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
 BEGIN SELECT RAISE(ABORT, 'users: no authority for this change'); END;
 
--- A role comes from an approved override for that user, or from the server's own start.
+-- A role comes from an approved override that names the user and the role, or from the server's own
+-- grant. What was granted and taken away stays on the row until the next grant.
 CREATE TRIGGER roles_granted BEFORE INSERT ON roles
 WHEN NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'
+      AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
-        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'))
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
+        AND json_extract(o.facts, '$.role') = NEW.role AND json_extract(o.facts, '$.grant')))
 BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
 CREATE TRIGGER roles_life BEFORE UPDATE ON roles
-WHEN (OLD.revoked_at IS NULL AND (NEW.override_id IS NOT OLD.override_id OR NEW.granted_at <> OLD.granted_at))
-  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at AND (NEW.revoked_at IS NOT NULL
-      OR NEW.override_id IS OLD.override_id OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
-        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved')))
+WHEN (NEW.revoked_at IS NOT NULL AND (NEW.override_id IS NOT OLD.override_id OR NEW.granted_at <> OLD.granted_at
+      OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at <> OLD.revoked_at)))
+  OR (NEW.revoked_at IS NULL AND OLD.revoked_at IS NULL)
+  OR (NEW.revoked_at IS NULL AND (NEW.override_id IS OLD.override_id
+      OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
+        AND json_extract(o.facts, '$.role') = NEW.role AND json_extract(o.facts, '$.grant'))))
 BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
 
--- Policy versions are dense.
+-- Policy versions are dense, and no client makes one.
 CREATE TRIGGER policies_version BEFORE INSERT ON policies
 WHEN NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
 BEGIN SELECT RAISE(ABORT, 'policies: not the next version, or no authority'); END;
@@ -886,8 +928,17 @@ WHEN NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'factors: a factor starts pending'); END;
 CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors
 WHEN OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
-    SELECT 1 FROM factor_steps s WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id
-      AND s.last_step > 0 AND s.event_id = NEW.event_id)
+    SELECT 1 FROM factor_steps s JOIN events e ON e.id = s.event_id
+      JOIN enrollments n ON n.tenant_id = s.tenant_id AND n.factor_id = s.factor_id AND n.id = e.object_id
+    WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id AND s.last_step > 0
+      AND s.event_id = NEW.event_id AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
+      AND (NEW.trust_since = NEW.activated_at
+        OR (n.authority = 'rotation' AND EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = OLD.tenant_id
+          AND f.id = n.authority_id AND f.trust_since = NEW.trust_since)))
+      AND (NEW.is_bootstrap = 0 OR n.authority = 'bootstrap'
+        OR (n.authority = 'ticket' AND EXISTS (SELECT 1 FROM tickets t JOIN overrides o
+          ON o.tenant_id = t.tenant_id AND o.id = t.override_id
+          WHERE t.tenant_id = n.tenant_id AND t.id = n.authority_id AND o.is_break_glass = 1))))
 BEGIN SELECT RAISE(ABORT, 'factors: not confirmed by a code'); END;
 CREATE TRIGGER factors_life BEFORE UPDATE ON factors
 WHEN (NEW.state <> OLD.state AND NOT (
@@ -895,17 +946,21 @@ WHEN (NEW.state <> OLD.state AND NOT (
     OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
     OR (OLD.state = 'suspended' AND NEW.state = 'ended')
     OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
-         SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
-           AND o.kind = 'unlock' AND o.state = 'approved'))))
+         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
+           AND o.kind = 'unlock' AND o.state = 'approved' AND e.at < o.expires_at))))
+  OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
+       WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state IN ('active', 'suspended')))
+  OR (NEW.state <> 'ended' AND OLD.rotate_by < coalesce(NEW.rotate_by, OLD.rotate_by + 1))
   OR OLD.state = 'ended'
   OR (OLD.activated_at IS NOT NULL AND (NEW.activated_at IS NOT OLD.activated_at OR NEW.trust_since IS NOT OLD.trust_since))
   OR (NEW.state <> 'ended' AND NEW.sealed IS NULL)
 BEGIN SELECT RAISE(ABORT, 'factors: no such transition'); END;
 CREATE TRIGGER factors_authority BEFORE UPDATE ON factors
 WHEN OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
-     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = OLD.tenant_id
-        AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id AND o.kind = 'reset' AND o.state = 'approved'
-        AND NEW.ended_at < o.expires_at))
+     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
+          AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
   OR (NEW.end_authority = 'replacement' AND EXISTS (SELECT 1 FROM factors f
         JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
         JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
@@ -920,18 +975,68 @@ WHEN OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coales
         AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), 0)
 BEGIN SELECT RAISE(ABORT, 'factors: no authority to end a factor'); END;
 
--- A code works once: the step only rises, by an event that records a verification of this tenant, and
--- never so far ahead that it would lock its owner out.
+-- A code works once: the step only rises, by an event that records the verification of this very
+-- factor, and never so far ahead that it would lock its owner out.
 CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps
 WHEN NEW.last_step <> 0
 BEGIN SELECT RAISE(ABORT, 'factor_steps: starts at zero'); END;
 CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps
-WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
+    JOIN factors f ON f.tenant_id = OLD.tenant_id AND f.id = OLD.factor_id AND f.user_id = e.user_id
+    WHERE e.id = NEW.event_id AND e.evaluated = 1 AND json_extract(e.data, '$.factor') = OLD.factor_id
     AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
     AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
 BEGIN SELECT RAISE(ABORT, 'factor_steps: already spent, or not by a verification'); END;
 
--- Challenges, enrollments, tickets, recovery codes: single use, and attempts only rise.
+-- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
+-- of that user.
+CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles
+WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
+    'code.verified', 'enrollment.confirmed', 'loss.reported', 'recovery_code.used', 'user.unlocked', 'factor.ended'))
+BEGIN SELECT RAISE(ABORT, 'throttles: nothing lifts this block'); END;
+
+-- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
+-- rise.
+CREATE TRIGGER challenges_start BEFORE INSERT ON challenges
+WHEN NEW.purpose = 'recover' AND NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+    AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at)
+BEGIN SELECT RAISE(ABORT, 'challenges: no recovery code was used'); END;
+CREATE TRIGGER enrollments_start BEFORE INSERT ON enrollments
+WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
+    AND f.user_id = NEW.user_id AND f.state = 'pending')
+  OR (NEW.authority IN ('first', 'ticket', 'bootstrap') AND EXISTS (SELECT 1 FROM factors f
+      WHERE f.tenant_id = NEW.tenant_id AND f.user_id = NEW.user_id AND f.state IN ('active', 'suspended')))
+  OR NOT coalesce(CASE NEW.authority
+    WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
+      AND u.ticket_only = 0)
+    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+      OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
+        AND n.authority = 'bootstrap')
+    WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
+      AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
+    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+      AND r.id = NEW.authority_id AND r.user_id = NEW.user_id AND r.used_at IS NOT NULL)
+    WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
+      JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
+      JOIN events p ON p.id = s.event_id
+      JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+      WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
+        AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
+    END, 0)
+BEGIN SELECT RAISE(ABORT, 'enrollments: no authority to enroll'); END;
+CREATE TRIGGER recovery_codes_start BEFORE INSERT ON recovery_codes
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
+    AND e.user_id = NEW.user_id)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: not issued to this user'); END;
+CREATE TRIGGER tickets_start BEFORE INSERT ON tickets
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+  OR (NEW.override_id IS NULL AND EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id
+      AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+      WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
+        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at))
+BEGIN SELECT RAISE(ABORT, 'tickets: no authority to make one'); END;
 CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges
 WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
 BEGIN SELECT RAISE(ABORT, 'challenges: over'); END;
@@ -942,44 +1047,70 @@ CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes
 WHEN OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'recovery_codes: used'); END;
 CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets
-WHEN OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL
+WHEN OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
+  OR NEW.redeemed_at >= OLD.expires_at
 BEGIN SELECT RAISE(ABORT, 'tickets: over'); END;
 CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions
 WHEN OLD.state <> 'open'
 BEGIN SELECT RAISE(ABORT, 'petitions: decided'); END;
 
 -- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
+-- A request and an approval are an administrator's, each with a code spent on that act in the same
+-- instant: the event names it.
 CREATE TRIGGER overrides_start BEFORE INSERT ON overrides
 WHEN NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
   OR (NEW.is_break_glass = 1 AND NOT EXISTS (
         SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
   OR (NEW.is_break_glass = 0 AND NOT EXISTS (
-        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by))
+        SELECT 1 FROM events e
+        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
+        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
+        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
+        WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
+          AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
+          AND e.at = NEW.requested_at AND p.at = NEW.requested_at))
 BEGIN SELECT RAISE(ABORT, 'overrides: starts requested, by a person or by break-glass'); END;
 CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides
 WHEN NEW.expires_at > OLD.expires_at
-  OR (OLD.approved_at IS NOT NULL AND NEW.approved_at IS NOT OLD.approved_at)
+  OR (NEW.approved_at IS NOT OLD.approved_at AND NOT (OLD.state = 'requested' AND NEW.state = 'approved'))
   OR (OLD.state NOT IN ('requested', 'approved'))
   OR (NEW.state <> OLD.state AND NOT (
        (OLD.state = 'requested' AND NEW.state IN ('approved', 'denied', 'withdrawn', 'expired'))
     OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
   OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
        NEW.approved_at >= NEW.expires_at
+    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
     OR OLD.required_approvals > (SELECT count(*) FROM approvals a WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id)))
 BEGIN SELECT RAISE(ABORT, 'overrides: no such transition, or not enough approvals'); END;
 CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals
 WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
     AND o.state = 'requested' AND o.digest = NEW.digest AND o.requested_by <> NEW.person_id
     AND (o.user_id IS NULL OR o.user_id <> NEW.person_id) AND NEW.at < o.expires_at)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id)
+  OR NOT EXISTS (SELECT 1 FROM events e
+        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
+        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
+        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
+        WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
+          AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
+          AND e.at = NEW.at AND p.at = NEW.at)
 BEGIN SELECT RAISE(ABORT, 'approvals: by another person, of what they saw'); END;
 
--- No token without a code: its event is the one that spent the factor's step.
+-- No token without a code: its event is the one that spent the factor's step, for a login or an
+-- enrollment that asked for this audience; a code that was spent on an act yields none.
 CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens
 WHEN NOT EXISTS (SELECT 1 FROM events e
     JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
     JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
+    JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
+    LEFT JOIN challenges c ON c.tenant_id = e.tenant_id AND c.id = e.object_id AND e.kind = 'code.verified'
+      AND c.purpose = 'login'
+    LEFT JOIN enrollments n ON n.tenant_id = e.tenant_id AND n.id = e.object_id AND e.kind = 'enrollment.confirmed'
     WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated = 1
-      AND e.kind IN ('code.verified', 'enrollment.confirmed')
-      AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active')
+      AND e.client_id = NEW.client_id AND e.at = NEW.issued_at AND u.epoch = NEW.epoch
+      AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
+      AND NEW.audience IN (SELECT value FROM json_each(coalesce(c.audiences, n.audiences))))
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: no verified code'); END;

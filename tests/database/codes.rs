@@ -1,0 +1,321 @@
+//! Rules 1 and 5: no token without a code, and a code works once.
+
+use crate::hostile::{Hostile, copy, copy_or, hostile, list};
+
+/// Steps that were spent, tokens, challenges, enrollments and codes.
+pub fn all() -> Vec<Hostile> {
+    let mut all = steps();
+    all.extend(tokens());
+    all.extend(single_use());
+    all.extend(starts());
+    all.extend(places());
+    all
+}
+
+fn steps() -> Vec<Hostile> {
+    let spend = |step: &str, event: &str, factor: &str| {
+        format!(
+            "UPDATE factor_steps SET last_step = {step}, event_id = '{event}' \
+             WHERE factor_id = '{factor}'"
+        )
+    };
+    let says = "factor_steps: already spent, or not by a verification";
+    [
+        ("a step is lowered", spend("last_step - 1", "new_bob", "fac_bob")),
+        ("a step is spent twice", spend("last_step", "new_bob", "fac_bob")),
+        ("a step of tomorrow is spent", spend("NOW / 30000 + 2880", "new_bob", "fac_bob")),
+        ("a step is spent by no verification", spend("NOW / 30000", "new_server", "fac_bob")),
+        ("a step is spent by a wrong code", spend("NOW / 30000", "new_wrong", "fac_bob")),
+        ("a step is spent by another user's code", spend("NOW / 30000", "new_bea", "fac_bob")),
+        ("a pending factor's step is spent by another's", spend("NOW / 30000", "new_bob", "fac_fay")),
+    ]
+    .into_iter()
+    .map(|(why, sql)| hostile(5, why, sql, says))
+    .chain(list(5, &[
+        (
+            "a step begins anew",
+            "INSERT OR REPLACE INTO factor_steps VALUES ('ten_a', 'fac_bob', 0, 'new_server')",
+            "factor_steps: exists, or names no event",
+        ),
+        (
+            "a step begins ahead",
+            "INSERT INTO factors SELECT 'ten_a', 'fac_c', 'ivy', kind, state, algorithm, digits, sealed, \
+             NOW, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
+             WHERE id = 'fac_fay'; \
+             INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 60000000, 'new_server')",
+            "factor_steps: starts at zero",
+        ),
+    ]))
+    .collect()
+}
+
+/// What legally spends Bob's present code, for the statements that want more than that gives.
+const SPEND: &str = "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_bob' \
+    WHERE factor_id = 'fac_bob'; ";
+
+fn token(values: &str) -> String {
+    format!("INSERT INTO issued_tokens VALUES ('ten_a', 'tok_c', {values})")
+}
+
+fn tokens() -> Vec<Hostile> {
+    let says = "issued_tokens: no verified code";
+    let at = "(SELECT at FROM events WHERE id = 'new_bob')";
+    let spent = |values: &str| format!("{SPEND}{}", token(&values.replace("AT", at)));
+    let mut all: Vec<Hostile> = [
+        (
+            "a token without a code",
+            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, 'new_server'"),
+        ),
+        (
+            "a token of a code that spent no step",
+            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, 'new_bob'"),
+        ),
+        (
+            "a token of a wrong code",
+            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, 'new_wrong'"),
+        ),
+        (
+            "a token for an audience that nobody asked for",
+            spent("'bob', 'cli_a', 'fac_bob', 'payroll', 2, AT, AT + 1000, 'new_bob'"),
+        ),
+        (
+            "a token for another client",
+            spent("'bob', 'cli_off', 'fac_bob', 'console', 2, AT, AT + 1000, 'new_bob'"),
+        ),
+        (
+            "a token for another user",
+            spent("'gil', 'cli_a', 'fac_gil', 'console', 2, AT, AT + 1000, 'new_bob'"),
+        ),
+        (
+            "a token of another factor",
+            spent("'bob', 'cli_a', 'fac_gil', 'console', 2, AT, AT + 1000, 'new_bob'"),
+        ),
+        (
+            "a token of a later epoch",
+            spent("'bob', 'cli_a', 'fac_bob', 'console', 3, AT, AT + 1000, 'new_bob'"),
+        ),
+        (
+            "a token that begins later than its code",
+            spent("'bob', 'cli_a', 'fac_bob', 'console', 2, AT + 1, AT + 1000, 'new_bob'"),
+        ),
+        (
+            "a token of a code that was spent on an act",
+            format!(
+                "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_bea' \
+                 WHERE factor_id = 'fac_bea'; {}",
+                token(
+                    "'bea', 'cli_a', 'fac_bea', 'console', 2, (SELECT at FROM events \
+                     WHERE id = 'new_bea'), NOW + 1000, 'new_bea'"
+                )
+            ),
+        ),
+        (
+            "a token of a factor that is not bound",
+            format!(
+                "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_fay' \
+                 WHERE factor_id = 'fac_fay'; {}",
+                token(
+                    "'fay', 'cli_a', 'fac_fay', 'console', 1, (SELECT at FROM events \
+                     WHERE id = 'new_fay'), NOW + 1000, 'new_fay'"
+                )
+            ),
+        ),
+    ]
+    .into_iter()
+    .map(|(why, sql)| hostile(1, why, sql, says))
+    .collect();
+    let lives = "'bob', 'cli_a', 'fac_bob', 'console', 2, AT, AT + 900001, 'new_bob'";
+    all.push(hostile(1, "a token of a day", spent(lives), "CHECK constraint failed"));
+    let again = copy_or("issued_tokens", "id = 'tok_1'", "id = 'tok_c'", "REPLACE");
+    all.push(hostile(1, "a second token for one audience", again, "issued_tokens: exists"));
+    all
+}
+
+fn single_use() -> Vec<Hostile> {
+    list(
+        5,
+        &[
+            (
+                "a challenge is opened again",
+                "UPDATE challenges SET closed_at = NULL, event_id = 'new_server' WHERE id = 'chl_over'",
+                "challenges: over",
+            ),
+            (
+                "a challenge's attempts fall",
+                "UPDATE challenges SET attempts = 0, event_id = 'new_server' WHERE id = 'chl_open'",
+                "challenges: over",
+            ),
+            (
+                "a challenge has a sixth attempt",
+                "UPDATE challenges SET attempts = 6, event_id = 'new_server' WHERE id = 'chl_open'",
+                "CHECK constraint failed",
+            ),
+            (
+                "an enrollment is opened again",
+                "UPDATE enrollments SET closed_at = NULL, event_id = 'new_server' WHERE id = 'enr_bob'",
+                "enrollments: over",
+            ),
+            (
+                "an enrollment's attempts fall",
+                "UPDATE enrollments SET attempts = -1, event_id = 'new_server' WHERE id = 'enr_fay'",
+                "enrollments: over",
+            ),
+            (
+                "a used recovery code is good again",
+                "UPDATE recovery_codes SET used_at = NULL, event_id = 'new_server' WHERE id = 'rec_used'",
+                "recovery_codes: used",
+            ),
+            (
+                "a used recovery code was used later",
+                "UPDATE recovery_codes SET used_at = NOW, event_id = 'new_server' WHERE id = 'rec_used'",
+                "recovery_codes: used",
+            ),
+            (
+                "a redeemed ticket is good again",
+                "UPDATE tickets SET redeemed_at = NULL, event_id = 'new_server' WHERE id = 'tkt_used'",
+                "tickets: over",
+            ),
+            (
+                "a redeemed ticket is redeemed again",
+                "UPDATE tickets SET redeemed_at = NOW, event_id = 'new_server' WHERE id = 'tkt_used'",
+                "tickets: over",
+            ),
+            (
+                "a ticket's attempts fall",
+                "UPDATE tickets SET attempts = 0, event_id = 'new_server' WHERE id = 'tkt_open'",
+                "tickets: over",
+            ),
+            (
+                "a ticket is redeemed after its end",
+                "UPDATE tickets SET redeemed_at = expires_at, event_id = 'new_late' WHERE id = 'tkt_open'",
+                "tickets: over",
+            ),
+            (
+                "a count of failures is forgotten",
+                "UPDATE throttles SET consecutive = 0, event_id = 'new_server' WHERE user_id = 'bob'",
+                "throttles: nothing lifts this block",
+            ),
+            (
+                "a block is lifted by another user's code",
+                "UPDATE throttles SET blocked_until = 0, event_id = 'new_bea' WHERE user_id = 'bob'",
+                "throttles: nothing lifts this block",
+            ),
+        ],
+    )
+}
+
+fn starts() -> Vec<Hostile> {
+    let enrollment = |changes: &str| {
+        copy("enrollments", "id = 'enr_fay'", &format!("id = 'enr_c', hash = h(c), {changes}"))
+    };
+    let challenge = "id = 'chl_c', hash = h(c), purpose = 'recover', event_id = 'new_server', \
+         created_at = created_at + 1, ";
+    let recover = |code: &str| {
+        copy("challenges", "id = 'chl_open'", &format!("{challenge}recovery_code_id = '{code}'"))
+    };
+    let says = "enrollments: no authority to enroll";
+    [
+        (
+            "an enrollment by somebody else's open factor",
+            enrollment("user_id = 'bob', event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "an enrollment of a bound factor",
+            enrollment("user_id = 'bob', factor_id = 'fac_bob', event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "a rotation without a code of the old factor",
+            enrollment("authority = 'rotation', authority_id = 'fac_bob', event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "a recovery without a recovery code",
+            enrollment(
+                "authority = 'recovery', authority_id = 'rec_open', event_id = 'new_server'",
+            ),
+            says,
+        ),
+        (
+            "an enrollment by an open ticket",
+            enrollment("authority = 'ticket', authority_id = 'tkt_open', event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "a first start by a client",
+            enrollment("authority = 'bootstrap', event_id = 'new_client'"),
+            says,
+        ),
+        (
+            "an enrollment without the ticket that the user needs",
+            copy(
+                "enrollments",
+                "id = 'enr_eve'",
+                "id = 'enr_c', hash = h(c), authority = 'first', authority_id = NULL, \
+                 event_id = 'new_server'",
+            ),
+            says,
+        ),
+        (
+            "a recovery by an unused code",
+            recover("rec_open"),
+            "challenges: no recovery code was used",
+        ),
+        (
+            "a recovery by an earlier use",
+            recover("rec_used"),
+            "challenges: no recovery code was used",
+        ),
+        (
+            "recovery codes out of nothing",
+            copy(
+                "recovery_codes",
+                "id = 'rec_open'",
+                "id = 'rec_c', hash = h(c), event_id = 'new_server'",
+            ),
+            "recovery_codes: not issued to this user",
+        ),
+        (
+            "recovery codes for another user",
+            copy(
+                "recovery_codes",
+                "id = 'rec_open'",
+                "id = 'rec_c', hash = h(c), user_id = 'gil', event_id = 'new_codes'",
+            ),
+            "recovery_codes: not issued to this user",
+        ),
+    ]
+    .into_iter()
+    .map(|(why, sql, says)| hostile(5, why, sql, says))
+    .collect()
+}
+
+/// Rows that would take another row's place through a second key.
+fn places() -> Vec<Hostile> {
+    [
+        (
+            "a handle that takes another challenge's place",
+            copy_or("challenges", "id = 'chl_open'", "id = 'chl_c'", "REPLACE"),
+            "challenges: exists",
+        ),
+        (
+            "a handle that takes another enrollment's place",
+            copy_or("enrollments", "id = 'enr_fay'", "id = 'enr_c'", "REPLACE"),
+            "enrollments: exists",
+        ),
+        (
+            "a ticket that takes another one's place",
+            copy_or("tickets", "id = 'tkt_open'", "id = 'tkt_c'", "REPLACE"),
+            "tickets: exists",
+        ),
+        (
+            "a recovery code that takes another one's place",
+            copy_or("recovery_codes", "id = 'rec_open'", "id = 'rec_c'", "REPLACE"),
+            "recovery_codes: exists",
+        ),
+    ]
+    .into_iter()
+    .map(|(why, sql, says)| hostile(5, why, sql, says))
+    .collect()
+}

@@ -1,0 +1,59 @@
+//! What a hostile statement is, and how one is tried.
+
+use diesel::connection::SimpleConnection as _;
+
+use crate::story::{Story, expand};
+
+/// A statement that must be refused. What stands before its last `;` prepares it and is legal.
+pub struct Hostile {
+    /// The design rule that it would break.
+    pub rule: u8,
+    /// What it would do.
+    pub why: String,
+    /// The statement.
+    pub sql: String,
+    /// What the refusal says: which guard spoke.
+    pub says: String,
+}
+
+impl Hostile {
+    /// The table whose guard speaks.
+    pub fn says_of(&self) -> &str {
+        self.says.split(':').next().unwrap_or_default()
+    }
+}
+
+/// One hostile statement.
+pub fn hostile(rule: u8, why: impl Into<String>, sql: impl Into<String>, says: &str) -> Hostile {
+    Hostile { rule, why: why.into(), sql: sql.into(), says: says.to_owned() }
+}
+
+/// Several, all against one rule.
+pub fn list(rule: u8, entries: &[(&str, &str, &str)]) -> Vec<Hostile> {
+    entries.iter().map(|(why, sql, says)| hostile(rule, *why, *sql, says)).collect()
+}
+
+/// A statement that writes a copy of a row with some changes.
+pub fn copy(table: &str, row: &str, changes: &str) -> String {
+    copy_or(table, row, changes, "ABORT")
+}
+
+/// The same with a resolution of conflicts: `REPLACE` deletes what is in the way.
+pub fn copy_or(table: &str, row: &str, changes: &str, resolution: &str) -> String {
+    format!(
+        "CREATE TEMP TABLE copied AS SELECT * FROM {table} WHERE {row}; \
+         UPDATE copied SET {changes}; \
+         INSERT OR {resolution} INTO {table} SELECT * FROM copied"
+    )
+}
+
+impl Story {
+    /// Tries a statement and takes it back; what the database said, or `None` if it let it pass.
+    pub fn try_it(&mut self, hostile: &Hostile) -> Option<String> {
+        let sql = expand(&hostile.sql).replace("NOW", &self.instant());
+        self.connection.batch_execute("SAVEPOINT hostile").unwrap();
+        let refused = self.connection.batch_execute(&sql).err().map(|error| error.to_string());
+        self.connection.batch_execute("ROLLBACK TO hostile; RELEASE hostile").unwrap();
+        refused
+    }
+}

@@ -1,0 +1,287 @@
+//! Rules 2 and 3: what weakens is a dated, reasoned, approved override, and no machine makes one.
+
+use crate::hostile::{Hostile, copy, hostile, list};
+
+/// Overrides, approvals, policies, petitions, tickets, clients and keys.
+pub fn all() -> Vec<Hostile> {
+    let mut all = requests();
+    all.extend(lives());
+    all.extend(approvals());
+    all.extend(things());
+    all
+}
+
+fn requests() -> Vec<Hostile> {
+    let request =
+        |changes: &str| copy("overrides", "id = 'ovr_last'", &format!("id = 'ovr_c', {changes}"));
+    let says = "overrides: starts requested, by a person or by break-glass";
+    [
+        ("an override without a code", request("event_id = 'new_person'"), says),
+        ("an override by a client", request("event_id = 'new_client'"), says),
+        ("a second override for one code", request("reason = 'quite another reason'"), says),
+        (
+            "an override by somebody who is no administrator",
+            request("requested_by = 'bob', event_id = 'new_bob'"),
+            says,
+        ),
+        (
+            "an override in another person's name",
+            request("requested_by = 'cyd', event_id = 'new_person'"),
+            says,
+        ),
+        ("an override for oneself", request("requested_by = user_id"), says),
+        (
+            "an override is born approved",
+            request("state = 'approved', approved_at = NOW, event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "the glass is broken by a person",
+            request(
+                "is_break_glass = 1, requested_by = 'server', required_approvals = 0, \
+                 expires_at = requested_at + 1000, event_id = 'new_person'",
+            ),
+            says,
+        ),
+        (
+            "the glass is broken for a day",
+            request(
+                "is_break_glass = 1, requested_by = 'server', required_approvals = 0, \
+                 expires_at = requested_at + 86400000, event_id = 'new_server'",
+            ),
+            "CHECK constraint failed",
+        ),
+    ]
+    .into_iter()
+    .map(|(why, sql, says)| hostile(2, why, sql, says))
+    .collect()
+}
+
+/// A request by the server's break-glass, for what the columns alone refuse.
+fn broken(changes: &str) -> String {
+    copy(
+        "overrides",
+        "id = 'ovr_last'",
+        &format!(
+            "id = 'ovr_c', is_break_glass = 1, requested_by = 'server', required_approvals = 0, \
+             expires_at = requested_at + 1000, event_id = 'new_server', {changes}"
+        ),
+    )
+}
+
+fn lives() -> Vec<Hostile> {
+    let says = "overrides: no such transition, or not enough approvals";
+    let set = |what: &str, id: &str, event: &str| {
+        format!("UPDATE overrides SET {what}, event_id = '{event}' WHERE id = '{id}'")
+    };
+    let approved =
+        "state = 'approved', approved_at = (SELECT at FROM events WHERE id = 'new_person')";
+    let back = "state = 'approved', ended_at = NULL";
+    let late = "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ('too_late', 'ten_a', NOW + 864000000, 'override.approved', 'person', 'adm', 'req', \
+         '{}'); ";
+    let mut all: Vec<Hostile> = [
+        ("approved without any approval", set(approved, "ovr_waiting", "new_person")),
+        ("approved with too few approvals", set(approved, "ovr_half", "new_person")),
+        (
+            "approved after its end, as if it had been before",
+            format!(
+                "{late}{}",
+                set("state = 'approved', approved_at = requested_at", "ovr_last", "too_late")
+            ),
+        ),
+        (
+            "approved after its end",
+            set("state = 'approved', approved_at = expires_at", "ovr_waiting", "new_late"),
+        ),
+        ("its end is later", set("expires_at = expires_at + 1", "ovr_exempt", "new_person")),
+        ("back from revoked", set(back, "ovr_revoked", "new_person")),
+        ("back from used", set(back, "ovr_admin_bea", "new_person")),
+        (
+            "back to waiting",
+            set("state = 'requested', approved_at = NULL", "ovr_exempt", "new_person"),
+        ),
+        ("approved at another time", set("approved_at = 1", "ovr_exempt", "new_person")),
+        (
+            "a waiting one has an approval's time",
+            set("approved_at = 1", "ovr_waiting", "new_person"),
+        ),
+        (
+            "used without an approval",
+            set("state = 'used', approved_at = NOW, ended_at = NOW", "ovr_waiting", "new_person"),
+        ),
+        ("revoked is denied", set("state = 'denied'", "ovr_revoked", "new_person")),
+    ]
+    .into_iter()
+    .map(|(why, sql)| hostile(2, why, sql, says))
+    .collect();
+    all.extend(
+        [
+            ("without a reason", broken("reason = 'short'")),
+            ("for ever", broken("expires_at = 9000000000000")),
+            ("ended before it began", broken("expires_at = requested_at")),
+            ("approved and ended", set("ended_at = NOW", "ovr_exempt", "new_person")),
+            ("a reset for nobody", broken("user_id = NULL")),
+        ]
+        .into_iter()
+        .map(|(why, sql)| hostile(2, why, sql, "CHECK constraint failed")),
+    );
+    all
+}
+
+fn approvals() -> Vec<Hostile> {
+    let says = "approvals: by another person, of what they saw";
+    let approve = |id: &str, person: &str, digest: &str, event: &str| {
+        format!(
+            "INSERT INTO approvals VALUES ('ten_a', '{id}', '{person}', {digest}, \
+             (SELECT at FROM events WHERE id = '{event}'), '{event}')"
+        )
+    };
+    // A good proof of Bea's, and the event that would name it.
+    let proven = |person: &str, id: &str, digest: &str| {
+        format!(
+            "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
+             object_id, evaluated, request_id, data) SELECT 'new_proof', 'ten_a', at, 'code.verified', \
+             'person', '{person}', 'cli_a', '{person}', 'chl_act', 1, 'req', \
+             '{{\"factor\":\"fac_{person}\"}}' FROM events WHERE id = 'new_bea'; \
+             UPDATE factor_steps SET last_step = max(last_step + 1, NOW / 30000), event_id = 'new_proof' \
+             WHERE factor_id = 'fac_{person}'; \
+             INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, client_id, object_id, \
+             request_id, data) SELECT 'new_yes', 'ten_a', at, 'override.endorsed', 'person', \
+             '{person}', 'cli_a', '{id}', 'req', '{{\"proof\":\"new_proof\"}}' FROM events \
+             WHERE id = 'new_bea'; {}",
+            approve(id, person, digest, "new_yes")
+        )
+    };
+    [
+        (
+            "an approval without a code",
+            approve("ovr_waiting", "bea", "h(digest ovr_waiting)", "new_person"),
+        ),
+        (
+            "an approval by a client",
+            approve("ovr_waiting", "bea", "h(digest ovr_waiting)", "new_client"),
+        ),
+        ("an approval by the requester", proven("adm", "ovr_waiting", "h(digest ovr_waiting)")),
+        ("an approval by the subject", proven("bob", "ovr_waiting", "h(digest ovr_waiting)")),
+        (
+            "an approval by somebody who is no administrator",
+            proven("gil", "ovr_waiting", "h(digest ovr_waiting)"),
+        ),
+        ("an approval of something else", proven("bea", "ovr_waiting", "h(digest ovr_half)")),
+        ("an approval of what was approved", proven("bea", "ovr_exempt", "h(digest ovr_exempt)")),
+        ("an approval of what is over", proven("bea", "ovr_revoked", "h(digest ovr_revoked)")),
+    ]
+    .into_iter()
+    .map(|(why, sql)| hostile(2, why, sql, says))
+    .chain([hostile(
+        2,
+        "a second approval by one person",
+        proven("bea", "ovr_half", "h(digest ovr_half)"),
+        "approvals: exists",
+    )])
+    .collect()
+}
+
+fn things() -> Vec<Hostile> {
+    let policy = |version: &str, by: &str, event: &str| {
+        format!(
+            "INSERT INTO policies VALUES ('ten_a', {version}, '{{}}', 'adm', NOW, {by}, '{event}')"
+        )
+    };
+    let next = "policies: not the next version, or no authority";
+    let ticket = |changes: &str| {
+        copy("tickets", "id = 'tkt_open'", &format!("id = 'tkt_c', hash = h(c), {changes}"))
+    };
+    let tickets = "tickets: no authority to make one";
+    let key = "id = 'key_3', event_id = ";
+    let mut all: Vec<Hostile> = [
+        ("a policy version is left out", policy("3", "NULL", "new_person"), next),
+        ("a policy by a client", policy("2", "NULL", "new_client"), next),
+        ("a policy by an exemption", policy("2", "'ovr_exempt'", "new_person"), next),
+        ("a policy by nothing", policy("2", "'nothing'", "new_person"), next),
+        ("a ticket by a client", ticket("event_id = 'new_client'"), tickets),
+        (
+            "a ticket for an administrator",
+            ticket("user_id = 'bea', event_id = 'new_person'"),
+            tickets,
+        ),
+        (
+            "a ticket by another user's reset",
+            ticket("override_id = 'ovr_reset_gil', event_id = 'new_person'"),
+            tickets,
+        ),
+        (
+            "a ticket by a waiting reset",
+            ticket("user_id = 'bob', override_id = 'ovr_waiting', event_id = 'new_person'"),
+            tickets,
+        ),
+        (
+            "a ticket for a year",
+            ticket("expires_at = created_at + 31536000000, event_id = 'new_person'"),
+            "CHECK constraint failed",
+        ),
+        (
+            "a token key by a person",
+            copy("signing_keys", "id = 'key_2'", &format!("{key}'new_person'")),
+            "signing_keys: not made by the server",
+        ),
+        (
+            "a second key signs",
+            copy("signing_keys", "id = 'key_1'", &format!("{key}'new_server'")),
+            "signing_keys: exists",
+        ),
+        (
+            "a client by a client",
+            copy("clients", "id = 'cli_a'", "id = 'cli_c', event_id = 'new_client'"),
+            "clients: not made by a person or the server",
+        ),
+        (
+            "a client takes another tenant's id",
+            "INSERT OR REPLACE INTO clients SELECT 'ten_a', id, 'dir_a', name, scopes, audiences, \
+             created_by, created_at, disabled_at, 'new_server' FROM clients WHERE id = 'cli_b'"
+                .to_owned(),
+            "clients: exists",
+        ),
+    ]
+    .into_iter()
+    .map(|(why, sql, says)| hostile(2, why, sql, says))
+    .collect();
+    all.extend(list(2, &[
+        (
+            "a disabled client is live again",
+            "UPDATE clients SET disabled_at = NULL, event_id = 'new_person' WHERE id = 'cli_off'",
+            "clients: disabled for good",
+        ),
+        (
+            "a client's key lives longer",
+            "UPDATE client_secrets SET expires_at = expires_at + 1, event_id = 'new_person' \
+             WHERE id = 'sec_a'",
+            "client_secrets: a secret only ends sooner",
+        ),
+        (
+            "a revoked key is good again",
+            "UPDATE client_secrets SET revoked_at = NULL, event_id = 'new_person' \
+             WHERE id = 'sec_off'",
+            "client_secrets: a secret only ends sooner",
+        ),
+        (
+            "a denied petition is open again",
+            "UPDATE petitions SET state = 'open', decided_at = NULL, event_id = 'new_person' \
+             WHERE id = 'pet_over'",
+            "petitions: decided",
+        ),
+        (
+            "a signing key replaces the one that signs",
+            "UPDATE OR REPLACE signing_keys SET state = 'active', active_from = NOW, \
+             event_id = 'new_server' WHERE id = 'key_2'",
+            "signing_keys: no such transition",
+        ),
+        (
+            "a token key goes back",
+            "UPDATE signing_keys SET state = 'next', event_id = 'new_server' WHERE id = 'key_1'",
+            "signing_keys: no such transition",
+        ),
+    ]));
+    all
+}

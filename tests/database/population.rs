@@ -1,0 +1,198 @@
+//! The people and things that hostile statements aim at.
+
+use crate::story::{By, Right, Story};
+
+/// Everything, in one open transaction.
+pub fn populated(name: &str) -> Story {
+    let mut story = Story::new(name);
+    installation(&mut story);
+    people(&mut story);
+    overrides(&mut story);
+    open_things(&mut story);
+    another_tenant(&mut story);
+    fresh_events(&mut story);
+    story
+}
+
+fn installation(story: &mut Story) {
+    let event = story.event("tenant.created", By::Server, "", "", "{}");
+    story.run(&format!(
+        "INSERT INTO installation VALUES (1, 'ten_a', x'01', x'02', NOW, '{event}');
+         INSERT INTO signing_keys VALUES ('ten_a', 'key_1', 'ES256', '{{}}', x'01', 'active', NOW, \
+         NOW, NULL, NULL, '{event}');
+         INSERT INTO signing_keys VALUES ('ten_a', 'key_2', 'ES256', '{{}}', x'01', 'next', NOW, \
+         NULL, NULL, NULL, '{event}');
+         INSERT INTO tenants VALUES ('ten_a', 'A', NOW, NULL, '{event}');
+         INSERT INTO directories VALUES ('ten_a', 'dir_a', 'A', NOW, '{event}');
+         INSERT INTO policies VALUES ('ten_a', 1, '{{}}', 'server', NOW, NULL, '{event}');
+         INSERT INTO clients VALUES ('ten_a', 'cli_a', 'dir_a', 'A', '[\"login:evaluate\"]', \
+         '[\"console\"]', 'server', NOW, NULL, '{event}');
+         INSERT INTO clients VALUES ('ten_a', 'cli_off', 'dir_a', 'Off', '[]', '[\"console\"]', \
+         'server', NOW, NULL, '{event}');
+         INSERT INTO client_secrets VALUES ('ten_a', 'sec_a', 'cli_a', h(secret), NOW, \
+         NOW + 1000000, NULL, '{event}');
+         INSERT INTO client_secrets VALUES ('ten_a', 'sec_off', 'cli_a', h(revoked), NOW, \
+         NOW + 1000000, NULL, '{event}')"
+    ));
+    let event = story.event("client.disabled", By::Server, "", "cli_off", "{}");
+    story.run(&format!(
+        "UPDATE clients SET disabled_at = NOW, event_id = '{event}' WHERE id = 'cli_off';
+         UPDATE client_secrets SET revoked_at = NOW, event_id = '{event}' WHERE id = 'sec_off'"
+    ));
+}
+
+fn people(story: &mut Story) {
+    for id in ["adm", "bea", "cyd", "bob", "gil", "cat", "dan", "eve", "fay", "ivy"] {
+        story.user(id);
+    }
+    story.pend("adm", &Right::Bootstrap);
+    story.bind("adm", true);
+    let event = story.event("role.granted", By::Server, "adm", "", "{}");
+    story.run(&format!(
+        "INSERT INTO roles VALUES ('ten_a', 'adm', 'admin', NOW, NULL, NULL, '{event}')"
+    ));
+    for id in ["bea", "cyd", "bob", "gil", "cat", "dan"] {
+        story.pend(id, &Right::First);
+        story.bind(id, false);
+    }
+    story.grant("bea", "admin");
+    story.grant("cyd", "admin");
+    story.grant("dan", "auditor");
+    let event = story.event("loss.reported", By::Console, "cat", "fac_cat", "{}");
+    story.run(&format!(
+        "UPDATE factors SET state = 'suspended', event_id = '{event}' WHERE id = 'fac_cat'"
+    ));
+    let event = story.event("user.offboarded", By::Person("adm"), "dan", "", "{}");
+    story.run(&format!(
+        "UPDATE users SET offboarded_at = NOW, ticket_only = 1, epoch = epoch + 1, \
+         event_id = '{event}' WHERE id = 'dan';
+         UPDATE roles SET revoked_at = NOW, event_id = '{event}' WHERE user_id = 'dan';
+         UPDATE factors SET state = 'ended', sealed = NULL, ended_at = NOW, \
+         end_authority = 'offboarding', end_authority_id = 'dan', event_id = '{event}' \
+         WHERE id = 'fac_dan'"
+    ));
+    let event = story.event("user.changed", By::Person("adm"), "eve", "", "{}");
+    story.run(&format!(
+        "UPDATE users SET ticket_only = 1, grace_until = NOW + 1000, event_id = '{event}' \
+         WHERE id = 'eve'"
+    ));
+    story.pend("fay", &Right::First);
+}
+
+fn overrides(story: &mut Story) {
+    for id in ["ovr_exempt", "ovr_revoked"] {
+        story.request(id, "exempt", "bob", "{}", 0);
+        story.approve(id);
+    }
+    story.end("ovr_revoked", "revoked");
+    story.request("ovr_waiting", "reset", "bob", "{}", 1);
+    story.request("ovr_half", "reset", "bob", "{}", 2);
+    story.endorse("ovr_half", "bea");
+    story.request("ovr_reset_gil", "reset", "gil", "{}", 1);
+    story.endorse("ovr_reset_gil", "bea");
+    story.approve("ovr_reset_gil");
+    story.request("ovr_unlock_cat", "unlock", "cat", "{}", 0);
+    story.approve("ovr_unlock_cat");
+    let facts = r#"{"user_id":"bob","role":"helpdesk","grant":true}"#;
+    story.request("ovr_role_bob", "role", "bob", facts, 0);
+    story.approve("ovr_role_bob");
+}
+
+fn open_things(story: &mut Story) {
+    story.challenge("chl_over", "bob", "login");
+    let event = story.spend("bob", "code.verified", By::Console, "chl_over");
+    story.run(&format!(
+        "UPDATE challenges SET attempts = 1, closed_at = NOW, event_id = '{event}' \
+         WHERE id = 'chl_over';
+         INSERT INTO issued_tokens VALUES ('ten_a', 'tok_1', 'bob', 'cli_a', 'fac_bob', 'console', \
+         2, NOW, NOW + 300000, '{event}')"
+    ));
+    story.challenge("chl_open", "bob", "login");
+    let event = story.event("code.rejected", By::Console, "bob", "chl_open", "{}");
+    story.run(&format!(
+        "UPDATE challenges SET attempts = 2, event_id = '{event}' WHERE id = 'chl_open';
+         INSERT INTO throttles VALUES ('ten_a', 'bob', 'login', 7, NOW, 3, NOW + 30000, '{event}');
+         INSERT INTO user_groups VALUES ('ten_a', 'bob', 'cli_a', '[\"staff\"]', '{event}')"
+    ));
+    let event = story.event("recovery_codes.issued", By::Console, "bob", "", "{}");
+    story.run(&format!(
+        "INSERT INTO recovery_codes VALUES ('ten_a', 'rec_open', 'bob', h(open), NOW, NULL, NULL, \
+         '{event}');
+         INSERT INTO recovery_codes VALUES ('ten_a', 'rec_used', 'bob', h(used), NOW, NULL, NULL, \
+         '{event}')"
+    ));
+    let event = story.event("recovery_code.used", By::Console, "bob", "", "{}");
+    story.run(&format!(
+        "UPDATE recovery_codes SET used_at = NOW, event_id = '{event}' WHERE id = 'rec_used'"
+    ));
+    for (id, hash) in [("tkt_open", "open"), ("tkt_used", "used")] {
+        let event = story.event("ticket.created", By::Person("adm"), "eve", id, "{}");
+        story.run(&format!(
+            "INSERT INTO tickets VALUES ('ten_a', '{id}', 'eve', 'with_claim_code', h({hash}), NULL, \
+             2, 'adm', NULL, NOW, NOW + 86400000, NULL, NULL, '{event}')"
+        ));
+    }
+    let event = story.event("ticket.redeemed", By::Console, "eve", "tkt_used", "{}");
+    story.run(&format!(
+        "UPDATE tickets SET redeemed_at = NOW, event_id = '{event}' WHERE id = 'tkt_used'"
+    ));
+    story.pend("eve", &Right::Ticket("tkt_used"));
+    for id in ["pet_open", "pet_over"] {
+        let event = story.event("petition.filed", By::Console, "bob", id, "{}");
+        story.run(&format!(
+            "INSERT INTO petitions VALUES ('ten_a', '{id}', 'reset', 'bob', 'open', 'lost my phone', \
+             '{{}}', 'client', 'cli_a', NOW, NULL, NULL, NULL, '{event}')"
+        ));
+    }
+    let event = story.event("petition.denied", By::Person("adm"), "bob", "pet_over", "{}");
+    story.run(&format!(
+        "UPDATE petitions SET state = 'denied', decided_at = NOW, decided_by = 'adm', \
+         event_id = '{event}' WHERE id = 'pet_over'"
+    ));
+}
+
+fn another_tenant(story: &mut Story) {
+    story.run(
+        "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ('evt_b', 'ten_b', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
+         INSERT INTO tenants VALUES ('ten_b', 'B', NOW, NULL, 'evt_b');
+         INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ('evt_bare', 'ten_bare', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
+         INSERT INTO tenants VALUES ('ten_bare', 'Bare', NOW, NULL, 'evt_bare');
+         INSERT INTO directories VALUES ('ten_b', 'dir_b', 'B', NOW, 'evt_b');
+         INSERT INTO clients VALUES ('ten_b', 'cli_b', 'dir_b', 'B', '[]', '[]', 'server', NOW, \
+         NULL, 'evt_b');
+         INSERT INTO directories VALUES ('ten_b', 'dir_bare', 'Bare', NOW, 'evt_b')",
+    );
+}
+
+/// Events that nothing names yet: what a hostile statement would have to invent, at the least.
+fn fresh_events(story: &mut Story) {
+    story.challenge("chl_act", "bea", "act");
+    story.later(30_000);
+    story.event_as("new_server", "user.changed", By::Server, "", "", "{}");
+    story.event_as("new_client", "user.changed", By::Console, "", "", "{}");
+    story.event_as("new_person", "user.changed", By::Person("adm"), "", "", "{}");
+    story.event_as("new_codes", "recovery_codes.issued", By::Console, "bob", "", "{}");
+    let verified = "code.verified";
+    let of = |id: &str| format!(r#"{{"factor":"fac_{id}"}}"#);
+    story.event_as("new_bob", verified, By::Console, "bob", "chl_open", &of("bob"));
+    story.event_as("new_bea", verified, By::Console, "bea", "chl_act", &of("bea"));
+    story.event_as("new_adm", verified, By::Person("adm"), "adm", "chl_act", &of("adm"));
+    story.event_as("new_wrong", "code.rejected", By::Console, "bob", "chl_open", &of("bob"));
+    let confirmed = "enrollment.confirmed";
+    story.event_as("new_fay", confirmed, By::Console, "fay", "enr_fay", &of("fay"));
+    story.event_as("new_eve", confirmed, By::Console, "eve", "enr_eve", &of("eve"));
+    story.event_as("new_fay_login", verified, By::Console, "fay", "enr_fay", &of("fay"));
+    story.run(
+        "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ('new_foreign', 'ten_b', NOW, 'user.changed', 'server', 'server', 'req', '{}')",
+    );
+    story.later(8 * 86_400_000);
+    story.event_as("new_late", "user.changed", By::Person("adm"), "", "", "{}");
+    story.later(-8 * 86_400_000);
+    story.request("ovr_last", "reset", "gil", "{}", 1);
+    story.endorse("ovr_last", "cyd");
+    // The last event tells how late it is for housekeeping.
+    story.event_as("new_last", "user.changed", By::Server, "", "", "{}");
+}
