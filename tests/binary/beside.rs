@@ -1,0 +1,211 @@
+//! Commands beside a running server: they take effect on its next request, and are on record.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::{HandedOver, Server, code, done, place, refused, run};
+
+const REASON: &str = "drill of the emergency plan";
+
+struct Site {
+    data: PathBuf,
+    server: Server,
+    handed: HandedOver,
+}
+
+impl Site {
+    fn new(name: &str) -> Self {
+        let data = place(name);
+        let mut server = Server::start(&data);
+        let handed = HandedOver::read(&server.first_line());
+        Self { data, server, handed }
+    }
+
+    fn post(&self, path: &str, body: &Value, status: u16) -> Value {
+        self.server.post(path, &self.handed.key, body, status)
+    }
+
+    fn decision(&self, user: &str) -> Value {
+        self.server.evaluate(&self.handed.key, user, &["console"])
+    }
+
+    /// The administrator's first sign-in; a token for Pawl's own audience.
+    fn administrator(&self) -> String {
+        let asked = self.server.evaluate(&self.handed.key, "admin", &[&self.handed.issuer]);
+        assert_eq!(asked["decision"], "enroll", "{asked}");
+        let handle = &asked["enrollment"]["handle"];
+        let body = json!({ "enrollment": handle, "code": code(&self.handed.otpauth, 0) });
+        let confirmed = self.post("/v1/enrollments/confirm", &body, 200);
+        confirmed["tokens"][0]["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A user with a factor: the id and the authenticator.
+    fn enrolled(&self, user: &str) -> (String, String) {
+        let asked = self.decision(user);
+        let id = asked["user_id"].as_str().unwrap().to_owned();
+        let body = json!({ "challenge": asked["challenge"]["handle"] });
+        let begun = self.post("/v1/enrollments", &body, 201);
+        (id, self.confirm(&begun))
+    }
+
+    fn confirm(&self, begun: &Value) -> String {
+        let otpauth = begun["otpauth_uri"].as_str().unwrap().to_owned();
+        let body = json!({ "enrollment": begun["enrollment"], "code": code(&otpauth, 0) });
+        let confirmed = self.post("/v1/enrollments/confirm", &body, 200);
+        assert_eq!(confirmed["tokens"].as_array().unwrap().len(), 1);
+        otpauth
+    }
+
+    fn verify(&self, asked: &Value, code: &str) -> u16 {
+        let body = json!({ "challenge": asked["challenge"]["handle"], "code": code });
+        self.server.call("/v1/challenges/verify", &self.handed.key, Some(&body)).0
+    }
+
+    /// The kinds of the server's own events about a user.
+    fn recorded(&self, token: &str, user: &str) -> Vec<String> {
+        let path = format!("/v1/events?limit=100&user_id={user}");
+        let (status, page) = self.server.call(&path, token, None);
+        assert_eq!(status, 200, "{page}");
+        let events = page["items"].as_array().unwrap().iter();
+        let own = events.filter(|event| event["actor_kind"] == "server");
+        own.map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn break_glass(&self, kind: &str, user: &str, more: &[&str]) -> String {
+        let mut arguments = vec!["override", kind, user, "--reason", REASON];
+        arguments.extend(more);
+        done(&self.data, &arguments)
+    }
+}
+
+#[test]
+fn an_exemption_from_the_command_line_holds_at_the_next_login() {
+    let site = Site::new("exempt");
+    let token = site.administrator();
+    let (bob, otpauth) = site.enrolled("bob");
+    let said = site.break_glass("exempt", &bob, &["--audience", "console"]);
+    assert!(said.contains("approved until"), "{said}");
+    let asked = site.decision("bob");
+    assert_eq!(asked["decision"], "exempt", "{asked}");
+    // Exempt is no token: that takes the code.
+    assert_eq!(site.verify(&asked, &code(&otpauth, 1)), 200);
+    let kinds = site.recorded(&token, &bob);
+    assert_eq!(kinds, ["override.requested", "override.approved", "user.changed"]);
+    let own = ["override", "exempt", &bob, "--reason", REASON, "--audience", &site.handed.issuer];
+    refused(&site.data, &own, 1);
+}
+
+#[test]
+fn an_unlock_from_the_command_line_lifts_the_block() {
+    let site = Site::new("unlock");
+    let token = site.administrator();
+    let (bob, otpauth) = site.enrolled("bob");
+    let wrong = if code(&otpauth, 1) == "000000" { "000001" } else { "000000" };
+    let asked = site.decision("bob");
+    let statuses = [(); 4].map(|()| site.verify(&asked, wrong));
+    assert_eq!(statuses, [422, 422, 422, 429]);
+    assert_eq!(site.verify(&asked, &code(&otpauth, 1)), 429);
+    site.break_glass("unlock", &bob, &[]);
+    assert_eq!(site.verify(&site.decision("bob"), &code(&otpauth, 1)), 200);
+    assert!(site.recorded(&token, &bob).contains(&"user.unlocked".to_owned()));
+}
+
+#[test]
+fn a_reset_from_the_command_line_prints_the_ticket_that_enrolls_again() {
+    let site = Site::new("reset");
+    let token = site.administrator();
+    let (bob, old) = site.enrolled("bob");
+    let before = site.decision("bob");
+    let said = site.break_glass("reset", &bob, &[]);
+    let ticket = said.split("ticket: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    assert_eq!(site.verify(&before, &code(&old, 1)), 410);
+    let asked = site.decision("bob");
+    assert_eq!(asked["decision"], "ticket_required", "{asked}");
+    let body = json!({ "ticket": ticket, "challenge": asked["challenge"]["handle"] });
+    let begun = site.post("/v1/tickets/redeem", &body, 201);
+    let new = site.confirm(&begun);
+    assert_ne!(new, old);
+    assert_eq!(site.verify(&site.decision("bob"), &code(&new, 1)), 200);
+    let kinds = site.recorded(&token, &bob);
+    for kind in ["override.requested", "override.approved", "factor.ended", "ticket.created"] {
+        assert!(kinds.iter().any(|other| other == kind), "{kind} in {kinds:?}");
+    }
+}
+
+#[test]
+fn an_off_boarded_user_is_denied_at_once() {
+    let site = Site::new("offboard");
+    let token = site.administrator();
+    let (bob, otpauth) = site.enrolled("bob");
+    let before = site.decision("bob");
+    let listed = done(&site.data, &["user", "list"]);
+    assert!(listed.lines().any(|line| line.contains(&bob) && line.contains("here")), "{listed}");
+    done(&site.data, &["user", "offboard", &bob]);
+    assert_eq!(site.verify(&before, &code(&otpauth, 1)), 410);
+    assert_eq!(site.decision("bob")["decision"], "denied");
+    let listed = done(&site.data, &["user", "list"]);
+    assert!(listed.lines().any(|line| line.contains(&bob) && line.contains("off-boarded")));
+    assert!(site.recorded(&token, &bob).contains(&"user.offboarded".to_owned()));
+    refused(&site.data, &["user", "offboard", &bob], 1);
+}
+
+#[test]
+fn a_client_is_made_and_disabled_beside_the_server() {
+    let site = Site::new("client");
+    let token = site.administrator();
+    let said = done(&site.data, &["client", "create", "--name", "Second", "--audience", "console"]);
+    let mut lines = said.lines();
+    let (id, key) = (lines.next().unwrap(), lines.next().unwrap());
+    assert_eq!(site.server.evaluate(key, "ann", &["console"])["decision"], "enroll");
+    let line = |state: &str| {
+        let listed = done(&site.data, &["client", "list"]);
+        assert!(!listed.contains(key), "a list shows no key");
+        listed.lines().any(|line| line.starts_with(id) && line.contains(state))
+    };
+    assert!(line("live"));
+    done(&site.data, &["client", "disable", id]);
+    assert!(line("disabled"));
+    let body = crate::support::login("ann", &["console"]);
+    assert_eq!(site.server.call("/v1/evaluations", key, Some(&body)).0, 401);
+    refused(&site.data, &["client", "disable", id], 1);
+    let (_, page) = site.server.call("/v1/events?limit=100", &token, None);
+    for kind in ["client.created", "client.disabled"] {
+        let found = page["items"].as_array().unwrap().iter().any(|event| {
+            event["kind"] == kind && event["object_id"] == id && event["actor_kind"] == "server"
+        });
+        assert!(found, "{kind} in {page}");
+    }
+}
+
+#[test]
+fn the_first_enrollment_is_made_anew_only_while_none_was_confirmed() {
+    let site = Site::new("again");
+    let again = HandedOver::read(done(&site.data, &["bootstrap"]).trim());
+    assert_eq!(again.key, "", "the tenant was there, and so was its client");
+    assert_ne!(again.otpauth, site.handed.otpauth);
+    let asked = site.decision("admin");
+    let body = |otpauth: &str| json!({ "enrollment": asked["enrollment"]["handle"], "code": code(otpauth, 0) });
+    site.post("/v1/enrollments/confirm", &body(&site.handed.otpauth), 422);
+    site.post("/v1/enrollments/confirm", &body(&again.otpauth), 200);
+    let output = run(&site.data, &["bootstrap"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn another_tenant_is_founded_beside_the_server_and_knows_nobody_of_the_first() {
+    let site = Site::new("tenants");
+    let said = done(&site.data, &["bootstrap", "--tenant-name", "Other"]);
+    let other = HandedOver::read(said.trim());
+    assert!(other.text.contains("Other") && other.issuer != site.handed.issuer);
+    let (bob, _) = site.enrolled("bob");
+    let (status, _) = site.server.call(&format!("/v1/users/{bob}"), &other.key, None);
+    assert_eq!(status, 404);
+    assert_ne!(site.server.evaluate(&other.key, "bob", &["console"])["user_id"], json!(bob));
+    // With two tenants a command must say which.
+    let said = refused(&site.data, &["user", "list"], 1);
+    assert!(said.contains("--tenant") && said.contains("Other"), "{said}");
+    let tenant = site.handed.issuer.rsplit('/').next().unwrap();
+    assert!(done(&site.data, &["user", "list", "--tenant", tenant]).contains(&bob));
+}

@@ -1,0 +1,80 @@
+//! The built program as an operator meets it: first start, files and their modes, refusals in words,
+//! exit codes, and commands beside a running server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose process or answer is not as it must be has failed"
+)]
+
+mod beside;
+mod start;
+mod support;
+
+use std::path::Path;
+
+use support::{done, place, refused, run, text};
+
+#[test]
+fn the_document_that_it_prints_is_the_one_that_is_checked_in() {
+    let checked_in = std::fs::read_to_string("openapi/openapi.json").unwrap();
+    assert_eq!(done(Path::new("nowhere"), &["openapi"]).trim_end(), checked_in.trim_end());
+}
+
+#[test]
+fn the_configuration_is_shown_as_json_and_makes_nothing() {
+    let place = place("config");
+    let shown: serde_json::Value =
+        serde_json::from_str(&done(&place, &["config", "--json"])).unwrap();
+    assert_eq!(shown["PAWL_LISTEN"], "127.0.0.1:0");
+    assert_eq!(shown["PAWL_DATA_DIR"], place.to_str().unwrap());
+    assert_eq!(shown["PAWL_WORKERS"], "2");
+    let words = done(&place, &["config"]);
+    for name in shown.as_object().unwrap().keys() {
+        assert!(words.contains(name), "{name}");
+    }
+    assert!(!place.exists());
+}
+
+#[test]
+fn every_fault_of_the_configuration_is_told_at_once() {
+    let place = place("faults");
+    let output = support::pawl(&place, &["serve"])
+        .env("PAWL_LISTEN", "everywhere")
+        .env("PAWL_WORKERS", "0")
+        .env("PAWL_BASE_URL", "http://mfa.example")
+        .env("PAWL_LISTNE", "127.0.0.1:80")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    for name in ["PAWL_LISTEN:", "PAWL_WORKERS:", "PAWL_BASE_URL:", "PAWL_LISTNE:"] {
+        assert!(said.contains(name), "{name} in {said}");
+    }
+    assert!(!place.exists());
+}
+
+#[test]
+fn wrong_use_exits_with_two() {
+    let place = place("usage");
+    for arguments in [
+        &["disable"][..],
+        &["--disable-mfa"],
+        &["client"],
+        &["override", "exempt", "usr_x", "--reason", "a long enough reason"],
+        &["override", "reset", "usr_x"],
+    ] {
+        refused(&place, arguments, 2);
+    }
+    assert!(!place.exists());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let place = place("help");
+    assert!(done(&place, &["--help"]).contains("bootstrap"));
+    assert!(done(&place, &["--version"]).starts_with("pawl "));
+    assert!(run(&place, &["override", "--help"]).status.success());
+}

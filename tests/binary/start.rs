@@ -1,0 +1,159 @@
+//! Start and stop.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{HandedOver, Server, done, login, mode, pawl, place, refused, text};
+
+#[test]
+fn the_first_start_makes_everything_and_says_nothing_secret() {
+    let home = place("first");
+    std::fs::create_dir(&home).unwrap();
+    let mut command = pawl(&home, &[]);
+    command.env_remove("PAWL_DATA_DIR").current_dir(&home);
+    let mut server = Server::of(command);
+    let data = home.join("pawl-data");
+    let line = server.first_line();
+    let name = line.split_once("./pawl-data/").unwrap().1.split(';').next().unwrap();
+    let line = format!("x is in {}; read it", data.join(name).display());
+    let handed = HandedOver::read(&line);
+    assert!(handed.key.starts_with("pawl_") && handed.otpauth.starts_with("otpauth://totp/"));
+    assert_eq!(mode(&data), 0o700);
+    for file in ["kek", "pawl.db", "pawl.lock"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file}");
+    }
+    let first = server.stop();
+    assert_eq!(first.status.code(), Some(0), "{}", first.log);
+
+    let second = Server::start(&data).stop();
+    assert_eq!(second.status.code(), Some(0));
+    assert_eq!((first.stdout.as_str(), second.stdout.as_str()), ("", ""));
+    let said = format!("{line}{}{}", first.log, second.log);
+    for secret in [handed.secret(), &handed.key, "otpauth:"] {
+        assert!(!said.contains(secret), "{secret} in {said}");
+    }
+}
+
+#[test]
+fn on_a_terminal_the_enrollment_is_drawn_and_leaves_no_file() {
+    let data = place("terminal");
+    let program = format!("'{}' bootstrap", env!("CARGO_BIN_EXE_pawl"));
+    let output = Command::new("script")
+        .args(["-qec", &program, "/dev/null"])
+        .env("PAWL_DATA_DIR", &data)
+        .output()
+        .unwrap();
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    let handed = HandedOver::parse(shown.replace('\r', ""));
+    assert!(handed.otpauth.starts_with("otpauth://totp/"), "{shown}");
+    assert!(shown.contains('█') && handed.key.starts_with("pawl_"), "{shown}");
+    let files = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name());
+    let files: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
+    assert!(!files.iter().any(|name| name.starts_with("first-start")), "{files:?}");
+}
+
+#[test]
+fn a_request_in_flight_is_answered_before_the_end() {
+    let mut server = Server::start(&place("drain"));
+    let handed = HandedOver::read(&server.first_line());
+    let body = login("ann", &["console"]).to_string();
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head = format!(
+        "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\
+         Connection: close\r\n\r\n",
+        handed.key,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut begun = [0; 25];
+    stream.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    server.terminate();
+    server.logged("draining");
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let ended = server.ended();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+}
+
+#[test]
+fn one_server_serves_one_directory() {
+    let data = place("twice");
+    let server = Server::start(&data);
+    let said = refused(&data, &["serve"], 1);
+    assert!(said.contains("in use by another server"), "{said}");
+    assert_eq!(server.stop().status.code(), Some(0));
+    assert_eq!(Server::start(&data).stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let server = Server::start(&place("port"));
+    let output = pawl(&place("port-2"), &["serve"]).env("PAWL_LISTEN", &server.address).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(&server.address));
+}
+
+/// An installation that was founded and is not running.
+fn stopped(name: &str) -> std::path::PathBuf {
+    let data = place(name);
+    done(&data, &["bootstrap"]);
+    data
+}
+
+fn put_key(data: &Path, content: &str, mode: u32) {
+    std::fs::write(data.join("kek"), content).unwrap();
+    std::fs::set_permissions(data.join("kek"), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_missing_key_is_not_made_anew_beside_a_database() {
+    let data = stopped("key-missing");
+    let key = std::fs::read_to_string(data.join("kek")).unwrap();
+    std::fs::remove_file(data.join("kek")).unwrap();
+    let said = refused(&data, &["serve"], 1);
+    assert!(said.contains("is missing") && said.contains("kek"), "{said}");
+    assert!(!data.join("kek").exists());
+    put_key(&data, &key, 0o600);
+    assert_eq!(Server::start(&data).stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_key_opens_nothing() {
+    let (data, other) = (stopped("key-wrong"), stopped("key-other"));
+    let key = std::fs::read_to_string(other.join("kek")).unwrap();
+    put_key(&data, &key, 0o600);
+    let said = refused(&data, &["serve"], 1);
+    assert!(said.contains("key"), "{said}");
+    // The right number on the wrong key is found as well.
+    let own = stopped("key-own");
+    let right = std::fs::read_to_string(own.join("kek")).unwrap();
+    let (head, _) = right.rsplit_once(':').unwrap();
+    let (_, tail) = key.rsplit_once(':').unwrap();
+    put_key(&own, &format!("{head}:{tail}"), 0o600);
+    refused(&own, &["serve"], 1);
+    put_key(&own, "no key at all\n", 0o600);
+    refused(&own, &["serve"], 1);
+    put_key(&own, &right, 0o600);
+    assert_eq!(Server::start(&own).stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let data = stopped("key-mode");
+    let key = std::fs::read_to_string(data.join("kek")).unwrap();
+    for mode in [0o644, 0o640, 0o604] {
+        put_key(&data, &key, mode);
+        let said = refused(&data, &["serve"], 1);
+        assert!(said.contains("others may read it"), "{said}");
+        assert!(!said.contains(key.trim()), "{said}");
+    }
+}
