@@ -1,0 +1,144 @@
+//! The start-up self-check: a schema that is not this program's, by so much as one body, is named and
+//! refused, by the library and by the program.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot change the schema has failed"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+#[derive(QueryableByName)]
+struct Object {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    sql: String,
+    #[diesel(sql_type = Text)]
+    tbl_name: String,
+}
+
+fn directory(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("self_check").join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    path
+}
+
+fn pawl(data: &Path, command: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pawl"))
+        .arg(command)
+        .env_clear()
+        .env("PAWL_DATA_DIR", data)
+        // Nothing is served here: a start that is not refused by its schema fails at this port.
+        .env("PAWL_LISTEN", "203.0.113.1:1")
+        .env("PAWL_HEALTH_LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap()
+}
+
+/// A founded installation that is not running, and a connection to its file.
+fn stopped(name: &str) -> (PathBuf, SqliteConnection) {
+    let data = directory(name);
+    assert!(pawl(&data, "bootstrap").status.success());
+    #[expect(clippy::disallowed_methods, reason = "the hostile connection is not the store's")]
+    let connection = SqliteConnection::establish(data.join("pawl.db").to_str().unwrap());
+    (data, connection.unwrap())
+}
+
+fn objects(connection: &mut SqliteConnection, kind: &str) -> Vec<Object> {
+    diesel::sql_query(format!(
+        "SELECT name, sql, tbl_name FROM sqlite_master WHERE type = '{kind}' AND sql IS NOT NULL \
+         ORDER BY name"
+    ))
+    .load(connection)
+    .unwrap()
+}
+
+/// Both the library and the program refuse, and name what is wrong; the program changes nothing.
+fn assert_refused(data: &Path, fault: &str) {
+    let checked = pawl::store::check_schema(&data.join("pawl.db"));
+    let said = checked.expect_err(fault).to_string();
+    assert!(said.contains(fault), "{fault} in {said}");
+    let output = pawl(data, "serve");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(fault), "{fault} in {said}");
+}
+
+/// Neither refuses: the program gets as far as its port.
+fn assert_accepted(data: &Path) {
+    pawl::store::check_schema(&data.join("pawl.db")).unwrap();
+    let said = String::from_utf8(pawl(data, "serve").stderr).unwrap();
+    assert!(said.contains("203.0.113.1:1"), "{said}");
+}
+
+#[test]
+fn every_emptied_trigger_is_named_and_refused() {
+    let (data, mut connection) = stopped("emptied");
+    assert_accepted(&data);
+    let triggers = objects(&mut connection, "trigger");
+    assert!(triggers.len() > 80, "{} triggers", triggers.len());
+    for Object { name, sql, tbl_name } in &triggers {
+        connection
+            .batch_execute(&format!(
+                "BEGIN; DROP TRIGGER {name}; CREATE TRIGGER {name} BEFORE UPDATE ON {tbl_name} \
+                 BEGIN SELECT 1; END; COMMIT"
+            ))
+            .unwrap();
+        assert_refused(&data, &format!("{name} was changed"));
+        connection.batch_execute(&format!("BEGIN; DROP TRIGGER {name}; {sql}; COMMIT")).unwrap();
+    }
+    assert_accepted(&data);
+}
+
+#[test]
+fn a_missing_trigger_and_an_unknown_one_are_named_and_refused() {
+    let (data, mut connection) = stopped("trigger");
+    let triggers = objects(&mut connection, "trigger");
+    let Object { name, sql, .. } = triggers.first().unwrap();
+    connection.batch_execute(&format!("DROP TRIGGER {name}")).unwrap();
+    assert_refused(&data, &format!("{name} is missing"));
+    connection.batch_execute(sql).unwrap();
+    connection
+        .batch_execute(
+            "CREATE TRIGGER helpful AFTER INSERT ON throttles BEGIN \
+             UPDATE throttles SET consecutive = 0; END",
+        )
+        .unwrap();
+    assert_refused(&data, "helpful is unknown");
+    connection.batch_execute("DROP TRIGGER helpful").unwrap();
+    assert_accepted(&data);
+}
+
+#[test]
+fn a_changed_index_and_a_changed_table_are_named_and_refused() {
+    let (data, mut connection) = stopped("table");
+    let indexes = objects(&mut connection, "index");
+    let index = indexes.iter().find(|index| index.name == "one_bound_factor").unwrap();
+    connection
+        .batch_execute(
+            "DROP INDEX one_bound_factor; CREATE INDEX one_bound_factor ON factors (tenant_id)",
+        )
+        .unwrap();
+    assert_refused(&data, "one_bound_factor was changed");
+    connection.batch_execute("DROP INDEX one_bound_factor").unwrap();
+    assert_refused(&data, "one_bound_factor is missing");
+    connection.batch_execute(&index.sql).unwrap();
+    assert_accepted(&data);
+    connection.batch_execute("ALTER TABLE factors ADD COLUMN disabled INTEGER").unwrap();
+    assert_refused(&data, "factors was changed");
+    connection.batch_execute("ALTER TABLE factors DROP COLUMN disabled").unwrap();
+    connection.batch_execute("CREATE TABLE flags (name TEXT)").unwrap();
+    assert_refused(&data, "flags is unknown");
+    connection.batch_execute("DROP TABLE flags; CREATE VIEW flags AS SELECT 1 AS on_off").unwrap();
+    assert_refused(&data, "flags is unknown");
+}
