@@ -19,6 +19,8 @@ macro_rules! problems {
     ($($name:ident = $status:ident, $code:tt, $title:literal, $next:literal;)*) => {
         /// Every code that a problem can have.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
+        // An authenticator's code is `Code` in the document.
+        #[schema(as = ProblemCode)]
         pub enum Code { $(#[doc = $title] #[serde(rename = $code)] $name,)* }
 
         impl Code {
