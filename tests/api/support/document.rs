@@ -1,0 +1,169 @@
+//! `openapi/openapi.json`: what an answer may be, and the record of what was provoked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use super::http::{Answer, code_of};
+
+/// One operation of the document.
+pub struct Operation {
+    /// Its operationId.
+    pub id: String,
+    /// Its HTTP method, upper case.
+    pub method: &'static str,
+    /// Its path template.
+    pub path: String,
+    /// All that the document says of it.
+    pub value: Value,
+}
+
+/// Where the document is.
+pub fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/openapi.json")
+}
+
+/// The document.
+pub fn document() -> &'static Value {
+    static DOCUMENT: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_str(&fs::read_to_string(file()).unwrap()).unwrap());
+    &DOCUMENT
+}
+
+/// Every operation, by operationId.
+pub fn operations() -> &'static BTreeMap<String, Operation> {
+    static OPERATIONS: OnceLock<BTreeMap<String, Operation>> = OnceLock::new();
+    OPERATIONS.get_or_init(|| {
+        let mut operations = BTreeMap::new();
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            for method in ["GET", "PUT", "POST", "PATCH", "DELETE"] {
+                let value = &item[method.to_lowercase()];
+                if let Some(id) = value["operationId"].as_str() {
+                    let (id, path, value) = (id.to_owned(), path.clone(), value.clone());
+                    operations.insert(id.clone(), Operation { id, method, path, value });
+                }
+            }
+        }
+        operations
+    })
+}
+
+/// One operation; a test that names another fails.
+pub fn operation(id: &str) -> &'static Operation {
+    operations().get(id).unwrap_or_else(|| panic!("the document has no {id}"))
+}
+
+impl Operation {
+    /// What the document says of a status.
+    pub fn response(&self, status: u16) -> &Value {
+        &self.value["responses"][status.to_string()]
+    }
+
+    /// The problem codes of a status.
+    pub fn codes(&self, status: u16) -> Vec<&str> {
+        let codes = self.response(status)["x-codes"].as_array();
+        codes.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The request body's schema, if it has one.
+    pub fn request_schema(&self) -> Option<&Value> {
+        self.value["requestBody"]["content"]["application/json"].get("schema")
+    }
+
+    /// The names of its parameters in `path` or `query`.
+    pub fn parameters(&self, place: &str) -> Vec<&str> {
+        let all = self.value["parameters"].as_array().into_iter().flatten();
+        let here = all.filter(|parameter| parameter["in"] == place);
+        here.filter_map(|parameter| parameter["name"].as_str()).collect()
+    }
+}
+
+/// Holds an answer to the document, and writes down what was provoked.
+#[track_caller]
+pub fn check(operation: &Operation, answer: &Answer) {
+    let (id, status) = (&operation.id, answer.status);
+    let response = operation.response(status);
+    assert!(response.is_object(), "{id}: {status} is not documented: {}", answer.body);
+    let media = if status < 400 { "application/json" } else { "application/problem+json" };
+    match response["content"][media].get("schema") {
+        Some(schema) => {
+            assert_eq!(answer.header("content-type"), Some(media), "{id} {status}");
+            let validator = validator(schema);
+            let faults: Vec<String> = validator
+                .iter_errors(&answer.body)
+                .map(|fault| format!("{}: {fault}", fault.instance_path()))
+                .collect();
+            assert!(faults.is_empty(), "{id} {status}: {faults:#?} in {}", answer.body);
+        }
+        None => assert!(answer.body.is_null(), "{id} {status}: a body that is not documented"),
+    }
+    let code = code_of(answer);
+    if status >= 400 {
+        let listed = operation.codes(status);
+        assert!(listed.contains(&code), "{id} {status}: {code} is not documented");
+        assert_eq!(answer.body["status"], status, "{id}");
+        let waits = [429, 503].contains(&status);
+        assert_eq!(answer.header("retry-after").is_some(), waits, "{id} {status}: Retry-After");
+        assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{id} {status}");
+    }
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{id} {status}");
+    record(id, status, code);
+}
+
+/// The compiled form of a response's schema, in which no property may be undocumented.
+fn validator(schema: &Value) -> Arc<Validator> {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> =
+        LazyLock::new(Mutex::default);
+    static COMPONENTS: LazyLock<Value> = LazyLock::new(|| {
+        let mut components = document()["components"].clone();
+        close(&mut components);
+        components
+    });
+    let mut compiled = COMPILED.lock().unwrap();
+    let entry = compiled.entry(schema.to_string()).or_insert_with(|| {
+        let whole = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "allOf": [schema],
+            "components": *COMPONENTS,
+        });
+        let options = jsonschema::options().should_validate_formats(true);
+        Arc::new(options.build(&whole).unwrap())
+    });
+    Arc::clone(entry)
+}
+
+/// Shuts every object schema that lists properties.
+fn close(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(close);
+            if map.contains_key("properties") && map.get("type") == Some(&json!("object")) {
+                map.entry("additionalProperties").or_insert(json!(false));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Appends one line to `provoked-<pid>.txt` in the directory that `PAWL_CONTRACT_DIR` names, if it
+/// names one.
+fn record(id: &str, status: u16, code: &str) {
+    static WRITTEN: LazyLock<Mutex<std::collections::BTreeSet<String>>> =
+        LazyLock::new(Mutex::default);
+    let Some(directory) = std::env::var_os("PAWL_CONTRACT_DIR") else { return };
+    let line = format!("{id} {status} {code}\n");
+    let mut written = WRITTEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if written.insert(line.clone()) {
+        fs::create_dir_all(&directory).unwrap();
+        let name = format!("provoked-{}.txt", std::process::id());
+        let path = Path::new(&directory).join(name);
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+}

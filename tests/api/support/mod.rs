@@ -1,0 +1,13 @@
+//! The harness: a real server on a socket, a clock that tests move, actors that know only what their
+//! like would know, and the document as the judge of every answer.
+
+mod actors;
+mod authenticator;
+pub mod document;
+mod http;
+mod server;
+
+pub use actors::{Act, Console, REASON, Tenant, User};
+pub use authenticator::Authenticator;
+pub use http::{Answer, Call, code_of};
+pub use server::Server;

@@ -1,0 +1,198 @@
+//! A server in this process, with a data directory of its own, and its database for breaking.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, SqliteConnection};
+use pawl::app::{entropy, start};
+use pawl::clock::Clock;
+use pawl::config::Config;
+use pawl::mfa::time::Timestamp;
+use pawl::mfa::words::{Audience, DisplayName, ExternalId};
+use pawl::operations::Pawl;
+use pawl::operations::bootstrap::{Founding, bootstrap};
+use tokio::sync::oneshot;
+
+use super::actors::{Console, Tenant};
+use super::authenticator::Authenticator;
+use super::http::Call;
+
+/// The public URL of every server of a test.
+pub const BASE: &str = "https://pawl.test";
+
+/// 2026-01-01T00:00:00Z, when every test begins.
+const BEGINNING: i64 = 1_767_225_600_000;
+
+/// A running server. Clones are the same server; the last one stops it and removes its data.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    millis: Arc<AtomicI64>,
+    address: SocketAddr,
+    pawl: Pawl,
+    data_dir: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    agent: ureq::Agent,
+}
+
+impl Server {
+    /// Starts a server on free ports with an empty database.
+    pub fn start() -> Self {
+        let millis = Arc::new(AtomicI64::new(BEGINNING));
+        let data_dir = fresh_directory();
+        let config = config(&data_dir);
+        let told = Arc::clone(&millis);
+        let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
+        let (started, ready) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let running = start(&config, clock).await.unwrap();
+                started.send((running.address, running.pawl.clone())).unwrap();
+                let _ = stopped.await;
+                running.stop().await.unwrap();
+            });
+        });
+        let (address, pawl) = ready.recv().unwrap();
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // A connection that lingers would hold up the stop.
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
+            .allow_non_standard_methods(true)
+            .build()
+            .into();
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self(Arc::new(Inner { millis, address, pawl, data_dir, stop, thread, agent }))
+    }
+
+    /// Founds a tenant: its console has the audience `{name}`, its administrator waits for a code.
+    pub fn tenant(&self, name: &str) -> Tenant {
+        let founding = Founding {
+            tenant: DisplayName::parse(name).unwrap(),
+            client: DisplayName::parse("console").unwrap(),
+            audience: Audience::parse(name).unwrap(),
+            administrator: ExternalId::parse("admin").unwrap(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let founded = bootstrap(&self.0.pawl, founding, self.now(), entropy().unwrap());
+        let Ok(founded) = runtime.block_on(founded) else { panic!("the founding failed") };
+        let key = serde_json::to_value(founded.client_key.unwrap()).unwrap();
+        let console = Console {
+            server: self.clone(),
+            tenant: founded.tenant.to_string(),
+            client_id: key["client_id"].as_str().unwrap().to_owned(),
+            key: key["key"].as_str().unwrap().to_owned(),
+            audience: name.to_owned(),
+        };
+        let authenticator = Authenticator::scan(founded.otpauth_uri.expose());
+        Tenant::new(console, authenticator)
+    }
+
+    /// What the server's clock says.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.millis.load(Ordering::SeqCst))
+    }
+
+    /// The server's clock in RFC 3339, moved by so many seconds.
+    pub fn at(&self, seconds: i64) -> String {
+        let at = Timestamp::from_millis(self.now().millis() + seconds * 1000);
+        serde_json::to_value(at).unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Moves the server's clock forward.
+    pub fn advance(&self, seconds: i64) {
+        self.0.millis.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// A call without a credential.
+    pub fn call(&self, operation: &str) -> Call {
+        Call::of(self.clone(), operation)
+    }
+
+    /// Where the API is.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0.address)
+    }
+
+    /// The HTTP client.
+    pub fn agent(&self) -> &ureq::Agent {
+        &self.0.agent
+    }
+
+    /// Takes a table away until the guard is dropped: whatever needs it fails for real.
+    pub fn outage(&self, table: &str) -> Outage {
+        let outage = Outage { server: self.clone(), table: table.to_owned() };
+        outage.rename(table, &format!("{table}_gone"));
+        outage
+    }
+}
+
+/// A table that is away.
+pub struct Outage {
+    server: Server,
+    table: String,
+}
+
+impl Outage {
+    fn rename(&self, from: &str, to: &str) {
+        let database = self.server.0.data_dir.join("pawl.db");
+        #[expect(clippy::disallowed_methods, reason = "a second party that breaks the file")]
+        let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+        // Legacy: triggers and foreign keys of other tables keep naming the table that is away.
+        let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA legacy_alter_table = ON;";
+        connection.batch_execute(pragmas).unwrap();
+        connection.batch_execute(&format!("ALTER TABLE {from} RENAME TO {to};")).unwrap();
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        self.rename(&format!("{}_gone", self.table), &self.table);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        let ended = self.thread.take().map(JoinHandle::join);
+        let removed = fs::remove_dir_all(&self.data_dir);
+        if !std::thread::panicking() {
+            assert!(ended.is_some_and(|ended| ended.is_ok()), "the server panicked");
+            removed.unwrap();
+        }
+    }
+}
+
+fn fresh_directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let name = format!("pawl-api-{}-{number}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    // An earlier process of the same number may have been killed.
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+fn config(data_dir: &std::path::Path) -> Config {
+    Config {
+        data_dir: data_dir.to_path_buf(),
+        key_file: data_dir.join("kek"),
+        older_key_files: Vec::new(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        health_listen: "127.0.0.1:0".parse().unwrap(),
+        base_url: BASE.to_owned(),
+        workers: 1,
+        log: String::new(),
+    }
+}
