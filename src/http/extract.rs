@@ -156,19 +156,25 @@ fn is_json(request: &HttpRequest) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take a list for a struct, its fields in the order of the source.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::invalid("body", "is not a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { "body".to_owned() } else { path };
-        fault(path, error.inner())
+        // serde takes a number where a word should stand for a fault of the syntax.
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        fault(path, error.inner(), is_json)
     })?;
     json.end().map_err(|_| Problem::invalid("body", "has something after its end"))?;
     Ok(value)
 }
 
 /// Says what is wrong without a word of what was sent, but for the name of a field.
-fn fault(path: String, error: &serde_json::Error) -> Problem {
-    if !error.is_data() {
+fn fault(path: String, error: &serde_json::Error, is_json: bool) -> Problem {
+    if !is_json {
         return Problem::invalid("body", "is not JSON");
     }
     let text = error.to_string();

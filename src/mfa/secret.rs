@@ -79,12 +79,40 @@ impl Seed {
     }
 }
 
-/// Reads a string that may be secret. Serde's own message would echo a value of the wrong type.
+/// Reads a string that may be secret. Serde's own message would echo a value of the wrong type; that
+/// the field is missing is said as for any other.
 pub(super) fn deserialize_text<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<SecretText, D::Error> {
-    let text: Result<String, D::Error> = serde::Deserialize::deserialize(deserializer);
-    text.map(Secret::new).map_err(|_| serde::de::Error::custom("must be a string"))
+    deserializer.deserialize_string(TextVisitor)
+}
+
+struct TextVisitor;
+
+macro_rules! no_text {
+    ($($visit:ident: $type:ty),*) => {$(
+        fn $visit<E: serde::de::Error>(self, _: $type) -> Result<SecretText, E> {
+            Err(E::custom("must be a string"))
+        }
+    )*};
+}
+
+impl serde::de::Visitor<'_> for TextVisitor {
+    type Value = SecretText;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SecretText, E> {
+        Ok(Secret::new(text.to_owned()))
+    }
+
+    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<SecretText, E> {
+        Ok(Secret::new(text))
+    }
+
+    no_text!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
 }
 
 #[cfg(test)]
