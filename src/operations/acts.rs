@@ -45,6 +45,17 @@ pub struct Proof {
     pub code: SharedCode,
 }
 
+/// A proof is no part of the act that it proves: neither its digest nor the record has it. The document
+/// does, which it would not if the field were skipped for good.
+pub(super) fn apart<T>(_: &T) -> bool {
+    true
+}
+
+/// What [`apart`] keeps from being called.
+pub(super) fn unwritten<T, S: serde::Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}
+
 /// A code that a retried transaction may look at again.
 #[derive(Debug, Clone)]
 pub struct SharedCode(std::sync::Arc<Code>);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, CreateClientAct, Proof, prove, required};
+use super::acts::{Act, CreateClientAct, Proof, apart, prove, required, unwritten};
 use super::call::{Caller, Note, Work};
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
@@ -49,7 +49,7 @@ pub struct CreateClient {
     #[serde(default)]
     pub ticket_reference: Option<TicketReference>,
     /// A code of the administrator's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, BeginRotationAct, Proof, prove, required};
+use super::acts::{Act, BeginRotationAct, Proof, apart, prove, required, unwritten};
 use super::call::{Note, Work};
 use super::codes::parameters;
 use super::evaluations::may_begin;
@@ -51,7 +51,7 @@ pub struct BeginRotation {
     #[serde(default)]
     pub algorithm: Option<Algorithm>,
     /// A code of the old factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::acts::{
-    Act, ApproveOverrideAct, Proof, RequestOverrideAct, cooled_down, hex, prove, required,
+    Act, ApproveOverrideAct, Proof, RequestOverrideAct, apart, cooled_down, hex, prove, required,
+    unwritten,
 };
 use super::call::{Note, Person, Work};
 use super::clients::ClientKey;
@@ -49,7 +50,7 @@ pub struct RequestOverride {
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
     /// A code of the requester's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 
@@ -78,7 +79,7 @@ pub struct ApproveOverride {
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub digest: String,
     /// A code of the approver's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, TakeUpPetitionAct};
+use super::acts::{Act, Proof, TakeUpPetitionAct, apart, unwritten};
 use super::call::{Caller, Note, Work};
 use super::overrides::OverrideResult;
 use super::protocol::{self, Asking};
@@ -63,7 +63,7 @@ pub struct TakeUpPetition {
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
     /// A code of the administrator's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, PutPolicyAct, prove};
+use super::acts::{Act, Proof, PutPolicyAct, apart, prove, unwritten};
 use super::call::{Caller, Note, Work};
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
@@ -35,7 +35,7 @@ pub struct PutPolicy {
     #[serde(default)]
     pub ticket_reference: Option<TicketReference>,
     /// A code of the administrator's factor, for this one act; needed where it loosens.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

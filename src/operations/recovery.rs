@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, RegenerateRecoveryCodesAct, SharedCode, prove, required};
+use super::acts::{
+    Act, Proof, RegenerateRecoveryCodesAct, SharedCode, apart, prove, required, unwritten,
+};
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked, limits};
 use super::enrollments::give_up_pending;
@@ -72,7 +74,7 @@ pub struct Recovered {
 #[serde(deny_unknown_fields)]
 pub struct RegenerateRecoveryCodes {
     /// A code of the person's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, prove, required};
+use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, apart, prove, required, unwritten};
 use super::call::{Note, Work};
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
@@ -32,7 +32,7 @@ pub struct GrantRole {
     #[serde(default)]
     pub ticket_reference: Option<TicketReference>,
     /// A code of the administrator's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 
@@ -43,7 +43,7 @@ pub struct RevokeRole {
     /// Why.
     pub reason: Reason,
     /// A code of the administrator's factor; needed where the policy names the role.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 

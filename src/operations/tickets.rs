@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, CreateTicketAct, Proof, cooled_down, prove, required};
+use super::acts::{Act, CreateTicketAct, Proof, apart, cooled_down, prove, required, unwritten};
 use super::call::{Caller, Note, Work};
 use super::enrollments::{EnrollmentSecret, Right, begin};
 use super::overrides::OverrideResult;
@@ -35,7 +35,7 @@ pub struct CreateTicket {
     #[serde(default)]
     pub ticket_reference: Option<TicketReference>,
     /// A code of the administrator's factor, for this one act.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
 
