@@ -1,8 +1,16 @@
 //! The document: it is what the server's routes make, and it keeps its own rules.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
-use crate::support::document::file;
+use pawl::http::document::camel;
+use pawl::http::problem::Code;
+use pawl::operations::access::ALL;
+use serde_json::{Value, json};
+
+use crate::support::document::{Operation, document, file, operations};
+use crate::support::sample::resolve;
 
 #[test]
 fn the_document_on_disk_is_what_the_routes_make() {
@@ -12,4 +20,170 @@ fn the_document_on_disk_is_what_the_routes_make() {
     }
     let kept = fs::read_to_string(file()).unwrap();
     assert!(made == kept, "openapi/openapi.json is stale: run this test with BLESS=1 and look");
+}
+
+#[test]
+fn every_operation_has_a_summary_and_one_declared_tag() {
+    let tags = document()["tags"].as_array().unwrap();
+    for operation in operations().values() {
+        let (id, value) = (&operation.id, &operation.value);
+        assert!(value["summary"].as_str().is_some_and(|text| !text.trim().is_empty()), "{id}");
+        let own = value["tags"].as_array().unwrap();
+        assert_eq!(own.len(), 1, "{id}");
+        assert!(tags.iter().any(|tag| tag["name"] == own[0]), "{id}: {} is not declared", own[0]);
+    }
+}
+
+/// `verifyCode` as `verify_code`.
+fn snake(camel: &str) -> String {
+    let mut text = String::new();
+    for letter in camel.chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+fn sources(directory: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let rust = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    rust.map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+#[test]
+fn every_operation_is_one_word_all_the_way() {
+    let (acts, handlers) = (sources("src/operations"), sources("src/http"));
+    for operation in operations().values() {
+        let id = &operation.id;
+        let name = snake(id);
+        assert_eq!(camel(&name), *id, "lower camel");
+        let function = format!("pub async fn {name}(");
+        assert!(handlers.contains(&function), "{id}: no handler");
+        let is_public = operation.value["tags"][0] == "public";
+        assert!(is_public || acts.contains(&function), "{id}: no operation");
+    }
+}
+
+#[test]
+fn security_is_what_the_access_table_says() {
+    let mut met = BTreeSet::new();
+    for access in ALL {
+        let operation = &operations()[&camel(access.name)];
+        let mut wanted = Vec::new();
+        if let Some(scope) = access.scope {
+            wanted.push(json!({ "client_key": [scope.as_str()] }));
+        }
+        if access.own_account || !access.roles.is_empty() {
+            let roles: Vec<&str> = access.roles.iter().map(|role| role.as_str()).collect();
+            wanted.push(json!({ "person_token": roles }));
+        }
+        assert_eq!(operation.value["security"], json!(wanted), "{}", operation.id);
+        met.insert(operation.id.clone());
+    }
+    for operation in operations().values().filter(|operation| !met.contains(&operation.id)) {
+        assert_eq!(operation.value["tags"][0], "public", "{}", operation.id);
+        assert_eq!(operation.value["security"], json!([{}]), "{}", operation.id);
+    }
+}
+
+fn bodies(operation: &Operation) -> Vec<&Value> {
+    let responses = operation.value["responses"].as_object().unwrap().values();
+    let contents = responses.map(|response| &response["content"]);
+    let all = contents.chain([&operation.value["requestBody"]["content"]]);
+    let media = all.filter_map(Value::as_object).flat_map(|content| content.values());
+    media.map(|media| &media["schema"]).collect()
+}
+
+#[test]
+fn every_body_is_a_named_schema() {
+    for operation in operations().values().filter(|operation| operation.id != "getOpenapi") {
+        for schema in bodies(operation) {
+            assert!(schema["$ref"].is_string(), "{}: {schema}", operation.id);
+        }
+    }
+    for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
+        for (property, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let free = ["facts", "data"].contains(&property.as_str());
+            assert!(free || !has_inline_object(schema), "{name}.{property}: {schema}");
+        }
+    }
+}
+
+fn has_inline_object(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => {
+            map.get("type") == Some(&json!("object")) || map.values().any(has_inline_object)
+        }
+        Value::Array(items) => items.iter().any(has_inline_object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+#[test]
+fn every_union_has_a_mapping_and_every_variant_its_tag() {
+    let mut met = 0;
+    for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
+        let Some(variants) = schema["oneOf"].as_array() else { continue };
+        met += 1;
+        let tag = schema["discriminator"]["propertyName"].as_str().expect(name);
+        let mapping = schema["discriminator"]["mapping"].as_object().expect(name);
+        let places: BTreeSet<&str> =
+            variants.iter().map(|variant| variant["$ref"].as_str().expect(name)).collect();
+        let mapped: BTreeSet<&str> =
+            mapping.values().map(|place| place.as_str().unwrap()).collect();
+        assert_eq!(places, mapped, "{name}");
+        for (value, place) in mapping {
+            let variant = resolve(&json!({ "$ref": place })).clone();
+            assert_eq!(variant["properties"][tag]["enum"], json!([value]), "{name}.{value}");
+            let required = variant["required"].as_array().unwrap();
+            assert!(required.contains(&json!(tag)), "{name}.{value}");
+        }
+    }
+    assert!(met >= 4, "{met} unions");
+}
+
+#[test]
+fn nothing_secret_is_in_a_url() {
+    let secret =
+        ["token", "secret", "code", "key", "handle", "challenge", "password", "enrollment"];
+    for operation in operations().values() {
+        for name in [operation.parameters("path"), operation.parameters("query")].concat() {
+            let odd = secret.iter().any(|word| name.contains(word)) || name == "ticket";
+            assert!(!odd, "{}: {name}", operation.id);
+            let personal = ["external_id", "display_name", "email"].contains(&name);
+            assert!(!personal, "{}: {name}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn every_operation_documents_a_yes_and_its_problems_by_status() {
+    let mut used = BTreeSet::new();
+    for operation in operations().values() {
+        let responses = operation.value["responses"].as_object().unwrap();
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{}", operation.id);
+        for (status, response) in responses {
+            let text = response["description"].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "{} {status}", operation.id);
+            let status: u16 = status.parse().unwrap();
+            assert_eq!(
+                operation.codes(status).is_empty(),
+                status < 400,
+                "{} {status}",
+                operation.id
+            );
+            for code in operation.codes(status) {
+                let known = Code::ALL.iter().find(|known| known.as_str() == code).expect(code);
+                assert_eq!(known.status().as_u16(), status, "{}: {code}", operation.id);
+                used.insert(code);
+            }
+        }
+    }
+    // What is answered where no operation is.
+    used.insert("method-not-allowed");
+    let all: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(used, all);
 }

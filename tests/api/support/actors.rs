@@ -22,8 +22,6 @@ pub struct Console {
     pub client_id: String,
     /// The client's key.
     pub key: String,
-    /// An audience of its registration.
-    pub audience: String,
 }
 
 /// A tenant as it was founded.
@@ -81,6 +79,25 @@ impl Console {
             token: RefCell::default(),
             recovery_codes: Vec::new(),
         }
+    }
+
+    /// Another client of the tenant in the same directory, made by an administrator.
+    pub fn another(&self, admin: &User, name: &str, scopes: &[&str]) -> Self {
+        let client = self.call("getClient").at("client_id", &self.client_id).send().ok();
+        let act = Act::client(name, scopes).set("directory_id", client["directory_id"].clone());
+        let made = admin.act(&act).ok();
+        let text = |name: &str| made["client_key"][name].as_str().unwrap().to_owned();
+        Self {
+            client_id: text("client_id"),
+            key: text("key"),
+            ..self.clone()
+        }
+    }
+
+    /// `createPetition`.
+    pub fn petition(&self, user: &str, kind: &str) -> Answer {
+        let body = json!({ "user_id": user, "kind": kind, "reason": REASON });
+        self.call("createPetition").json(&body).send()
     }
 
     /// The body of an evaluation of a login that just happened.
@@ -197,7 +214,12 @@ impl User {
 
     /// The token that this person holds, signing in anew if it has run out.
     pub fn token(&self) -> String {
-        let soon = self.console.server.at(60);
+        self.token_for(60)
+    }
+
+    /// The token that this person holds, signing in anew if it does not last so many seconds.
+    fn token_for(&self, seconds: i64) -> String {
+        let soon = self.console.server.at(seconds);
         if self.token.borrow().as_ref().is_none_or(|held| held.expires_at < soon) {
             self.sign_in().ok();
         }
@@ -212,6 +234,28 @@ impl User {
     /// A call with this person's token.
     pub fn call(&self, operation: &str) -> Call {
         self.console.server.call(operation).bearer(&self.token())
+    }
+
+    /// `reportLoss`, with a code or with the password alone.
+    pub fn report(&self, challenge: &str, code: Option<&str>) -> Answer {
+        let body = json!({ "challenge": challenge, "reason": REASON, "code": code });
+        self.console.call("reportLoss").json(&body).send()
+    }
+
+    /// The policy in force and its `ETag`.
+    pub fn policy(&self) -> (Value, String) {
+        let answer = self.call("getPolicy").send();
+        let version = answer.header("etag").unwrap().to_owned();
+        (answer.ok()["policy"].clone(), version)
+    }
+
+    /// Replaces the policy by a tighter one; answers it and its `ETag`.
+    pub fn tighten(&self, change: impl Fn(&mut Value)) -> (Value, String) {
+        let (mut policy, version) = self.policy();
+        change(&mut policy);
+        let call = self.call("putPolicy").header("if-match", &version);
+        call.json(&json!({ "policy": policy })).send().ok();
+        self.policy()
     }
 
     /// `beginStepUp`: the challenge for one act.
@@ -233,8 +277,8 @@ impl User {
 
     /// An act with a good proof.
     pub fn act(&self, act: &Act) -> Answer {
-        // The token first: signing in anew takes a code and time.
-        let _ = self.token();
+        // The token first: signing in anew takes a code, and this one would then be an old one.
+        let _ = self.token_for(120);
         let code = self.code();
         let challenge = self.step_up(act);
         self.act_with(act, &challenge, &code)
@@ -268,10 +312,40 @@ impl Act {
         act.with("user_id", user).with("role", role)
     }
 
+    /// `createClient`, with the audience `{name}`.
+    pub fn client(name: &str, scopes: &[&str]) -> Self {
+        let body = json!({
+            "name": name, "scopes": scopes, "audiences": [name], "reason": REASON,
+        });
+        Self::new("createClient", body)
+    }
+
     /// `requestOverride` for a user.
     pub fn request(user: &str, kind: &str) -> Self {
         let body = json!({ "user_id": user, "kind": kind, "reason": REASON });
         Self::new("requestOverride", body)
+    }
+
+    /// `revokeRole`.
+    pub fn revoke(user: &str, role: &str) -> Self {
+        let act = Self::new("revokeRole", json!({ "reason": REASON }));
+        act.with("user_id", user).with("role", role)
+    }
+
+    /// `createTicket`.
+    pub fn ticket(user: &str) -> Self {
+        Self::new("createTicket", json!({ "user_id": user, "reason": REASON }))
+    }
+
+    /// `approveOverride` of what an answer showed.
+    pub fn approve(shown: &Value) -> Self {
+        let act = Self::new("approveOverride", json!({ "digest": shown["digest"] }));
+        act.with("override_id", shown["id"].as_str().unwrap())
+    }
+
+    /// The operationId.
+    pub fn operation(&self) -> &'static str {
+        self.operation
     }
 
     /// With another value of a member of the body.

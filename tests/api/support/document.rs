@@ -115,7 +115,17 @@ pub fn check(operation: &Operation, answer: &Answer) {
     record(id, status, code);
 }
 
-/// The compiled form of a response's schema, in which no property may be undocumented.
+/// Holds a body that the server took to the document.
+#[track_caller]
+pub fn check_taken(operation: &Operation, body: &[u8]) {
+    let schema = operation.request_schema().expect("an operation that takes a body");
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let validator = validator(schema);
+    let faults: Vec<String> = validator.iter_errors(&body).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{} took {body}: {faults:#?}", operation.id);
+}
+
+/// The compiled form of a schema, in which no property may be undocumented.
 fn validator(schema: &Value) -> Arc<Validator> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> =
         LazyLock::new(Mutex::default);

@@ -85,12 +85,15 @@ impl Call {
             request = request.header(name, value);
         }
         let agent = self.server.agent();
-        let response = match self.body {
+        let response = match self.body.clone() {
             Some(body) => agent.run(request.body(body).unwrap()),
             None => agent.run(request.body(()).unwrap()),
         };
-        let answer = read(self.operation, response.unwrap());
+        let answer = read(self.operation.clone(), response.unwrap());
         document::check(operation, &answer);
+        if let (Some(body), true) = (self.body, answer.status < 300) {
+            document::check_taken(operation, &body);
+        }
         answer
     }
 

@@ -5,6 +5,7 @@ mod actors;
 mod authenticator;
 pub mod document;
 mod http;
+pub mod sample;
 mod server;
 
 pub use actors::{Act, Console, REASON, Tenant, User};

@@ -91,7 +91,6 @@ impl Server {
             tenant: founded.tenant.to_string(),
             client_id: key["client_id"].as_str().unwrap().to_owned(),
             key: key["key"].as_str().unwrap().to_owned(),
-            audience: name.to_owned(),
         };
         let authenticator = Authenticator::scan(founded.otpauth_uri.expose());
         Tenant::new(console, authenticator)

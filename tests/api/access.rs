@@ -1,0 +1,174 @@
+//! Who may call what: every operation of the document under every kind of credential, held to
+//! `tests/golden/access.txt`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::document::{Operation, operations};
+use crate::support::{Act, Console, Server, Tenant, User, code_of, sample};
+
+/// Credentials by name, all as they are at one instant, and the user whom the requests are about.
+struct Doors {
+    server: Server,
+    target: String,
+    credentials: Vec<(&'static str, Option<String>)>,
+}
+
+/// Persons of a tenant, each with one role more than everybody.
+fn person(tenant: &Tenant, admin: &User, role: &str) -> User {
+    let user = tenant.console.user(role).enrolled();
+    admin.act(&Act::grant(&user.id, role)).ok();
+    user.forget();
+    user
+}
+
+/// The keys of clients whose time or life is over, and of one client for each scope.
+fn clients(tenant: &Tenant, admin: &User) -> Vec<(&'static str, Option<String>)> {
+    let made = |name: &str, scopes: &[&str]| tenant.console.another(admin, name, scopes);
+    let all = ["login", "users", "petitions", "tenant:read"];
+    let expired = Act::client("expired", &all).set("key_days", json!(1));
+    let expired = admin.act(&expired).ok()["client_key"]["key"].as_str().unwrap().to_owned();
+    tenant.console.server.advance(86_400);
+    let disabled: Console = made("disabled", &all);
+    admin.call("disableClient").at("client_id", &disabled.client_id).send().ok();
+    vec![
+        ("client_with_all", Some(tenant.console.key.clone())),
+        ("client_login", Some(made("login", &["login"]).key)),
+        ("client_users", Some(made("users", &["users"]).key)),
+        ("client_petitions", Some(made("petitions", &["petitions"]).key)),
+        ("client_tenant_read", Some(made("reader", &["tenant:read"]).key)),
+        ("client_disabled", Some(disabled.key)),
+        ("client_key_expired", Some(expired)),
+    ]
+}
+
+impl Doors {
+    fn open() -> Self {
+        let server = Server::start();
+        let (tenant, other) = (server.tenant("acme"), server.tenant("other"));
+        let (admin, foreign) = (tenant.administrator(), other.administrator());
+        // Somebody with a role cannot be off-boarded: the target stays.
+        let target = tenant.console.user("target");
+        admin.act(&Act::grant(&target.id, "auditor")).ok();
+        let helpdesk = person(&tenant, &admin, "helpdesk");
+        let auditor = person(&tenant, &admin, "auditor");
+        let user = tenant.console.user("user").enrolled();
+        let stale = tenant.console.user("stale").enrolled();
+        let mut credentials = vec![
+            ("nobody", None),
+            ("garbage", Some("pawl_garbage".to_owned())),
+            ("client_of_another_tenant", Some(other.console.key.clone())),
+        ];
+        credentials.extend(clients(&tenant, &admin));
+        let expired = user.token();
+        server.advance(300);
+        let overtaken = stale.token();
+        admin.act(&Act::request(&stale.id, "unlock")).ok();
+        for (name, person) in [
+            ("person_user", &user),
+            ("person_helpdesk", &helpdesk),
+            ("person_auditor", &auditor),
+            ("person_admin", &admin),
+            ("admin_of_another_tenant", &foreign),
+        ] {
+            person.forget();
+            credentials.push((name, Some(person.token())));
+        }
+        credentials.push(("person_with_a_stale_epoch", Some(overtaken)));
+        credentials.push(("person_whose_token_expired", Some(expired)));
+        credentials.push(("challenge_as_bearer", Some(user.challenge())));
+        Self { server, target: target.id, credentials }
+    }
+
+    fn ask(&self, operation: &Operation, credential: Option<&str>) -> String {
+        let mut call = self.server.call(&operation.id).at("user_id", &self.target);
+        for parameter in operation.value["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            if parameter["in"] == "path" {
+                let value = sample::value(name, &parameter["schema"]);
+                let value = if name == "role" { "helpdesk" } else { value.as_str().unwrap() };
+                call = call.at(name, value);
+            }
+        }
+        if let Some(mut body) = sample::body(operation) {
+            if body.get("user_id").is_some() {
+                body["user_id"] = json!(self.target);
+            }
+            call = call.json(&body);
+        }
+        if let Some(credential) = credential {
+            call = call.bearer(credential);
+        }
+        let answer = call.send();
+        format!("{} {}", answer.status, code_of(&answer))
+    }
+}
+
+#[test]
+fn every_operation_under_every_credential_is_as_the_golden_file_says() {
+    let doors = Doors::open();
+    let mut matrix = String::new();
+    for operation in operations().values() {
+        for (name, credential) in &doors.credentials {
+            let said = doors.ask(operation, credential.as_deref());
+            writeln!(matrix, "{:<26}{name:<28}{said}", operation.id).unwrap();
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/access.txt");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&file, &matrix).unwrap();
+    }
+    let golden = fs::read_to_string(file).unwrap();
+    let differing: Vec<(&str, &str)> =
+        golden.lines().zip(matrix.lines()).filter(|(kept, found)| kept != found).collect();
+    assert!(differing.is_empty(), "golden and found: {differing:#?}");
+    assert_eq!(golden.lines().count(), matrix.lines().count(), "an operation is missing");
+}
+
+#[test]
+fn the_golden_file_refuses_whatever_the_document_does_not_allow() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/access.txt");
+    let golden = fs::read_to_string(file).unwrap();
+    for line in golden.lines() {
+        let mut words = line.split_whitespace();
+        let (id, who) = (words.next().unwrap(), words.next().unwrap());
+        let (status, code) = (words.next().unwrap(), words.next().unwrap());
+        let operation = &operations()[id];
+        let security = operation.value["security"].as_array().unwrap();
+        if security.contains(&json!({})) {
+            continue;
+        }
+        let scopes = security.iter().find_map(|one| one.get("client_key"));
+        let roles = security.iter().find_map(|one| one.get("person_token"));
+        let holds = |list: Option<&serde_json::Value>, word: &str| {
+            list.is_some_and(|list| list.as_array().unwrap().contains(&json!(word)))
+        };
+        let is_good = match who {
+            "client_with_all" | "client_of_another_tenant" => scopes.is_some(),
+            "client_login" => holds(scopes, "login"),
+            "client_users" => holds(scopes, "users"),
+            "client_petitions" => holds(scopes, "petitions"),
+            "client_tenant_read" => holds(scopes, "tenant:read"),
+            "person_user" => owns(id),
+            "person_helpdesk" => owns(id) || holds(roles, "helpdesk"),
+            "person_auditor" => owns(id) || holds(roles, "auditor"),
+            "person_admin" | "admin_of_another_tenant" => owns(id) || holds(roles, "admin"),
+            _ => {
+                assert_eq!((status, code), ("401", "unauthenticated"), "{line}");
+                continue;
+            }
+        };
+        let is_refused = (status, code) == ("403", "forbidden");
+        assert_eq!(is_refused, !is_good, "{line}");
+        assert_ne!(status, "401", "{line}");
+    }
+}
+
+/// Whether any person may call an operation, for their own account.
+fn owns(id: &str) -> bool {
+    let camel = pawl::http::document::camel;
+    pawl::operations::access::ALL.iter().any(|row| row.own_account && camel(row.name) == id)
+}

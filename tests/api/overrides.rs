@@ -1,0 +1,242 @@
+//! Overrides: who may ask, who may approve, and how they end.
+
+use serde_json::{Value, json};
+
+use crate::support::{Act, REASON, Server, Tenant, User};
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap().to_owned()
+}
+
+/// A tenant with administrators who must approve each other.
+struct Board {
+    server: Server,
+    tenant: Tenant,
+    a: User,
+    b: User,
+    c: User,
+    ana: User,
+}
+
+impl Board {
+    fn set() -> Self {
+        let server = Server::start();
+        let tenant = server.tenant("acme");
+        let a = tenant.administrator();
+        let ana = tenant.console.user("ana").enrolled();
+        let b = tenant.second_administrator(&a, "b");
+        let c = tenant.console.user("c").enrolled();
+        let asked = a.act(&Act::grant(&c.id, "admin")).ok();
+        assert_eq!(asked["override"]["state"], "requested");
+        b.act(&Act::approve(&asked["override"])).ok();
+        c.forget();
+        server.advance(25 * 3600);
+        a.tighten(|policy| policy["base"]["approvals"] = json!(1));
+        Self { server, tenant, a, b, c, ana }
+    }
+
+    /// An override that `a` asked for and that waits.
+    fn waiting(&self, act: &Act) -> Value {
+        let answer = self.a.act(act);
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.ok()["override"].clone()
+    }
+}
+
+/// An exemption for the audience `acme` for an hour.
+fn exempt(server: &Server, user: &str) -> Act {
+    let act = Act::request(user, "exempt").set("audiences", json!(["acme"]));
+    act.set("expires_at", json!(server.at(3600)))
+}
+
+#[test]
+fn an_exemption_lets_a_user_in_without_a_token_until_it_ends() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, bo) = (tenant.administrator(), tenant.console.user("bo"));
+    let granted = admin.act(&exempt(&server, &bo.id)).ok();
+    assert_eq!(granted["override"]["state"], "approved");
+    let decision = bo.evaluate_for(&["acme"]).ok();
+    assert_eq!((&decision["decision"], &decision["challenge"]), (&json!("exempt"), &json!(null)));
+    assert_eq!(bo.evaluate().ok()["decision"], "enroll", "Pawl's own audience is never exempt");
+    server.advance(3600);
+    assert_eq!(bo.evaluate_for(&["acme"]).ok()["decision"], "enroll");
+    let shown = admin.call("getOverride").at("override_id", &id(&granted["override"])).send().ok();
+    assert_eq!(shown["state"], "expired");
+}
+
+#[test]
+fn what_may_be_asked_for_has_bounds() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (ana, gone) = (tenant.console.user("ana"), tenant.console.user("gone"));
+    tenant.console.call("offboardUser").at("user_id", &gone.id).send().ok();
+    admin.act(&exempt(&server, &admin.id)).refused("own-account");
+    admin.act(&exempt(&server, &gone.id)).refused("user-offboarded");
+    admin.act(&Act::request(&ana.id, "reset")).refused("not-enrolled");
+    let own = json!([tenant.console.own_audience()]);
+    let exempt = |user: &User| exempt(&server, &user.id);
+    admin.act(&exempt(&ana).set("audiences", own)).refused("audience-reserved");
+    let late = server.at(73 * 3600);
+    admin.act(&exempt(&ana).set("expires_at", json!(late))).refused("expiry-out-of-bounds");
+    admin.act(&exempt(&ana).set("audiences", json!([]))).refused("invalid-request");
+    admin
+        .act(&Act::request(&ana.id, "unlock").set("audiences", json!(["acme"])))
+        .refused("invalid-request");
+    admin.tighten(|policy| policy["base"]["exempt_allowed"] = json!(false));
+    let problem = admin.act(&exempt(&ana)).refused("exemption-not-allowed");
+    assert_eq!(problem["rule"], "base");
+}
+
+#[test]
+fn an_approval_comes_from_another_person_who_saw_the_facts() {
+    let board = Board::set();
+    let asked = board.waiting(&Act::request(&board.ana.id, "unlock"));
+    let approve = Act::approve(&asked);
+    board.a.act(&approve).refused("not-an-approver");
+    let blind = approve.clone().set("digest", json!("0".repeat(64)));
+    board.b.act(&blind).refused("digest-mismatch");
+    let done = board.b.act(&approve).ok();
+    assert_eq!(done["override"]["state"], "used");
+    assert_eq!(done["override"]["approved_by"], json!([board.b.id]));
+    board.c.act(&approve).refused("override-not-open");
+}
+
+#[test]
+fn where_two_must_approve_two_do() {
+    let board = Board::set();
+    board.a.tighten(|policy| policy["base"]["approvals"] = json!(2));
+    let approve = Act::approve(&board.waiting(&Act::request(&board.ana.id, "unlock")));
+    let once = board.b.act(&approve);
+    assert_eq!(once.status, 202);
+    assert_eq!(once.ok()["override"]["state"], "requested");
+    board.b.act(&approve).refused("not-an-approver");
+    let twice = board.c.act(&approve);
+    assert_eq!(twice.status, 200);
+    assert_eq!(twice.ok()["override"]["state"], "used");
+}
+
+#[test]
+fn nobody_approves_what_is_for_them() {
+    let board = Board::set();
+    let asked = board.waiting(&Act::request(&board.b.id, "unlock"));
+    board.b.act(&Act::approve(&asked)).refused("not-an-approver");
+    board.c.act(&Act::approve(&asked)).ok();
+}
+
+#[test]
+fn an_approval_of_what_cannot_be_done_any_more_is_refused() {
+    let board = Board::set();
+    let user = |name: &str| board.tenant.console.user(name);
+    let (gone, lost, late) = (user("gone").enrolled(), user("lost").enrolled(), user("late"));
+    let twice = board.waiting(&Act::grant(&board.ana.id, "auditor"));
+    let again = board.waiting(&Act::grant(&board.ana.id, "auditor"));
+    let of_gone = board.waiting(&Act::request(&gone.id, "unlock"));
+    let of_lost = board.waiting(&Act::grant(&lost.id, "admin"));
+    board.b.act(&Act::approve(&twice)).ok();
+    board.b.act(&Act::approve(&again)).refused("role-held");
+    board.tenant.console.call("offboardUser").at("user_id", &gone.id).send().ok();
+    board.b.act(&Act::approve(&of_gone)).refused("user-offboarded");
+    let code = lost.code();
+    lost.report(&lost.challenge(), Some(&code)).ok();
+    board.b.act(&Act::approve(&of_lost)).refused("not-enrolled");
+    let role = board.waiting(&Act::grant(&late.id, "helpdesk"));
+    board.b.act(&Act::approve(&role)).ok();
+    let ticket = board.waiting(&Act::ticket(&late.id));
+    let late = late.enrolled();
+    board.b.act(&Act::approve(&ticket)).refused("already-enrolled");
+    assert!(late.phone.is_some());
+}
+
+#[test]
+fn a_role_that_is_gone_cannot_be_taken_by_an_approval() {
+    let board = Board::set();
+    board.a.tighten(|policy| {
+        let when = json!({ "roles_any": ["helpdesk", "admin"] });
+        policy["rules"] = json!([{ "id": "r", "when": when, "set": { "mfa": "required" } }]);
+    });
+    let granted = board.waiting(&Act::grant(&board.ana.id, "helpdesk"));
+    board.b.act(&Act::approve(&granted)).ok();
+    let once = board.waiting(&Act::revoke(&board.ana.id, "helpdesk"));
+    let twice = board.waiting(&Act::revoke(&board.ana.id, "helpdesk"));
+    board.b.act(&Act::approve(&once)).ok();
+    board.b.act(&Act::approve(&twice)).refused("role-not-held");
+    // With three, one may go; once two must approve, all three are needed.
+    let leaving = board.waiting(&Act::revoke(&board.c.id, "admin"));
+    board.a.tighten(|policy| policy["base"]["approvals"] = json!(2));
+    board.b.act(&Act::approve(&leaving)).refused("last-administrator");
+}
+
+#[test]
+fn a_policy_that_waited_must_still_fit() {
+    let board = Board::set();
+    let looser = |approvals: u8| {
+        let (mut policy, version) = board.a.policy();
+        policy["base"]["token_ttl_seconds"] = json!(900);
+        policy["base"]["approvals"] = json!(approvals);
+        let body = json!({ "policy": policy, "reason": REASON });
+        board.waiting(&Act::new("putPolicy", body).with("if_match", &version))
+    };
+    let stale = looser(1);
+    board.a.tighten(|policy| policy["base"]["ticket_ttl_hours"] = json!(24));
+    let problem = board.b.act(&Act::approve(&stale)).refused("version-mismatch");
+    assert_eq!(problem["current_version"], 3);
+    let many = looser(2);
+    board
+        .a
+        .call("revokeRole")
+        .at("user_id", &board.c.id)
+        .at("role", "admin")
+        .json(&json!({ "reason": REASON }))
+        .send()
+        .ok();
+    board.b.act(&Act::approve(&many)).refused("policy-guard");
+    let fits = looser(1);
+    let done = board.b.act(&Act::approve(&fits)).ok();
+    assert_eq!(done["override"]["state"], "used");
+    assert_eq!(board.a.policy().0["base"]["token_ttl_seconds"], 900);
+}
+
+#[test]
+fn a_request_ends_by_denial_withdrawal_or_time() {
+    let board = Board::set();
+    let denied = board.waiting(&Act::request(&board.ana.id, "unlock"));
+    let withdrawn = board.waiting(&Act::request(&board.ana.id, "unlock"));
+    let over = board.waiting(&Act::request(&board.ana.id, "unlock"));
+    let end = |by: &User, how: &str, which: &Value| {
+        let call = by.call(how).at("override_id", &id(which));
+        if how == "denyOverride" { call.json(&json!({ "reason": REASON })) } else { call }.send()
+    };
+    assert_eq!(end(&board.b, "denyOverride", &denied).ok()["state"], "denied");
+    end(&board.b, "denyOverride", &denied).refused("override-not-open");
+    end(&board.b, "withdrawOverride", &withdrawn).refused("not-an-approver");
+    assert_eq!(end(&board.a, "withdrawOverride", &withdrawn).ok()["state"], "withdrawn");
+    end(&board.a, "withdrawOverride", &withdrawn).refused("override-not-open");
+    end(&board.b, "revokeOverride", &over).refused("override-not-open");
+    board.server.advance(24 * 3600);
+    board.b.act(&Act::approve(&over)).refused("override-not-open");
+}
+
+#[test]
+fn an_end_only_comes_closer_and_a_revocation_is_immediate() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, bo) = (tenant.administrator(), tenant.console.user("bo"));
+    let granted = admin.act(&exempt(&server, &bo.id)).ok()["override"].clone();
+    let shorten = |seconds: i64| {
+        let body = json!({ "expires_at": server.at(seconds) });
+        admin.call("shortenOverride").at("override_id", &id(&granted)).json(&body).send()
+    };
+    shorten(3700).refused("expiry-out-of-bounds");
+    shorten(0).refused("expiry-out-of-bounds");
+    let end = shorten(600).ok()["expires_at"].clone();
+    assert_eq!(end, json!(server.at(600)));
+    let revoke = || admin.call("revokeOverride").at("override_id", &id(&granted)).send();
+    assert_eq!(revoke().ok()["state"], "revoked");
+    assert_eq!(bo.evaluate_for(&["acme"]).ok()["decision"], "enroll");
+    revoke().refused("override-not-open");
+    shorten(60).refused("override-not-open");
+    let open = admin.call("listOverrides").query("state", "revoked").send().ok();
+    assert_eq!(open["items"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,79 @@
+//! Policy versions: tightening applies at once, weakening takes the protocol.
+
+use serde_json::{Value, json};
+
+use crate::support::{Act, Answer, REASON, Server, User};
+
+fn put(by: &User, if_match: Option<&str>, policy: &Value) -> Answer {
+    let call = by.call("putPolicy").json(&json!({ "policy": policy }));
+    match if_match {
+        Some(version) => call.header("if-match", version),
+        None => call,
+    }
+    .send()
+}
+
+#[test]
+fn a_policy_replaces_the_version_that_its_author_read() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (mut policy, version) = admin.policy();
+    put(&admin, None, &policy).refused("precondition-required");
+    for stale in ["\"2\"", "1", "*", "W/\"1\""] {
+        let problem = put(&admin, Some(stale), &policy).refused("version-mismatch");
+        assert_eq!(problem["current_version"], 1);
+    }
+    policy["base"]["digits"] = json!(8);
+    let answer = put(&admin, Some(&version), &policy);
+    assert_eq!(answer.header("etag"), Some("\"2\""));
+    assert_eq!(answer.ok()["version"], 2);
+    put(&admin, Some(&version), &policy).refused("version-mismatch");
+    let versions = admin.call("listPolicyVersions").query("limit", "1").send().ok();
+    assert_eq!(
+        (&versions["items"][0]["version"], &versions["next_cursor"]),
+        (&json!(2), &json!("2"))
+    );
+    let older = admin.call("listPolicyVersions").query("cursor", "2").send().ok();
+    assert_eq!(older["items"][0]["version"], 1);
+    admin.call("listPolicyVersions").query("cursor", "x").send().refused("invalid-request");
+}
+
+#[test]
+fn a_policy_that_breaks_a_rule_says_where() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (mut policy, version) = admin.policy();
+    let when = json!({ "audiences": ["acme"] });
+    policy["rules"] = json!([{ "id": "r", "when": when, "set": { "digits": 8 } }]);
+    let problem = put(&admin, Some(&version), &policy).refused("invalid-policy");
+    assert_eq!(problem["field"], "rules[0].set.digits");
+}
+
+#[test]
+fn a_policy_that_its_administrators_could_not_live_with_is_refused() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (mut policy, version) = admin.policy();
+    policy["base"]["approvals"] = json!(1);
+    put(&admin, Some(&version), &policy).refused("policy-guard");
+}
+
+#[test]
+fn weakening_says_what_it_weakens_and_takes_a_reason() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (mut policy, version) = admin.policy();
+    policy["base"]["mfa"] = json!("optional");
+    let problem = put(&admin, Some(&version), &policy).refused("proof-required");
+    assert_eq!((&problem["rule"], &problem["attribute"]), (&json!("base"), &json!("mfa")));
+    let act = Act::new("putPolicy", json!({ "policy": policy })).with("if_match", &version);
+    let problem = admin.act(&act).refused("invalid-request");
+    assert_eq!(problem["field"], "reason");
+    let done = admin.act(&act.set("reason", json!(REASON))).ok();
+    assert!(done["override_id"].is_string());
+    assert_eq!(tenant.console.user("bo").evaluate().ok()["decision"], "not_required");
+}

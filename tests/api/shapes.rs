@@ -1,0 +1,342 @@
+//! What every operation refuses because of its shape, whatever it does. The operations are read from
+//! the document, so a new one is tested as soon as it is documented.
+
+use serde_json::{Value, json};
+
+use crate::support::document::{Operation, operations};
+use crate::support::sample::{self, resolve};
+use crate::support::{Act, Answer, Call, Console, REASON, Server, Tenant, User, code_of};
+
+/// A tenant with somebody for every door.
+struct Stage {
+    server: Server,
+    tenant: Tenant,
+    admin: User,
+    ana: User,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let server = Server::start();
+        let tenant = server.tenant("acme");
+        let admin = tenant.administrator();
+        let ana = tenant.console.user("ana").enrolled();
+        // Both tokens live through the test: the clock stands still from here on.
+        let _ = (ana.token(), admin.token());
+        Self { server, tenant, admin, ana }
+    }
+
+    /// The credential that an operation's security asks for: a client's key where one will do.
+    fn credential(&self, operation: &Operation) -> Option<String> {
+        let schemes = schemes(operation);
+        if schemes.contains(&"client_key") {
+            Some(self.tenant.console.key.clone())
+        } else if schemes.contains(&"person_token") {
+            Some(self.admin.token())
+        } else {
+            None
+        }
+    }
+
+    /// A call that is well formed, with ids that name nothing and without a credential.
+    fn bare(&self, operation: &Operation) -> Call {
+        let mut call = self.server.call(&operation.id);
+        for name in operation.parameters("path") {
+            call = call.at(name, &unknown(operation, name));
+        }
+        call
+    }
+
+    fn fitting(&self, operation: &Operation) -> Call {
+        match self.credential(operation) {
+            Some(credential) => self.bare(operation).bearer(&credential),
+            None => self.bare(operation),
+        }
+    }
+}
+
+/// The names of the security schemes of an operation.
+fn schemes(operation: &Operation) -> Vec<&str> {
+    let security = operation.value["security"].as_array().unwrap();
+    security.iter().flat_map(|one| one.as_object().unwrap().keys().map(String::as_str)).collect()
+}
+
+fn secured() -> impl Iterator<Item = &'static Operation> {
+    operations().values().filter(|operation| !schemes(operation).is_empty())
+}
+
+fn with_body() -> impl Iterator<Item = (&'static Operation, Value)> {
+    operations().values().filter_map(|operation| Some((operation, sample::body(operation)?)))
+}
+
+fn unknown(operation: &Operation, name: &str) -> String {
+    let all = operation.value["parameters"].as_array().unwrap();
+    let parameter = all.iter().find(|parameter| parameter["name"] == name).unwrap();
+    sample::value(name, &parameter["schema"]).as_str().unwrap().to_owned()
+}
+
+fn filled(call: Call, operation: &Operation) -> Call {
+    match sample::body(operation) {
+        Some(body) => call.json(&body),
+        None => call,
+    }
+}
+
+#[test]
+fn without_a_credential_nothing_is_answered_but_401() {
+    let stage = Stage::set();
+    for operation in secured() {
+        filled(stage.bare(operation), operation).send().refused("unauthenticated");
+        // Before anything is said about a body.
+        let odd = stage.bare(operation).header("content-type", "text/plain");
+        odd.bytes(b"?".to_vec()).send().refused("unauthenticated");
+    }
+}
+
+#[test]
+fn a_credential_that_is_none_is_a_401() {
+    let stage = Stage::set();
+    let key = &stage.tenant.console.key;
+    let longer = format!("{key}x");
+    let token = stage.ana.token();
+    let unsigned = &token[..=token.rfind('.').unwrap()];
+    let headers = [
+        format!("Basic {key}"),
+        format!("Bearer {longer}"),
+        format!("Bearer {unsigned}"),
+        "Bearer pawl_".to_owned(),
+        "Bearer x.y.z".to_owned(),
+        "Bearer".to_owned(),
+        String::new(),
+    ];
+    for operation in secured() {
+        for header in &headers {
+            let call = stage.bare(operation).header("authorization", header);
+            filled(call, operation).send().refused("unauthenticated");
+        }
+        let twice = stage.fitting(operation).bearer(key);
+        filled(twice, operation).send().refused("unauthenticated");
+    }
+}
+
+#[test]
+fn a_credential_of_the_wrong_kind_scope_or_role_is_a_403() {
+    let stage = Stage::set();
+    let readers = client(&stage, "reader", &["tenant:read"]);
+    let others = client(&stage, "login", &["login"]);
+    for operation in secured() {
+        let security = operation.value["security"].as_array().unwrap();
+        let scopes = security.iter().find_map(|one| one.get("client_key"));
+        let roles = security.iter().find_map(|one| one.get("person_token"));
+        let client = match scopes {
+            Some(scopes) if scopes[0] == "tenant:read" => &others,
+            Some(_) => &readers,
+            None => &stage.tenant.console,
+        };
+        let call = stage.bare(operation).bearer(&client.key);
+        filled(call, operation).send().refused("forbidden");
+        // Everybody may ask about their own account; everything else takes a role.
+        if !own_account(operation) {
+            let call = stage.bare(operation).bearer(&stage.ana.token());
+            filled(call, operation).send().refused("forbidden");
+        }
+        assert!(scopes.is_some() || roles.is_some(), "{}", operation.id);
+    }
+}
+
+fn own_account(operation: &Operation) -> bool {
+    let mut rows = pawl::operations::access::ALL.iter();
+    let camel = pawl::http::document::camel;
+    rows.find(|row| camel(row.name) == operation.id).unwrap().own_account
+}
+
+fn client(stage: &Stage, name: &str, scopes: &[&str]) -> Console {
+    stage.tenant.console.another(&stage.admin, name, scopes)
+}
+
+#[test]
+fn a_body_that_is_no_json_of_its_schema_is_a_400_that_names_the_field() {
+    let stage = Stage::set();
+    for (operation, body) in with_body() {
+        let schema = operation.request_schema().unwrap();
+        let send = |text: String| {
+            let call = stage.fitting(operation).header("content-type", "application/json");
+            let problem = call.bytes(text.into_bytes()).send().refused("invalid-request");
+            problem["field"].as_str().expect("a field").to_owned()
+        };
+        assert_eq!(send("{".to_owned()), "body", "{}", operation.id);
+        assert_eq!(send(format!("{body} {body}")), "body", "{}", operation.id);
+        assert_eq!(send("[]".to_owned()), "body", "{}", operation.id);
+        let mut unknown = body.clone();
+        unknown["surprise"] = json!(1);
+        assert_eq!(send(unknown.to_string()), "surprise", "{}", operation.id);
+        let is_union = resolve(schema)["oneOf"].is_array();
+        for name in sample::required(schema) {
+            let mut missing = body.clone();
+            missing.as_object_mut().unwrap().remove(name);
+            assert_eq!(send(missing.to_string()), name, "{}", operation.id);
+            let mut wrong = body.clone();
+            wrong[name] = json!(7);
+            assert_eq!(send(wrong.to_string()), name, "{}", operation.id);
+        }
+        if !is_union {
+            let name = resolve(schema)["properties"].as_object().unwrap().keys().next().unwrap();
+            let value = sample::value(name, &resolve(schema)["properties"][name]);
+            let twice = format!("{{\"{name}\":{value},\"{name}\":{value}}}");
+            assert_eq!(send(twice), *name, "{}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn a_body_of_another_type_is_a_415() {
+    let stage = Stage::set();
+    for (operation, body) in with_body() {
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json; a=b"] {
+            let call = stage.fitting(operation).header("content-type", kind);
+            let sent = call.bytes(body.to_string().into_bytes()).send();
+            sent.refused("unsupported-media-type");
+        }
+    }
+}
+
+#[test]
+fn a_body_over_16_kib_is_a_413() {
+    let stage = Stage::set();
+    for (operation, body) in with_body() {
+        let room = 16 * 1024 - body.to_string().len();
+        for (padding, refused) in [(room, false), (room + 1, true)] {
+            let text = format!("{}{body}", " ".repeat(padding)).into_bytes();
+            let call = stage.fitting(operation).header("content-type", "application/json");
+            let is_too_large = code_of(&call.bytes(text).send()) == "payload-too-large";
+            assert_eq!(is_too_large, refused, "{}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn a_query_that_is_not_documented_is_a_400() {
+    let stage = Stage::set();
+    for operation in operations().values() {
+        let names = operation.parameters("query");
+        if names.is_empty() {
+            continue;
+        }
+        let send = |name: &str, value: &str| stage.fitting(operation).query(name, value).send();
+        send("surprise", "1").refused("invalid-request");
+        stage
+            .fitting(operation)
+            .query("limit", "1")
+            .query("limit", "2")
+            .send()
+            .refused("invalid-request");
+        for limit in ["0", "101", "-1", "x"] {
+            send("limit", limit).refused("invalid-request");
+        }
+        send("cursor", &"x".repeat(101)).refused("invalid-request");
+        for limit in ["1", "100"] {
+            send("limit", limit).ok();
+        }
+    }
+}
+
+#[test]
+fn without_the_database_everything_is_a_503() {
+    let stage = Stage::set();
+    let send = |operation: &Operation| {
+        let mut call = filled(stage.fitting(operation), operation);
+        if operation.id == "putPolicy" {
+            call = call.header("if-match", "\"1\"");
+        }
+        call.send()
+    };
+    let down = |answer: Answer| {
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        answer.refused("unavailable");
+    };
+    let outage = stage.server.outage("tenants");
+    for operation in operations().values() {
+        if operation.codes(503).is_empty() {
+            assert!(send(operation).status < 400, "{} needs no database", operation.id);
+        } else {
+            down(send(operation));
+        }
+    }
+    drop(outage);
+    for operation in operations().values() {
+        assert_ne!(code_of(&send(operation)), "unavailable", "{}", operation.id);
+    }
+}
+
+/// Things of a tenant, by the name of the path parameter that takes their id.
+fn things(tenant: &Tenant, admin: &User) -> Vec<(&'static str, String)> {
+    let user = tenant.console.user("bob").enrolled();
+    let body = json!({ "user_id": user.id, "kind": "reset", "reason": REASON });
+    let petition = tenant.console.call("createPetition").json(&body).send().ok();
+    let reset = admin.act(&Act::request(&user.id, "reset")).ok();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    vec![
+        ("tenant_id", "ten_00000000000000000000000000000000".to_owned()),
+        ("user_id", user.id.clone()),
+        ("client_id", tenant.console.client_id.clone()),
+        ("petition_id", text(&petition["id"])),
+        ("override_id", text(&reset["override"]["id"])),
+        ("ticket_id", text(&reset["ticket"]["id"])),
+    ]
+}
+
+#[test]
+fn an_id_that_names_nothing_here_is_a_404() {
+    let stage = Stage::set();
+    let other = stage.server.tenant("other");
+    let foreign = things(&other, &other.administrator());
+    let _ = stage.admin.token();
+    for operation in operations().values() {
+        for name in operation.parameters("path") {
+            if name == "role" {
+                let call = stage.admin.call(&operation.id).at("user_id", &stage.ana.id);
+                filled(call.at("role", "king"), operation).send().refused("not-found");
+                continue;
+            }
+            let id = &foreign.iter().find(|(kind, _)| *kind == name).expect(name).1;
+            let unknown = unknown(operation, name);
+            for id in [id, &unknown, &unknown.to_uppercase(), &"x".to_owned()] {
+                let mut call = stage.server.call(&operation.id).at(name, id).at("role", "auditor");
+                if let Some(credential) = stage.credential(operation) {
+                    call = call.bearer(&credential);
+                }
+                filled(call, operation).send().refused("not-found");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_user_of_another_tenant_in_a_body_is_a_404() {
+    let stage = Stage::set();
+    let foreign = stage.server.tenant("other").console.user("eve").id;
+    let mut met = 0;
+    for (operation, mut body) in with_body() {
+        if body.get("user_id").is_some() {
+            body["user_id"] = json!(foreign);
+            stage.fitting(operation).json(&body).send().refused("not-found");
+            met += 1;
+        }
+    }
+    assert!(met >= 3, "{met} operations take a user_id");
+}
+
+#[test]
+fn a_path_or_method_that_is_none_says_so() {
+    let server = Server::start();
+    let get = |path: &str| server.agent().get(server.url(path)).call().unwrap();
+    for (path, status) in [("/", 404), ("/v1", 404), ("/v1/evaluations", 405), ("/v1/users/", 404)]
+    {
+        let mut response = get(path);
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        assert_eq!(response.headers().contains_key("allow"), status == 405, "{path}");
+        let problem: Value = response.body_mut().read_json().unwrap();
+        assert_eq!(problem["status"], status, "{path}");
+    }
+}
