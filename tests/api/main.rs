@@ -17,6 +17,7 @@ mod contract;
 mod enrollments;
 mod evaluations;
 mod events;
+mod outages;
 mod overrides;
 mod petitions;
 mod policies;

@@ -8,15 +8,16 @@ use crate::support::sample::{self, resolve};
 use crate::support::{Act, Answer, Call, Console, REASON, Server, Tenant, User, code_of};
 
 /// A tenant with somebody for every door.
-struct Stage {
-    server: Server,
+pub struct Stage {
+    pub server: Server,
     tenant: Tenant,
     admin: User,
-    ana: User,
+    pub ana: User,
 }
 
 impl Stage {
-    fn set() -> Self {
+    /// Sets the stage.
+    pub fn set() -> Self {
         let server = Server::start();
         let tenant = server.tenant("acme");
         let admin = tenant.administrator();
@@ -47,7 +48,8 @@ impl Stage {
         call
     }
 
-    fn fitting(&self, operation: &Operation) -> Call {
+    /// A call that is well formed, with a credential that the operation takes.
+    pub fn fitting(&self, operation: &Operation) -> Call {
         match self.credential(operation) {
             Some(credential) => self.bare(operation).bearer(&credential),
             None => self.bare(operation),
@@ -75,7 +77,8 @@ fn unknown(operation: &Operation, name: &str) -> String {
     sample::value(name, &parameter["schema"]).as_str().unwrap().to_owned()
 }
 
-fn filled(call: Call, operation: &Operation) -> Call {
+/// With the smallest body, if the operation takes one.
+pub fn filled(call: Call, operation: &Operation) -> Call {
     match sample::body(operation) {
         Some(body) => call.json(&body),
         None => call,

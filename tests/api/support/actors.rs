@@ -87,11 +87,7 @@ impl Console {
         let act = Act::client(name, scopes).set("directory_id", client["directory_id"].clone());
         let made = admin.act(&act).ok();
         let text = |name: &str| made["client_key"][name].as_str().unwrap().to_owned();
-        Self {
-            client_id: text("client_id"),
-            key: text("key"),
-            ..self.clone()
-        }
+        Self { client_id: text("client_id"), key: text("key"), ..self.clone() }
     }
 
     /// `createPetition`.
