@@ -9,7 +9,7 @@ use super::extract::{Caller, Query, default_limit, page};
 use super::problem::Problem;
 use super::reply::{Answer, ok};
 use crate::mfa::event::EventKind;
-use crate::mfa::ids::UserId;
+use crate::mfa::ids::{EventId, UserId};
 use crate::mfa::time::Timestamp;
 use crate::operations::events::EventPage;
 use crate::operations::{self, EventFilter, access};
@@ -56,12 +56,13 @@ pub async fn list_events(
 ) -> Answer<EventPage> {
     let EventQuery { user_id: user, kind, since, until, cursor, limit } = query.read()?;
     let page = page(cursor, limit)?;
-    let after_seq = match page.after {
-        None => 0,
-        Some(cursor) => {
-            cursor.parse().map_err(|_| Problem::invalid("cursor", "not a cursor of this list"))?
-        }
+    let after = match page.after {
+        None => None,
+        Some(cursor) => Some(
+            EventId::parse(&cursor)
+                .map_err(|_| Problem::invalid("cursor", "not a cursor of this list"))?,
+        ),
     };
-    let filter = EventFilter { after_seq, user, kind, since, until, limit: page.limit };
-    Ok(ok(operations::events::list_events(&app.pawl, caller.call, filter).await?))
+    let filter = EventFilter { after_seq: 0, user, kind, since, until, limit: page.limit };
+    Ok(ok(operations::events::list_events(&app.pawl, caller.call, after, filter).await?))
 }

@@ -162,8 +162,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { "body".to_owned() } else { path };
+        let path = ours(&error.path().to_string());
         // serde takes a number where a word should stand for a fault of the syntax.
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
         fault(path, error.inner(), is_json)
@@ -193,6 +192,16 @@ fn fault(path: String, error: &serde_json::Error, is_json: bool) -> Problem {
         }
     }
     Problem::invalid(path, "has another type or value than the document says")
+}
+
+/// The path as far as its names are ones that a field of ours could have: nothing else is echoed.
+fn ours(path: &str) -> String {
+    let plain = |segment: &&str| {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_[]".contains(&b);
+        segment.len() <= 64 && !segment.is_empty() && segment.bytes().all(allowed)
+    };
+    let kept: Vec<&str> = path.split('.').take_while(plain).collect();
+    if kept.is_empty() { "body".to_owned() } else { kept.join(".") }
 }
 
 /// The field's name in serde's message, if it is one that a field of ours could have.

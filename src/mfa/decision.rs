@@ -48,6 +48,8 @@ pub struct Standing {
     pub ever_enrolled: bool,
     /// Whether only a ticket lets the user enroll: after a reset or a reinstatement.
     pub ticket_only: bool,
+    /// Whether the user holds a role: then a password alone never enrolls them.
+    pub holds_role: bool,
     /// Whether the printed enrollment of the first administrator waits for this user.
     pub bootstrap_pending: bool,
     /// Exemptions, expired ones or not.
@@ -141,7 +143,8 @@ pub fn decide(
     }
 }
 
-/// Whether the user may set up a factor now with nothing but the primary login.
+/// Whether the user may set up a factor now with nothing but the primary login. Never somebody with a
+/// role: whoever knows that password, or vouches for it, would become an administrator.
 #[must_use]
 pub fn may_self_enroll(requirement: &Requirement, standing: &Standing) -> bool {
     let allowed = match requirement.attributes.self_enrollment {
@@ -151,7 +154,8 @@ pub fn may_self_enroll(requirement: &Requirement, standing: &Standing) -> bool {
     };
     denied(standing).is_none()
         && standing.factor == FactorStanding::None
-        && (standing.bootstrap_pending || (allowed && !standing.ticket_only))
+        && (standing.bootstrap_pending
+            || (allowed && !standing.ticket_only && !standing.holds_role))
 }
 
 fn denied(standing: &Standing) -> Option<DeniedBecause> {

@@ -66,7 +66,10 @@ macro_rules! text_words {
 fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| {
         c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
     })
 }
 
@@ -167,6 +170,8 @@ mod tests {
         assert!(Reason::parse("lost the phone on the train").is_ok());
         assert!(Reason::parse("too short").is_err());
         assert!(Reason::parse(&" ".repeat(40)).is_err());
-        assert!(Reason::parse(&"\u{200b}".repeat(40)).is_err());
+        for invisible in ["\u{200b}", "\u{3164}", "\u{2800}", "\u{ad}", "\u{61c}", "\u{e0041}"] {
+            assert!(Reason::parse(&invisible.repeat(40)).is_err(), "{invisible:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::call::{Note, Work};
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
 use super::protocol::{digest, proceed};
+use super::roles;
 use super::users::{User, offboard, view};
 use super::{Done, Pawl};
 use crate::mfa::event::EventKind;
@@ -16,7 +17,7 @@ use crate::mfa::overrides::{BREAK_GLASS_LIFE, OverrideState, PetitionKind};
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, Reason};
+use crate::mfa::words::{Audience, Reason, Role};
 use crate::store::rows::{ClientRow, OverrideRow, TenantRow};
 use crate::store::{Json, UserFilter};
 
@@ -160,7 +161,7 @@ pub async fn list_users_of(
 /// Off-boards a user, with or without a role.
 ///
 /// # Errors
-/// `not-found`, `user-offboarded`.
+/// `not-found`, `user-offboarded`, `last-administrator`.
 pub async fn offboard_user(
     pawl: &Pawl,
     tenant: TenantId,
@@ -176,6 +177,9 @@ pub async fn offboard_user(
             let user = work.user(&id)?;
             if user.offboarded_at.is_some() {
                 return Err(Refusal::UserGone.into());
+            }
+            if work.tx.roles_of(&work.tenant, &id)?.contains(&Role::Admin) {
+                roles::administrators_without(&mut work, &id)?;
             }
             offboard(&mut work, &user)?;
             let user = work.user(&id)?;
@@ -201,6 +205,7 @@ pub async fn create_client(
         .store
         .write("create_client", move |tx| {
             let mut work = Work::of_server(tx, tenant.clone(), &base, now, &entropy)?;
+            clients::check(&mut work, &body)?;
             clients::write(&mut work, &body)
         })
         .await?;

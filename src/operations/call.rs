@@ -67,34 +67,21 @@ impl Call {
         access: &'static Access,
         operation: impl Fn(&mut Work<'_, '_>) -> Done<T> + Send + 'static,
     ) -> Done<Committed<T>> {
-        let (base, charge) = (Arc::clone(&pawl.base_url), Arc::new(Mutex::new(None)));
-        let (again, compared) = (self.clone(), Arc::clone(&charge));
-        let result = pawl
-            .store
-            .write(access.name, move |tx| {
-                let mut work = self.begin(tx, access, &base)?;
-                work.charge = Arc::clone(&compared);
-                operation(&mut work)
-            })
-            .await;
-        let charge = charge.lock().ok().and_then(|mut charge| charge.take());
-        if let (Err(_), Some(charge)) = (&result, charge) {
-            again.charge_alone(pawl, access, charge).await?.into_inner();
-        }
-        result
-    }
-
-    /// After an abort that came behind a comparison: the charge is written before anybody hears of it.
-    async fn charge_alone(
-        self,
-        pawl: &Pawl,
-        access: &'static Access,
-        charge: Charge,
-    ) -> Done<Committed<()>> {
+        let (again, base) = (self.clone(), Arc::clone(&pawl.base_url));
+        let charge = Arc::new(Mutex::new(None));
+        let (compared, owed) = (Arc::clone(&charge), Arc::clone(&charge));
+        let operation = move |tx: &mut Tx<'_>| {
+            let mut work = self.begin(tx, access, &base)?;
+            (work.writes, work.charge) = (true, Arc::clone(&compared));
+            operation(&mut work)
+        };
         let base = Arc::clone(&pawl.base_url);
-        pawl.store
-            .write("charge_alone", move |tx| self.begin(tx, access, &base)?.charge_alone(&charge))
-            .await
+        let is_owed = move || owed.lock().is_ok_and(|charge| charge.is_some());
+        let charge = move |tx: &mut Tx<'_>| match charge.lock().ok().and_then(|mut c| c.take()) {
+            Some(charge) => again.begin(tx, access, &base)?.charge_alone(&charge),
+            None => Ok(()),
+        };
+        pawl.store.write_charged(access.name, operation, (is_owed, charge)).await
     }
 
     /// Runs a read operation under the caller's live rights.
@@ -133,6 +120,7 @@ impl Call {
             now: self.now,
             request: Arc::clone(&self.request),
             draw: self.entropy.draw(),
+            writes: false,
             charge: Arc::default(),
         })
     }
@@ -234,6 +222,8 @@ pub(super) struct Work<'t, 'a> {
     pub(super) now: Timestamp,
     request: Arc<str>,
     draw: Draw,
+    /// Whether rows are locked as they are read.
+    pub(super) writes: bool,
     charge: Arc<Mutex<Option<Charge>>>,
 }
 
@@ -294,6 +284,7 @@ impl<'t, 'a> Work<'t, 'a> {
             now,
             request,
             draw: entropy.draw(),
+            writes: true,
             charge: Arc::default(),
         })
     }

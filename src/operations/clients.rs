@@ -15,6 +15,7 @@ use crate::mfa::client::{KEY_PREFIX, Scope};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId};
 use crate::mfa::overrides::OverrideKind;
+use crate::mfa::policy::guard::{administrators_left, enough, strictest_approvals};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::{Span, Timestamp};
@@ -154,7 +155,7 @@ pub async fn create_client(pawl: &Pawl, call: Call, body: CreateClient) -> Done<
     answer(committed)
 }
 
-fn check(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<()> {
+pub(super) fn check(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<()> {
     let input = |field, reason| Err(Refusal::InvalidInput { field, reason }.into());
     if body.scopes.is_empty() {
         return input("scopes", "at least one");
@@ -242,7 +243,7 @@ pub(super) fn add_directory(work: &mut Work<'_, '_>, name: &DisplayName) -> Done
 /// Disables a client, for good: its next request is refused, on every process.
 ///
 /// # Errors
-/// `not-found`; `client-disabled` if it was; `last-client` if no client could pass on a login any more.
+/// `not-found`; `client-disabled` if it was; `last-client` if too few administrators could sign in any more.
 pub async fn disable_client(pawl: &Pawl, call: Call, id: ClientId) -> Done<Client> {
     let committed = call
         .write(pawl, access::DisableClient::ACCESS, move |work| {
@@ -250,7 +251,7 @@ pub async fn disable_client(pawl: &Pawl, call: Call, id: ClientId) -> Done<Clien
             if row.disabled_at.is_some() {
                 return Err(Refusal::ClientDisabled.into());
             }
-            if !another_login_client(work, &id)? {
+            if !enough_without(work, &id)? {
                 return Err(Refusal::LastClient.into());
             }
             disable(work, &id)?;
@@ -270,19 +271,29 @@ pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
     }
 }
 
-/// Whether a client besides `id` has a live key and may pass on logins: every client may ask for
-/// Pawl's own audience, so its administrators can still come to a token.
-pub(super) fn another_login_client(work: &mut Work<'_, '_>, id: &ClientId) -> Done<bool> {
+/// Whether enough administrators could still come to a token without the client `id`: every client may
+/// ask for Pawl's own audience, but only in its own directory is an administrator the same person.
+fn enough_without(work: &mut Work<'_, '_>, id: &ClientId) -> Done<bool> {
+    let mut directories = BTreeSet::new();
     for row in work.tx.list_clients(&work.tenant, "", i64::from(u16::MAX))? {
         if row.id != *id
             && row.disabled_at.is_none()
             && row.scopes.0.contains(&Scope::Login)
             && !work.tx.live_secrets(&row.id, work.now)?.is_empty()
         {
-            return Ok(true);
+            directories.insert(row.directory_id);
         }
     }
-    Ok(false)
+    let mut reached = Vec::new();
+    for administrator in work.administrators()? {
+        let user = work.tx.find_user(&work.tenant, None, &administrator.user)?;
+        if user.is_some_and(|user| directories.contains(&user.directory_id)) {
+            reached.push(administrator);
+        }
+    }
+    let policy = work.tx.current_policy(&work.tenant)?.document.0;
+    let left = administrators_left(&policy, &reached, &work.own_audience, work.now);
+    Ok(enough(left, strictest_approvals(&policy, &reached, &work.own_audience, work.now)))
 }
 
 /// A client by id.

@@ -38,8 +38,15 @@ pub(super) struct Asked<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Charge {
     user: UserId,
-    limits: Limits,
     object: String,
+    of: Budget,
+}
+
+/// What a comparison is charged to.
+#[derive(Debug, Clone, Copy)]
+enum Budget {
+    Codes(Limits),
+    RecoveryCodes,
 }
 
 /// What became of it.
@@ -80,7 +87,8 @@ impl Work<'_, '_> {
         };
         let event = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
-        self.compares(Charge { user: user.clone(), limits, object: object.clone() });
+        let of = Budget::Codes(limits);
+        self.compares(Charge { user: user.clone(), object: object.clone(), of });
         match self.search(asked)? {
             Err(_) => {
                 let note = Note::new(EventKind::CodeRejected).user(&user).object(&object);
@@ -101,14 +109,25 @@ impl Work<'_, '_> {
 
     /// Writes the charge of a comparison whose own transaction was aborted.
     pub(super) fn charge_alone(&mut self, charge: &Charge) -> Done<()> {
-        let (user, limits) = (&charge.user, charge.limits);
+        let user = &charge.user;
         self.tx.lock_users(&self.tenant, std::slice::from_ref(user))?;
-        let (throttle, is_new) = self.throttle(user, limits)?;
-        let Ok(charged) = throttle.charge(limits, self.now) else { return Ok(()) };
-        let data = serde_json::json!({ "aborted": true });
-        let note = Note::new(EventKind::CodeRejected).user(user).object(&charge.object);
-        let event = self.record(note.data(data).evaluated())?;
-        Ok(self.put_throttle(user, &charged.failed(), is_new, &event)?)
+        let aborted = |kind| {
+            let data = serde_json::json!({ "aborted": true });
+            Note::new(kind).user(user).object(&charge.object).data(data).evaluated()
+        };
+        match charge.of {
+            Budget::Codes(limits) => {
+                let (throttle, is_new) = self.throttle(user, limits)?;
+                let Ok(charged) = throttle.charge(limits, self.now) else { return Ok(()) };
+                let event = self.record(aborted(EventKind::CodeRejected))?;
+                Ok(self.put_throttle(user, &charged.failed(), is_new, &event)?)
+            }
+            Budget::RecoveryCodes => {
+                let Ok(charged) = self.charge_recovery(user)? else { return Ok(()) };
+                let event = self.record(aborted(EventKind::RecoveryCodeRejected))?;
+                Ok(self.put_recovery(user, charged, &event)?)
+            }
+        }
     }
 
     /// Compares. A secret that cannot be opened is an error, never "wrong code".
@@ -208,6 +227,11 @@ impl Work<'_, '_> {
             Ok(charged) => Ok(Ok((charged, is_new))),
             Err(Blocked { retry_after, .. }) => Ok(Err(retry_after)),
         }
+    }
+
+    /// Notes that a recovery code is about to be compared.
+    pub(super) fn compares_recovery(&self, user: &UserId, object: String) {
+        self.compares(Charge { user: user.clone(), object, of: Budget::RecoveryCodes });
     }
 
     pub(super) fn put_recovery(

@@ -123,14 +123,18 @@ fn bind(
 ) -> Done<()> {
     let mut trust_since = work.now;
     if let (Some(old), Some(authority)) = (&facts.factor, replaces) {
-        if let Authority::Replacement(_) = authority {
-            // A rotation proven by the old factor inherits the age of the trust chain.
+        if let Authority::Replacement(_) = authority
+            && facts.roles.is_empty()
+        {
+            // A rotation proven by the old factor inherits the age of the trust chain. Not for somebody
+            // with a role: a console that relayed one code could rotate, and then weaken with its own.
             trust_since = old.trust_since.unwrap_or(work.now);
         }
         let note = Note::new(EventKind::FactorEnded).user(&facts.user.id).object(&old.id);
         let ended = work.record(note)?;
         work.tx.end_factor(old, &authority, work.now, &ended)?;
     }
+    work.tx.close_challenges_of(&work.tenant, &facts.user.id, work.now, event)?;
     work.tx.activate_factor(pending, work.now, trust_since, event)?;
     work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, event)?;
     let by_ticket = match enrollment.authority {

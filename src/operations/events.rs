@@ -7,6 +7,7 @@ use super::access::{self, Permitted};
 use super::{Call, Done, Pawl, cut};
 use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::ids::{ClientId, EventId, UserId};
+use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::store::EventFilter;
 use crate::store::rows::EventRow;
@@ -44,7 +45,8 @@ pub struct Event {
 pub struct EventPage {
     /// The events, oldest first.
     pub items: Vec<Event>,
-    /// Where the next page begins. The last page has one too: ask again later for what came since.
+    /// Where the next page begins: an event's id. The last page has one too: ask again later for what
+    /// came since.
     pub next_cursor: Option<String>,
 }
 
@@ -70,12 +72,26 @@ impl From<EventRow> for Event {
 ///
 /// # Errors
 /// None of its own.
-pub async fn list_events(pawl: &Pawl, call: Call, filter: EventFilter) -> Done<EventPage> {
+pub async fn list_events(
+    pawl: &Pawl,
+    call: Call,
+    after: Option<EventId>,
+    filter: EventFilter,
+) -> Done<EventPage> {
     call.read(pawl, access::ListEvents::ACCESS, move |work| {
-        let wanted = EventFilter { limit: filter.limit + 1, ..filter.clone() };
+        // The place of an event among all tenants' is nobody's business: the cursor is its id.
+        let after_seq = match &after {
+            None => 0,
+            Some(id) => work.tx.find_event_seq(&work.tenant, id)?.ok_or_else(|| {
+                let reason = "not a cursor of this list";
+                Refusal::InvalidInput { field: "cursor", reason }
+            })?,
+        };
+        let wanted = EventFilter { limit: filter.limit + 1, after_seq, ..filter.clone() };
         let rows = work.tx.list_events(&work.tenant, &wanted)?;
-        let (rows, _) = cut(rows, filter.limit, |row| row.seq.to_string());
-        let next_cursor = rows.last().map(|row| row.seq.to_string());
+        let (rows, _) = cut(rows, filter.limit, |row| row.id.to_string());
+        let last = rows.last().map(|row| row.id.to_string());
+        let next_cursor = last.or_else(|| after.as_ref().map(ToString::to_string));
         Ok(EventPage { items: rows.into_iter().map(Event::from).collect(), next_cursor })
     })
     .await

@@ -6,6 +6,7 @@ use super::clients::{self, ClientKey, CreateClient};
 use super::codes::limits;
 use super::enrollments::give_up_pending;
 use super::policies;
+use super::protocol::still_allowed;
 use super::roles::{self, RoleChange};
 use super::tickets::{self, IssuedTicket};
 use crate::mfa::challenge::Authority;
@@ -39,6 +40,7 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
     if row.user_id.is_some() && subject(work, row)?.offboarded_at.is_some() {
         return Err(Refusal::UserGone.into());
     }
+    still_allowed(work, row)?;
     match row.kind {
         OverrideKind::Exempt
         | OverrideKind::Reset

@@ -191,6 +191,7 @@ pub async fn put_policy(
             let replaces = if_match
                 .strip_prefix('"')
                 .and_then(|text| text.strip_suffix('"'))
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
                 .and_then(|text| text.parse().ok())
                 .ok_or(Refusal::VersionMismatch { current: current.version })?;
             let policy = fits(work, body.policy.clone(), replaces)?;

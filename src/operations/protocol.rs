@@ -17,11 +17,11 @@ use crate::mfa::overrides::{
     OPEN_PER_ADMINISTRATOR, OverrideKind, OverrideState, PetitionKind, PetitionState, state_at,
 };
 use crate::mfa::policy::attributes::Attribute;
-use crate::mfa::policy::guard::strictest_approvals;
+use crate::mfa::policy::guard::{Administrator, strictest_approvals};
 use crate::mfa::policy::join::Requirement;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
-use crate::mfa::words::{Audience, Reason, TicketReference, UserKind};
+use crate::mfa::words::{Audience, Reason, Role, TicketReference, UserKind};
 use crate::store::rows::{OverrideRow, PetitionRow};
 use crate::store::seal::sha256;
 use crate::store::{Json, PetitionDecision, StoreError};
@@ -108,7 +108,9 @@ fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<P
     let longest = Span::hours(i64::from(requirement.attributes.override_max_hours.get()));
     let expires_at = expiry(work, asking, longest)?;
     let own = i64::from(requirement.attributes.approvals.get());
-    let required = approvals_needed(work, person, Some(asking.user), own)?;
+    // A reset answers a ticket, and whoever can enroll somebody with a role can become them.
+    let role = i64::from(asking.kind == PetitionKind::Reset && !facts.roles.is_empty());
+    let required = approvals_needed(work, person, Some(asking.user), own.max(role))?;
     let body = serde_json::json!({
         "kind": asking.kind, "user_id": asking.user, "audiences": asking.audiences,
         "expires_at": expires_at,
@@ -188,9 +190,7 @@ pub(super) fn approvals_needed(
         return Err(Refusal::TooManyOverrides.into());
     }
     let administrators = work.administrators()?;
-    let policy = work.tx.current_policy(&work.tenant)?.document.0;
-    let demanded = strictest_approvals(&policy, &administrators, &work.own_audience, work.now);
-    let required = i64::from(demanded.get()).max(least);
+    let required = demanded(work, &administrators)?.max(least);
     let others = administrators
         .iter()
         .filter(|other| other.user != person.user.id && Some(&other.user) != subject)
@@ -200,6 +200,38 @@ pub(super) fn approvals_needed(
         return Err(Refusal::SecondPersonRequired.into());
     }
     Ok(required)
+}
+
+/// The approvals that the policy in force demands.
+fn demanded(work: &mut Work<'_, '_>, administrators: &[Administrator]) -> Done<i64> {
+    let policy = work.tx.current_policy(&work.tenant)?.document.0;
+    let approvals = strictest_approvals(&policy, administrators, &work.own_audience, work.now);
+    Ok(i64::from(approvals.get()))
+}
+
+/// Whether a request that waited is still one that could be made: its requester is an administrator,
+/// it asks for as many approvals as the policy now demands, and an exemption is within its bounds.
+pub(super) fn still_allowed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
+    let administrators = work.administrators()?;
+    let requester = administrators.iter().find(|other| other.user.as_str() == row.requested_by);
+    let here = requester.is_some_and(|other| !other.standing.offboarded);
+    if !here || demanded(work, &administrators)? > row.required_approvals {
+        return Err(Refusal::OverrideNotOpen.into());
+    }
+    if row.kind != OverrideKind::Exempt {
+        return Ok(());
+    }
+    let id = row.user_id.as_ref().ok_or(StoreError::Invalid("override"))?;
+    let user = work.user(id)?;
+    let audiences: Vec<Audience> = row.audiences.0.iter().cloned().collect();
+    let facts = work.facts(user)?;
+    let attributes = facts.requirement(work, &audiences, None).attributes;
+    let longest = Span::hours(i64::from(attributes.override_max_hours.get()));
+    if attributes.exempt_allowed.0 && row.expires_at <= row.requested_at.after(longest) {
+        Ok(())
+    } else {
+        Err(Refusal::OverrideNotOpen.into())
+    }
 }
 
 /// Writes the request. Its proof was good.
@@ -269,7 +301,11 @@ pub(super) fn digest(row: &OverrideRow) -> Result<[u8; 32], StoreError> {
 
 /// Executes an override that has its approvals, or leaves it waiting.
 pub(super) fn proceed(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<OverrideResult> {
-    let given = work.tx.approvers_of(&work.tenant, &row.id)?.len();
+    let mut given = work.tx.approvers_of(&work.tenant, &row.id)?;
+    // The approval of somebody who lost the role meanwhile does not count any more.
+    let administrators = work.tx.holders_of(&work.tenant, Role::Admin)?;
+    given.retain(|person| administrators.contains(person));
+    let given = given.len();
     let mut result = execute::Handed::default();
     if i64::try_from(given).unwrap_or(0) >= row.required_approvals {
         let mut note = Note::new(EventKind::OverrideApproved).object(&row.id);

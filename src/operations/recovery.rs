@@ -168,6 +168,7 @@ fn spend(
         Ok(charged) => charged,
         Err(retry_after) => return Err(Refusal::TooManyAttempts { retry_after }.into()),
     };
+    work.compares_recovery(user, challenge.id.to_string());
     let hash = work.tx.hash_recovery_code(&work.tenant, user, code.0.canonical())?;
     let mut found = None;
     for row in work.tx.open_recovery_codes(&work.tenant, user)? {
@@ -260,6 +261,11 @@ pub async fn regenerate_recovery_codes(
             if let Err(refusal) = prove(work, &person, &act, proof)? {
                 return Ok(Err(refusal));
             }
+            // Whoever used one of the old codes must not enroll with it any more.
+            let facts = work.facts(person.user.clone())?;
+            give_up_pending(work, &facts)?;
+            let event = work.record(Note::new(EventKind::UserChanged).user(&person.user.id))?;
+            work.tx.close_challenges_of(&work.tenant, &person.user.id, work.now, &event)?;
             replace_codes(work, &person.user.id)
                 .map(|recovery_codes| Ok(RecoveryCodes { recovery_codes }))
         })

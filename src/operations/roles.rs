@@ -89,7 +89,7 @@ pub(super) fn fits(work: &mut Work<'_, '_>, change: &RoleChange) -> Done<()> {
 }
 
 /// The guard before an administrator goes: enough must be left, for approvals too.
-fn administrators_without(work: &mut Work<'_, '_>, user: &UserId) -> Done<()> {
+pub(super) fn administrators_without(work: &mut Work<'_, '_>, user: &UserId) -> Done<()> {
     let mut others = work.administrators()?;
     others.retain(|other| other.user != *user);
     let policy = work.tx.current_policy(&work.tenant)?.document.0;

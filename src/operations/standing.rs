@@ -25,18 +25,25 @@ pub(super) struct Facts {
 }
 
 impl Work<'_, '_> {
-    /// Locks a user and reads what decides about them.
+    /// Reads what decides about a user, whom an operation that writes locks first.
     pub(super) fn facts(&mut self, user: UserRow) -> Done<Facts> {
-        self.tx.lock_users(&self.tenant, std::slice::from_ref(&user.id))?;
+        if self.writes {
+            self.tx.lock_users(&self.tenant, std::slice::from_ref(&user.id))?;
+        }
         let policy = self.tx.current_policy(&self.tenant)?;
         let factor = self.tx.bound_factor(&self.tenant, &user.id)?;
-        let standing = self.standing(&user, factor.as_ref())?;
-        let groups = self.groups(&user.id)?;
         let roles = self.tx.roles_of(&self.tenant, &user.id)?;
+        let standing = self.standing(&user, factor.as_ref(), !roles.is_empty())?;
+        let groups = self.groups(&user.id)?;
         Ok(Facts { user, policy, factor, standing, groups, roles })
     }
 
-    fn standing(&mut self, user: &UserRow, factor: Option<&FactorRow>) -> Done<Standing> {
+    fn standing(
+        &mut self,
+        user: &UserRow,
+        factor: Option<&FactorRow>,
+        holds_role: bool,
+    ) -> Done<Standing> {
         let exemptions = self.tx.live_exemptions(&self.tenant, &user.id, self.now)?;
         let bootstrap = self.tx.bootstrap_enrollment(&self.tenant, &user.id, self.now)?;
         Ok(Standing {
@@ -49,6 +56,7 @@ impl Work<'_, '_> {
             },
             ever_enrolled: user.ever_enrolled,
             ticket_only: user.ticket_only,
+            holds_role,
             bootstrap_pending: bootstrap.is_some(),
             exemptions: exemptions
                 .into_iter()

@@ -291,7 +291,8 @@ fn put_groups(
     let all: BTreeSet<Group> = rows.iter().flat_map(|row| row.groups.0.iter().cloned()).collect();
     let others = rows.iter().filter(|row| row.client_id != client.id);
     let others: BTreeSet<Group> = others.flat_map(|row| row.groups.0.iter().cloned()).collect();
-    let before = if rows.is_empty() { Groups::Unknown } else { Groups::Known(all) };
+    // What this client never told is unknown to its evaluations, and unknown matches every rule.
+    let before = if own.is_none() { Groups::Unknown } else { Groups::Known(all) };
     let after = Groups::Known(others.union(told.groups).cloned().collect());
     let held = !told.is_new && loosens(work, user, &before, &after)?;
     if held {

@@ -7,7 +7,7 @@ use super::rows::EventRow;
 use super::schema::events;
 use super::{Json, StoreError, Tx, exactly_one};
 use crate::mfa::event::{Event, EventKind};
-use crate::mfa::ids::{TenantId, UserId};
+use crate::mfa::ids::{EventId, TenantId, UserId};
 use crate::mfa::time::{Span, Timestamp};
 
 /// Which events a reader wants, oldest first.
@@ -61,6 +61,20 @@ impl Tx<'_> {
         );
         let rows = on!(self, conn => diesel::insert_into(events::table).values(row).execute(conn))?;
         exactly_one("events", rows)
+    }
+
+    /// The place of an event in the record.
+    pub(crate) fn find_event_seq(
+        &mut self,
+        tenant: &TenantId,
+        id: &EventId,
+    ) -> Result<Option<i64>, StoreError> {
+        Ok(on!(self, conn => events::table
+            .filter(events::id.eq(id))
+            .filter(events::tenant_id.eq(tenant))
+            .select(events::seq)
+            .first(conn)
+            .optional())?)
     }
 
     /// A page of a tenant's events.

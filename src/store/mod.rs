@@ -155,10 +155,36 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.write_charged(name, operation, (|| false, |_: &mut Tx<'_>| Ok(()))).await
+    }
+
+    /// The same; after an abort, if something is owed, `charge` runs in a transaction of its own,
+    /// before anybody hears of the abort and before the next request is looked at.
+    ///
+    /// # Errors
+    /// The operation's own, or the database's.
+    pub async fn write_charged<T, E>(
+        &self,
+        name: &'static str,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        (owes, charge): (
+            impl Fn() -> bool + Send + 'static,
+            impl Fn(&mut Tx<'_>) -> Result<(), E> + Send + 'static,
+        ),
+    ) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection, keys| {
+            let mut result = transact(connection, keys, Intent::Write, name, &operation);
+            if result.is_err() && owes() {
+                let charged = transact(connection, keys, Intent::Write, "charge", &charge);
+                result = result.and_then(|value| charged.map(|()| value));
+            }
             // The caller may have gone; the transaction happened all the same.
-            let _ = reply.send(transact(connection, keys, Intent::Write, name, &operation));
+            let _ = reply.send(result);
         });
         self.inner.queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
         match answer.await {

@@ -263,6 +263,7 @@ pub fn newcomer() -> Standing {
         factor: FactorStanding::None,
         ever_enrolled: false,
         ticket_only: false,
+        holds_role: false,
         bootstrap_pending: false,
         exemptions: Vec::new(),
     }
@@ -285,7 +286,7 @@ pub fn standing() -> impl Strategy<Value = Standing> {
     let flags = (rarely(), any::<bool>(), proptest::bool::weighted(0.2), rarely(), rarely());
     (flags, select(factors.to_vec()), vec(exemption(), 0..3)).prop_map(
         |(
-            (offboarded, ever_enrolled, ticket_only, bootstrap_pending, service),
+            (offboarded, ever_enrolled, ticket_only, bootstrap_pending, (service, holds_role)),
             factor,
             exemptions,
         )| {
@@ -295,6 +296,7 @@ pub fn standing() -> impl Strategy<Value = Standing> {
                 factor,
                 ever_enrolled,
                 ticket_only,
+                holds_role,
                 bootstrap_pending,
                 exemptions,
             }
