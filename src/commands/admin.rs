@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
 
+use super::first_start::deliver;
 use super::{refused, say};
 use crate::app::{entropy, explain};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::mfa::client::Scope;
 use crate::mfa::ids::{ClientId, DirectoryId, TenantId, UserId};
 use crate::mfa::overrides::PetitionKind;
@@ -133,7 +135,11 @@ fn audiences(texts: &[String]) -> Result<BTreeSet<Audience>, String> {
     texts.iter().map(parse).collect()
 }
 
-pub(super) async fn client(pawl: &Pawl, command: ClientCommand) -> Result<(), String> {
+pub(super) async fn client(
+    config: &Config,
+    pawl: &Pawl,
+    command: ClientCommand,
+) -> Result<(), String> {
     match command {
         ClientCommand::List(place) => {
             let tenant = tenant(pawl, &place).await?;
@@ -163,7 +169,10 @@ pub(super) async fn client(pawl: &Pawl, command: ClientCommand) -> Result<(), St
             };
             let now = Clock::system().now();
             let key = create_client(pawl, tenant, body, now, random()?).await.map_err(refused)?;
-            say(&format!("{}\n{}\ngood until {}", key.client_id, key.key.expose(), key.expires_at))
+            say(key.client_id.as_str())?;
+            let words = format!("{}\ngood until {}\n", key.key.expose(), key.expires_at);
+            let name = format!("{}.txt", key.client_id);
+            deliver(config, ("The client's key", &name), None, &words)
         }
         ClientCommand::Disable { place, client } => {
             let tenant = tenant(pawl, &place).await?;
@@ -199,7 +208,11 @@ pub(super) async fn user(pawl: &Pawl, command: UserCommand) -> Result<(), String
     }
 }
 
-pub(super) async fn r#override(pawl: &Pawl, command: OverrideCommand) -> Result<(), String> {
+pub(super) async fn r#override(
+    config: &Config,
+    pawl: &Pawl,
+    command: OverrideCommand,
+) -> Result<(), String> {
     let (kind, wish, wanted) = match command {
         OverrideCommand::Reset(wish) => (PetitionKind::Reset, wish, Vec::new()),
         OverrideCommand::Unlock(wish) => (PetitionKind::Unlock, wish, Vec::new()),
@@ -217,11 +230,14 @@ pub(super) async fn r#override(pawl: &Pawl, command: OverrideCommand) -> Result<
     let state = result.r#override.state.as_str();
     say(&format!("{}: {state} until {}", result.r#override.id, result.r#override.expires_at))?;
     match result.ticket {
-        Some(ticket) => say(&format!(
-            "ticket: {}\ngood until {}, with the user's own login",
-            ticket.ticket.expose(),
-            ticket.expires_at
-        )),
+        Some(ticket) => {
+            let words = format!(
+                "{}\ngood until {}, with the user's own login\n",
+                ticket.ticket.expose(),
+                ticket.expires_at
+            );
+            deliver(config, ("The ticket", &format!("{}.txt", ticket.id)), None, &words)
+        }
         None => Ok(()),
     }
 }

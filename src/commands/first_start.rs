@@ -24,22 +24,31 @@ pub(super) async fn found(pawl: &Pawl, flags: &FirstStart) -> Result<Founded, St
     bootstrap(pawl, founding, Clock::system().now(), entropy).await.map_err(refused)
 }
 
-/// Shows it on a terminal. Standard output that is no terminal is a log: then it goes to one file of
-/// mode 0600, and only the file's name is said.
+/// Shows what a founding answered.
 pub(super) fn hand_over(config: &Config, founded: &Founded) -> Result<(), String> {
+    let picture = terminal(founded.otpauth_uri.expose()).map_err(|error| error.to_string())?;
     let words = in_words(config, founded);
-    if std::io::stdout().is_terminal() {
-        let picture = terminal(founded.otpauth_uri.expose()).map_err(|error| error.to_string())?;
-        return say(&format!("{}\n{words}", picture.expose()));
-    }
-    let path = config.data_dir.join(format!("first-start-{}.txt", founded.tenant));
+    let what = "The first administrator's enrollment";
+    let name = format!("first-start-{}.txt", founded.tenant);
     // An earlier one was for an enrollment that is void now.
-    let _ = std::fs::remove_file(&path);
+    let _ = std::fs::remove_file(config.data_dir.join(&name));
+    deliver(config, (what, &name), Some(picture.expose()), &words)
+}
+
+/// Shows a secret on a terminal. Standard output that is no terminal is a log: then the secret goes to
+/// one file of mode 0600, and only the file's name is said.
+pub(super) fn deliver(
+    config: &Config,
+    (what, name): (&str, &str),
+    picture: Option<&str>,
+    words: &str,
+) -> Result<(), String> {
+    if std::io::stdout().is_terminal() {
+        return say(&format!("{}\n{words}", picture.unwrap_or_default()));
+    }
+    let path = config.data_dir.join(name);
     write_secret(&path, words.as_bytes()).map_err(|error| explain(&error))?;
-    say(&format!(
-        "The first administrator's enrollment is in {}; read it, then delete it.",
-        path.display()
-    ))
+    say(&format!("{what} is in {}; read it, then delete it.", path.display()))
 }
 
 fn in_words(config: &Config, founded: &Founded) -> String {

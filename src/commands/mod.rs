@@ -103,14 +103,14 @@ pub fn run(cli: Cli) -> Result<(), String> {
             first_start::hand_over(&config()?, &founded)
         }),
         Command::Demo(demo) => crate::demo::play(&demo),
-        Command::Client(command) => {
-            on_installation(async |installation| admin::client(&installation.pawl, command).await)
-        }
+        Command::Client(command) => on_installation(async |installation| {
+            admin::client(&config()?, &installation.pawl, command).await
+        }),
         Command::User(command) => {
             on_installation(async |installation| admin::user(&installation.pawl, command).await)
         }
         Command::Override(command) => on_installation(async |installation| {
-            admin::r#override(&installation.pawl, command).await
+            admin::r#override(&config()?, &installation.pawl, command).await
         }),
     }
 }

@@ -84,7 +84,7 @@ impl Seed {
 pub(super) fn deserialize_text<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<SecretText, D::Error> {
-    deserializer.deserialize_string(TextVisitor)
+    deserializer.deserialize_any(TextVisitor)
 }
 
 struct TextVisitor;

@@ -134,7 +134,7 @@ fn bind(
         let ended = work.record(note)?;
         work.tx.end_factor(old, &authority, work.now, &ended)?;
     }
-    work.tx.close_challenges_of(&work.tenant, &facts.user.id, work.now, event)?;
+    work.tx.close_recovery_of(&work.tenant, &facts.user.id, work.now, event)?;
     work.tx.activate_factor(pending, work.now, trust_since, event)?;
     work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, event)?;
     let by_ticket = match enrollment.authority {

@@ -6,7 +6,7 @@ use super::conn::on;
 use super::rows::{ChallengeRow, EnrollmentRow};
 use super::schema::{challenges, enrollments};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::challenge::EnrollmentAuthority;
+use crate::mfa::challenge::{EnrollmentAuthority, Purpose};
 use crate::mfa::ids::{EventId, FactorId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 
@@ -67,6 +67,24 @@ impl Tx<'_> {
             .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
             .execute(conn))?;
         exactly_one("challenges", rows)
+    }
+
+    /// Closes what a used recovery code opened: after the user bound a factor or got new codes.
+    pub(crate) fn close_recovery_of(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        on!(self, conn => diesel::update(challenges::table)
+            .filter(challenges::tenant_id.eq(tenant))
+            .filter(challenges::user_id.eq(user))
+            .filter(challenges::purpose.eq(Purpose::Recover))
+            .filter(challenges::closed_at.is_null())
+            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
+            .execute(conn))?;
+        Ok(())
     }
 
     /// Closes every open challenge of a user: after an end of their factor, or their leaving.

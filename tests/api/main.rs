@@ -14,6 +14,7 @@ mod support;
 mod access;
 mod clients;
 mod contract;
+mod enemy;
 mod enrollments;
 mod evaluations;
 mod events;

@@ -129,7 +129,8 @@ fn nobody_approves_what_is_for_them() {
 fn an_approval_of_what_cannot_be_done_any_more_is_refused() {
     let board = Board::set();
     let user = |name: &str| board.tenant.console.user(name);
-    let (gone, lost, late) = (user("gone").enrolled(), user("lost").enrolled(), user("late"));
+    let (gone, lost) = (user("gone").enrolled(), user("lost").enrolled());
+    let mut late = user("late");
     let twice = board.waiting(&Act::grant(&board.ana.id, "auditor"));
     let again = board.waiting(&Act::grant(&board.ana.id, "auditor"));
     let of_gone = board.waiting(&Act::request(&gone.id, "unlock"));
@@ -144,9 +145,12 @@ fn an_approval_of_what_cannot_be_done_any_more_is_refused() {
     let role = board.waiting(&Act::grant(&late.id, "helpdesk"));
     board.b.act(&Act::approve(&role)).ok();
     let ticket = board.waiting(&Act::ticket(&late.id));
-    let late = late.enrolled();
-    board.b.act(&Act::approve(&ticket)).refused("already-enrolled");
-    assert!(late.phone.is_some());
+    let another = board.waiting(&Act::ticket(&late.id));
+    let issued = board.b.act(&Act::approve(&ticket)).ok();
+    let body = json!({ "ticket": issued["ticket"]["ticket"], "challenge": late.challenge() });
+    let begun = board.tenant.console.call("redeemTicket").json(&body).send().ok();
+    late.scan(&begun).ok();
+    board.b.act(&Act::approve(&another)).refused("already-enrolled");
 }
 
 #[test]
@@ -162,9 +166,10 @@ fn a_role_that_is_gone_cannot_be_taken_by_an_approval() {
     let twice = board.waiting(&Act::revoke(&board.ana.id, "helpdesk"));
     board.b.act(&Act::approve(&once)).ok();
     board.b.act(&Act::approve(&twice)).refused("role-not-held");
-    // With three, one may go; once two must approve, all three are needed.
+    // With three, one may go; once another lost the phone, two must stay.
     let leaving = board.waiting(&Act::revoke(&board.c.id, "admin"));
-    board.a.tighten(|policy| policy["base"]["approvals"] = json!(2));
+    let code = board.a.code();
+    board.a.report(&board.a.challenge(), Some(&code)).ok();
     board.b.act(&Act::approve(&leaving)).refused("last-administrator");
 }
 

@@ -88,6 +88,7 @@ const DOUBLED: &[(&str, &str)] = &[
         "factor_steps_facts",
         "PRIMARY KEY and FOREIGN KEY: every factor has its row of steps already",
     ),
+    ("policies_insert", "policies_version: the next version, by an event of its own"),
     ("factors_delete", "FOREIGN KEY from factor_steps: every factor has its row there"),
 ];
 

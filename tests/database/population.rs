@@ -24,7 +24,6 @@ fn installation(story: &mut Story) {
          NULL, NULL, NULL, '{event}');
          INSERT INTO tenants VALUES ('ten_a', 'A', NOW, NULL, '{event}');
          INSERT INTO directories VALUES ('ten_a', 'dir_a', 'A', NOW, '{event}');
-         INSERT INTO policies VALUES ('ten_a', 1, '{{}}', 'server', NOW, NULL, '{event}');
          INSERT INTO clients VALUES ('ten_a', 'cli_a', 'dir_a', 'A', '[\"login:evaluate\"]', \
          '[\"console\"]', 'server', NOW, NULL, '{event}');
          INSERT INTO clients VALUES ('ten_a', 'cli_off', 'dir_a', 'Off', '[]', '[\"console\"]', \
@@ -33,6 +32,10 @@ fn installation(story: &mut Story) {
          NOW + 1000000, NULL, '{event}');
          INSERT INTO client_secrets VALUES ('ten_a', 'sec_off', 'cli_a', h(revoked), NOW, \
          NOW + 1000000, NULL, '{event}')"
+    ));
+    let event = story.event("policy.replaced", By::Server, "", "1", "{}");
+    story.run(&format!(
+        "INSERT INTO policies VALUES ('ten_a', 1, '{{}}', 'server', NOW, NULL, '{event}')"
     ));
     let event = story.event("client.disabled", By::Server, "", "cli_off", "{}");
     story.run(&format!(

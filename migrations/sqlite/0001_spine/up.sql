@@ -918,7 +918,7 @@ BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
 CREATE TRIGGER policies_version BEFORE INSERT ON policies
 WHEN NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server')
-      AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
+      AND e.tenant_id = NEW.tenant_id AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
 BEGIN SELECT RAISE(ABORT, 'policies: not the next version, or no authority'); END;

@@ -283,7 +283,8 @@ fn exemption() -> impl Strategy<Value = Exemption> {
 pub fn standing() -> impl Strategy<Value = Standing> {
     let rarely = || proptest::bool::weighted(0.05);
     let factors = [FactorStanding::None, FactorStanding::Active, FactorStanding::Suspended];
-    let flags = (rarely(), any::<bool>(), proptest::bool::weighted(0.2), rarely(), rarely());
+    let kind = (rarely(), proptest::bool::weighted(0.2));
+    let flags = (rarely(), any::<bool>(), proptest::bool::weighted(0.2), rarely(), kind);
     (flags, select(factors.to_vec()), vec(exemption(), 0..3)).prop_map(
         |(
             (offboarded, ever_enrolled, ticket_only, bootstrap_pending, (service, holds_role)),

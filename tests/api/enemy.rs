@@ -1,0 +1,129 @@
+//! What an enemy tried, and what must hold against it for good.
+
+use serde_json::{Value, json};
+
+use crate::support::{Act, Console, Server, User};
+
+fn begin(console: &Console, challenge: &str) -> crate::support::Answer {
+    console.call("beginEnrollment").json(&json!({ "challenge": challenge })).send()
+}
+
+/// Once the printed enrollment has run out, the first administrator's password is worth nothing.
+#[test]
+fn nobody_becomes_the_first_administrator_by_a_password() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    server.advance(31 * 60);
+    let admin = tenant.console.user("admin");
+    assert_eq!(admin.evaluate().ok()["decision"], "ticket_required");
+    begin(&tenant.console, &admin.challenge()).refused("ticket-required");
+}
+
+/// A role that was given before a factor was bound does not let a password bind one.
+#[test]
+fn a_role_without_a_factor_is_not_enrolled_by_a_password() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (first, ana) = (tenant.administrator(), tenant.console.user("ana"));
+    let opened_before = ana.challenge();
+    first.act(&Act::grant(&ana.id, "helpdesk")).ok();
+    assert_eq!(ana.evaluate().ok()["decision"], "ticket_required");
+    begin(&tenant.console, &opened_before).refused("ticket-required");
+}
+
+/// Whoever can enroll an administrator can become them: one person alone cannot.
+#[test]
+fn one_administrator_does_not_reset_another_alone() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let first = tenant.administrator();
+    let second = tenant.second_administrator(&first, "bea");
+    first.act(&Act::request(&second.id, "reset")).refused("second-person-required");
+}
+
+/// A console that relayed one code could begin a rotation with it: what it binds cannot weaken at once.
+#[test]
+fn a_rotated_factor_of_somebody_with_a_role_cools_down() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let mut first = tenant.administrator();
+    let ana = tenant.console.user("ana").enrolled();
+    let begun = first.act(&Act::new("beginRotation", json!({}))).ok();
+    first.scan(&begun).ok();
+    first.act(&Act::request(&ana.id, "unlock")).refused("factor-too-new");
+    server.advance(25 * 3600);
+    first.forget();
+    first.act(&Act::request(&ana.id, "unlock")).ok();
+}
+
+/// A thief who used a recovery code is out once the owner rotated.
+#[test]
+fn a_used_recovery_code_does_not_outlive_a_rotation() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let mut ana = tenant.console.user("ana").enrolled();
+    let body = json!({ "challenge": ana.challenge(), "recovery_code": ana.recovery_codes[0] });
+    let used = tenant.console.call("useRecoveryCode").json(&body).send().ok();
+    let stolen = used["challenge"]["handle"].as_str().unwrap().to_owned();
+    let begun = ana.act(&Act::new("beginRotation", json!({}))).ok();
+    ana.scan(&begun).ok();
+    begin(&tenant.console, &stolen).refused("challenge-over");
+}
+
+fn told(user: &User, groups: &Value) -> Value {
+    let mut body = user.console.login(&user.external_id, &[&user.console.own_audience()]);
+    body["groups"] = groups.clone();
+    user.console.call("evaluateLogin").json(&body).send().ok()
+}
+
+/// Neither taking a group back nor telling "none" for the first time loosens anything.
+#[test]
+fn a_console_cannot_loosen_by_groups() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let rule = json!([{ "id": "staff", "when": { "groups_any": ["staff"] },
+        "set": { "self_enrollment": "ticket_only" } }]);
+    admin.tighten(|policy| policy["rules"] = rule.clone());
+    let (known, unknown) = (tenant.console.user("ana"), tenant.console.user("bob"));
+    assert_eq!(told(&unknown, &json!([]))["decision"], "ticket_required", "unknown stays unknown");
+    assert_eq!(known.evaluate().ok()["decision"], "ticket_required", "unknown matches every rule");
+    let body = json!({ "external_id": "cyd", "display_name": "cyd", "groups": ["staff"] });
+    tenant.console.call("upsertUser").json(&body).send().ok();
+    let cyd = tenant.console.user("cyd");
+    assert_eq!(told(&cyd, &json!([]))["decision"], "ticket_required", "the removal is held");
+    let other = tenant.console.another(&admin, "other", &["login", "users"]);
+    assert_eq!(told(&other.user("cyd"), &json!([]))["decision"], "ticket_required");
+}
+
+/// A request that waited is executed under the rules that hold when it is approved.
+#[test]
+fn a_waiting_request_must_fit_the_rules_of_its_approval() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let first = tenant.administrator();
+    let (second, ana) =
+        (tenant.second_administrator(&first, "bea"), tenant.console.user("ana").enrolled());
+    first.forget();
+    first.tighten(|policy| policy["base"]["approvals"] = json!(1));
+    let until = server.at(70 * 3600);
+    let act = Act::request(&ana.id, "exempt")
+        .set("audiences", json!(["console"]))
+        .set("expires_at", json!(until));
+    let asked = first.act(&act).ok();
+    assert_eq!(asked["override"]["state"], "requested");
+    first.tighten(|policy| policy["base"]["override_max_hours"] = json!(1));
+    second.act(&Act::approve(&asked["override"])).refused("override-not-open");
+    assert_eq!(ana.evaluate().ok()["decision"], "challenge");
+}
+
+/// In another directory an administrator is somebody else: its clients do not count.
+#[test]
+fn the_last_client_of_the_administrators_directory_stays() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    admin.act(&Act::client("elsewhere", &["login"])).ok();
+    let id = tenant.console.client_id.clone();
+    admin.call("disableClient").at("client_id", &id).send().refused("last-client");
+}
