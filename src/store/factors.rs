@@ -27,7 +27,8 @@ impl Tx<'_> {
         Ok(on!(self, conn => factors::table
             .filter(factors::tenant_id.eq(tenant))
             .filter(factors::user_id.eq(user))
-            .filter(factors::state.eq_any([FactorState::Active, FactorState::Suspended]))
+            // Not "active or suspended": a state that nobody knows must fail to load, not be missed.
+            .filter(factors::state.ne_all([FactorState::Pending, FactorState::Ended]))
             .select(FactorRow::as_select())
             .first(conn)
             .optional())?)

@@ -28,5 +28,6 @@ mod roles;
 mod shapes;
 mod tickets;
 mod tokens;
+mod unknown;
 mod users;
 mod verifications;

@@ -175,6 +175,7 @@ CREATE TABLE factors (
   CHECK ((state = 'ended' AND activated_at IS NOT NULL) = (end_authority IS NOT NULL)),
   CHECK ((end_authority IS NULL) = (end_authority_id IS NULL))
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX factors_by_user ON factors (tenant_id, user_id);
 CREATE UNIQUE INDEX one_pending_factor ON factors (tenant_id, user_id) WHERE state = 'pending';
 CREATE UNIQUE INDEX one_bound_factor ON factors (tenant_id, user_id) WHERE state IN ('active', 'suspended');
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -36,6 +36,7 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     millis: Arc<AtomicI64>,
     address: SocketAddr,
+    health: SocketAddr,
     pawl: Pawl,
     data_dir: PathBuf,
     stop: Option<oneshot::Sender<()>>,
@@ -56,12 +57,13 @@ impl Server {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = start(&config, clock).await.unwrap();
-                started.send((running.address, running.pawl.clone())).unwrap();
+                let addresses = (running.address, running.health);
+                started.send((addresses, running.pawl.clone())).unwrap();
                 let _ = stopped.await;
                 running.stop().await.unwrap();
             });
         });
-        let (address, pawl) = ready.recv().unwrap();
+        let ((address, health), pawl) = ready.recv().unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // A connection that lingers would hold up the stop.
@@ -71,7 +73,7 @@ impl Server {
             .build()
             .into();
         let (stop, thread) = (Some(stop), Some(thread));
-        Self(Arc::new(Inner { millis, address, pawl, data_dir, stop, thread, agent }))
+        Self(Arc::new(Inner { millis, address, health, pawl, data_dir, stop, thread, agent }))
     }
 
     /// Founds a tenant: its console has the audience `{name}`, its administrator waits for a code.
@@ -127,6 +129,26 @@ impl Server {
         &self.0.agent
     }
 
+    /// The status of a probe of the second port, as an orchestrator sees it.
+    pub fn probe(&self, path: &str) -> u16 {
+        let url = format!("http://{}{path}", self.0.health);
+        self.0.agent.get(url).call().unwrap().status().as_u16()
+    }
+
+    /// Where the database, the key-encryption key and the lock are.
+    pub fn data_dir(&self) -> &Path {
+        &self.0.data_dir
+    }
+
+    /// A second party at the database file: it knows no rule but those that the file itself holds.
+    pub fn database(&self) -> SqliteConnection {
+        let database = self.data_dir().join("pawl.db");
+        #[expect(clippy::disallowed_methods, reason = "a second party that breaks the file")]
+        let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 5000;").unwrap();
+        connection
+    }
+
     /// Takes a table away until the guard is dropped: whatever needs it fails for real.
     pub fn outage(&self, table: &str) -> Outage {
         let outage = Outage { server: self.clone(), table: table.to_owned() };
@@ -143,12 +165,9 @@ pub struct Outage {
 
 impl Outage {
     fn rename(&self, from: &str, to: &str) {
-        let database = self.server.0.data_dir.join("pawl.db");
-        #[expect(clippy::disallowed_methods, reason = "a second party that breaks the file")]
-        let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+        let mut connection = self.server.database();
         // Legacy: triggers and foreign keys of other tables keep naming the table that is away.
-        let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA legacy_alter_table = ON;";
-        connection.batch_execute(pragmas).unwrap();
+        connection.batch_execute("PRAGMA legacy_alter_table = ON;").unwrap();
         connection.batch_execute(&format!("ALTER TABLE {from} RENAME TO {to};")).unwrap();
     }
 }
@@ -183,7 +202,7 @@ fn fresh_directory() -> PathBuf {
     path
 }
 
-fn config(data_dir: &std::path::Path) -> Config {
+fn config(data_dir: &Path) -> Config {
     Config {
         data_dir: data_dir.to_path_buf(),
         key_file: data_dir.join("kek"),

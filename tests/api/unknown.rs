@@ -1,0 +1,188 @@
+//! Unknown is not "no": what cannot be opened or understood, and a clock that cannot be right, are
+//! answered with 503, and nothing comes of it.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
+
+use crate::support::{Console, Server, User};
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    value: String,
+}
+
+/// The one value of a query, as text.
+fn value(server: &Server, query: &str) -> String {
+    let query = sql_query(format!("SELECT ({query}) AS value"));
+    query.get_result::<Row>(&mut server.database()).unwrap().value
+}
+
+/// Changes rows past the rules that the file itself holds: triggers and checks.
+fn tamper(server: &Server, statements: &str) {
+    let mut database = server.database();
+    database.batch_execute("PRAGMA ignore_check_constraints = ON;").unwrap();
+    database.batch_execute(statements).unwrap();
+}
+
+fn drop_triggers(server: &Server, names: &[&str]) {
+    for name in names {
+        tamper(server, &format!("DROP TRIGGER {name};"));
+    }
+}
+
+/// How many tokens were written down.
+fn tokens(server: &Server) -> String {
+    value(server, "SELECT CAST(count(*) AS TEXT) FROM issued_tokens")
+}
+
+fn user(server: &Server) -> User {
+    server.tenant("acme").console.user("bob").enrolled()
+}
+
+#[test]
+fn without_a_database_the_server_lives_and_is_not_ready() {
+    let server = Server::start();
+    let bob = user(&server);
+    assert_eq!((server.probe("/livez"), server.probe("/readyz")), (200, 200));
+    let outage = server.outage("tenants");
+    assert_eq!((server.probe("/livez"), server.probe("/readyz")), (200, 503));
+    let answer = bob.evaluate();
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    drop(outage);
+    assert_eq!((server.probe("/livez"), server.probe("/readyz")), (200, 200));
+    bob.sign_in().ok();
+}
+
+/// The sealed secret of a user's active factor, as hex.
+fn sealed(server: &Server, user: &User) -> String {
+    let of = format!("user_id = '{}' AND state = 'active'", user.id);
+    value(server, &format!("SELECT hex(sealed) FROM factors WHERE {of}"))
+}
+
+/// Writes a sealed secret without an event, past the trigger that asks for one.
+fn seal(server: &Server, user: &User, sealed: &str) {
+    let of = format!("user_id = '{}' AND state = 'active'", user.id);
+    let set = format!("UPDATE factors SET sealed = X'{sealed}' WHERE {of};");
+    tamper(server, &format!("DROP TRIGGER IF EXISTS factors_update; {set}"));
+}
+
+/// Neither a right nor a wrong code gets an answer about itself. Both are charged, so they wait.
+#[track_caller]
+fn cannot_tell(user: &User) {
+    for code in [User::code, User::wrong_code] {
+        user.console.server.advance(3600);
+        let code = code(user);
+        user.verify(&user.challenge(), &code).refused("unavailable");
+    }
+}
+
+#[test]
+fn a_secret_with_one_wrong_byte_is_an_error_and_not_a_wrong_code() {
+    let server = Server::start();
+    let bob = user(&server);
+    let whole = sealed(&server, &bob);
+    let before = tokens(&server);
+    for at in [0, whole.len() / 4 * 2, whole.len() - 2] {
+        let byte = u8::from_str_radix(&whole[at..at + 2], 16).unwrap();
+        let flipped = format!("{}{:02X}{}", &whole[..at], byte ^ 1, &whole[at + 2..]);
+        seal(&server, &bob, &flipped);
+        cannot_tell(&bob);
+    }
+    seal(&server, &bob, "");
+    cannot_tell(&bob);
+    assert_eq!(tokens(&server), before);
+    seal(&server, &bob, &whole);
+    server.advance(3600);
+    bob.sign_in().ok();
+}
+
+#[test]
+fn a_secret_that_was_sealed_for_somebody_else_is_an_error() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let bob = tenant.console.user("bob").enrolled();
+    let eve = tenant.console.user("eve").enrolled();
+    let (of_bob, of_eve) = (sealed(&server, &bob), sealed(&server, &eve));
+    seal(&server, &bob, &of_eve);
+    seal(&server, &eve, &of_bob);
+    for (user, other) in [(&bob, &eve), (&eve, &bob)] {
+        cannot_tell(user);
+        // The code of whoever's secret it is opens nothing either.
+        user.verify(&user.challenge(), &other.code()).refused("unavailable");
+    }
+    seal(&server, &bob, &of_bob);
+    seal(&server, &eve, &of_eve);
+    server.advance(3600);
+    bob.sign_in().ok();
+    eve.sign_in().ok();
+}
+
+/// Puts a word into a column that knows no such word; a login must not be decided by it.
+fn with_word(console: &Console, bob: &User, (table, column, word): (&str, &str, &str)) {
+    let server = &console.server;
+    let kept = value(server, &format!("SELECT CAST({column} AS TEXT) FROM {table} LIMIT 1"));
+    let set = |word: &str| tamper(server, &format!("UPDATE {table} SET {column} = '{word}';"));
+    set(word);
+    let answer = bob.evaluate();
+    assert_eq!(answer.body["code"], "unavailable", "{table}.{column}: {}", answer.body);
+    set(&kept);
+    assert_eq!(bob.evaluate().ok()["decision"], "challenge", "{table}.{column}");
+}
+
+#[test]
+fn a_word_that_nobody_knows_is_an_error() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let bob = tenant.administrator();
+    let until = server.at(3600);
+    let eve = tenant.console.user("eve").enrolled();
+    let exempt = crate::support::Act::request(&eve.id, "exempt");
+    let exempt = exempt.set("audiences", serde_json::json!(["acme"]));
+    bob.act(&exempt.set("expires_at", serde_json::json!(until))).ok();
+    drop_triggers(
+        &server,
+        &[
+            "users_update",
+            "users_facts",
+            "users_life",
+            "factors_update",
+            "factors_facts",
+            "factors_life",
+            "factors_authority",
+            "policies_update",
+            "clients_update",
+            "clients_facts",
+            "roles_update",
+            "roles_facts",
+            "roles_life",
+        ],
+    );
+    let active = "UPDATE factors SET state = 'active';";
+    tamper(&server, active);
+    with_word(&tenant.console, &bob, ("factors", "state", "disabled"));
+    with_word(&tenant.console, &bob, ("factors", "kind", "none"));
+    with_word(&tenant.console, &bob, ("factors", "algorithm", "MD5"));
+    with_word(&tenant.console, &bob, ("users", "kind", "guest"));
+    with_word(&tenant.console, &bob, ("users", "labels", "{}"));
+    with_word(&tenant.console, &bob, ("clients", "scopes", "[\"everything\"]"));
+    with_word(&tenant.console, &bob, ("roles", "role", "nobody"));
+    with_word(&tenant.console, &bob, ("policies", "document", "{}"));
+}
+
+#[test]
+fn a_clock_that_went_back_answers_nothing_until_it_is_right_again() {
+    let server = Server::start();
+    let bob = user(&server);
+    let code = bob.code();
+    let challenge = bob.challenge();
+    let before = tokens(&server);
+    server.advance(-3600);
+    bob.verify(&challenge, &code).refused("unavailable");
+    bob.evaluate().refused("unavailable");
+    bob.console.call("getTenant").send().refused("unavailable");
+    assert_eq!(tokens(&server), before);
+    server.advance(3600);
+    bob.verify(&challenge, &code).ok();
+}
