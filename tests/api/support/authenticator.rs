@@ -46,6 +46,12 @@ impl Authenticator {
         candidates.find(|code| !near.contains(code)).unwrap()
     }
 
+    /// Whether a code is one that a server with a window of one step takes now.
+    pub fn might_show(&self, server: &Server, code: &str) -> bool {
+        let now = server.now().seconds();
+        (-1..=1).any(|n| self.code_at(now + n * PERIOD) == code)
+    }
+
     fn code_at(&self, seconds: i64) -> String {
         self.totp.generate(u64::try_from(seconds).unwrap()).to_string()
     }
