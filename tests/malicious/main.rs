@@ -1,0 +1,40 @@
+//! The malicious console: it holds the keys of two clients with every scope, the codes that users
+//! typed for logins that it relayed, and the tokens of those who are no administrators. It does what
+//! it likes with every operation of the document, and weakens nothing.
+//!
+//! `PAWL_SEED` repeats a walk; `tests/mutants/run.sh` shows that a broken server is found.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions: where it fails, the test failed"
+)]
+
+mod bodies;
+mod pool;
+mod random;
+#[path = "../api/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the harness of the other binary")]
+mod support;
+mod walk;
+mod witness;
+
+use random::Random;
+use walk::Walk;
+
+/// Calls of the console in one walk; what honest users and the witness do is not counted.
+const CALLS: usize = 10_000;
+
+#[test]
+fn a_console_that_does_what_it_likes_weakens_nothing() {
+    #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+    let seed = std::env::var("PAWL_SEED").map_or(0x0070_6177_6c00, |text| text.parse().unwrap());
+    println!("PAWL_SEED={seed}");
+    let mut walk = Walk::begin(Random::new(seed));
+    while walk.calls() < CALLS {
+        walk.step();
+    }
+    println!("{}", walk.end());
+}
