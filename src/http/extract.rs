@@ -10,9 +10,11 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::App;
 use super::problem::{Code, Problem};
+use super::shape::Place;
 use crate::mfa::client::KEY_PREFIX;
 use crate::mfa::ids::ClientId;
 use crate::mfa::time::Timestamp;
@@ -23,6 +25,8 @@ use crate::token::verify_person_token;
 
 /// The largest body.
 pub const LARGEST_BODY: usize = 16 * 1024;
+
+const OTHER_TYPE: &str = "has another type or value than the document says";
 
 /// A caller who may call the operation that `A` stands for.
 pub struct Caller<A> {
@@ -118,7 +122,7 @@ impl<T> Body<T> {
     }
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -155,11 +159,10 @@ fn is_json(request: &HttpRequest) -> bool {
         && (parameters.trim().is_empty() || utf8(&parameters.replace('"', "")))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would take a list for a struct, its fields in the order of the source.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(Problem::invalid("body", "is not a JSON object"));
-    }
+fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde takes more than the document says.
+    let place = Place::of(&T::name()).ok_or_else(|| Problem::new(Code::Unavailable))?;
+    place.check(bytes).map_err(|path| Problem::invalid(ours(&path), OTHER_TYPE))?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = ours(&error.path().to_string());
@@ -191,7 +194,7 @@ fn fault(path: String, error: &serde_json::Error, is_json: bool) -> Problem {
             return Problem::invalid(field, reason);
         }
     }
-    Problem::invalid(path, "has another type or value than the document says")
+    Problem::invalid(path, OTHER_TYPE)
 }
 
 /// The path as far as its names are ones that a field of ours could have: nothing else is echoed.

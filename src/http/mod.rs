@@ -16,6 +16,7 @@ pub mod public;
 pub mod reply;
 mod request;
 pub mod roles;
+mod shape;
 pub mod tenants;
 pub mod tickets;
 pub mod tokens;

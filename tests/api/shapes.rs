@@ -192,6 +192,39 @@ fn a_body_that_is_no_json_of_its_schema_is_a_400_that_names_the_field() {
 }
 
 #[test]
+fn a_list_for_an_object_is_a_400_that_names_the_field() {
+    let stage = Stage::set();
+    let refuse = |id: &str, place: &str, value: Value, field: &str| {
+        let operation = &operations()[id];
+        let mut body = sample::body(operation).unwrap();
+        if place.starts_with("/body/policy") {
+            body = json!({ "operation": "putPolicy", "if_match": "\"1\"", "body": {} });
+            body["body"]["policy"] = json!({ "base": {}, "rules": [] });
+        }
+        let (above, name) = place.rsplit_once('/').unwrap();
+        body.pointer_mut(above).unwrap()[name] = value;
+        let call = stage.fitting(operation).header("if-match", "\"1\"").json(&body);
+        assert_eq!(call.send().refused("invalid-request")["field"], field, "{id} {place}");
+    };
+    let at = stage.server.at(0);
+    // Each is complete, in the order in which serde's derived code would take it.
+    let proof = json!(["mch_nothing", "000000"]);
+    let ask = json!([stage.ana.id, "unlock", REASON, null, [], null, null]);
+    let rules = json!([["r", {}, { "digits": 8 }]]);
+    refuse("evaluateLogin", "/primary_login", json!(["password", at]), "primary_login");
+    refuse("requestOverride", "/proof", proof.clone(), "proof");
+    refuse("putPolicy", "/policy", json!([{}, []]), "policy");
+    refuse("putPolicy", "/policy/rules", rules.clone(), "policy.rules[0]");
+    refuse("beginStepUp", "/body", ask, "body");
+    refuse("beginStepUp", "/body/proof", proof, "body.proof");
+    refuse("beginStepUp", "/body/policy/rules", rules, "body.policy.rules[0]");
+    // Nor is an object a word.
+    let kind = json!({ "unlock": null });
+    refuse("requestOverride", "/kind", kind.clone(), "kind");
+    refuse("beginStepUp", "/body/kind", kind, "body.kind");
+}
+
+#[test]
 fn a_body_of_another_type_is_a_415() {
     let stage = Stage::set();
     for (operation, body) in with_body() {
