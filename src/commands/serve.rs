@@ -1,6 +1,6 @@
 //! `pawl serve`: start, first start, drain.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{FirstStart, first_start, refused};
 use crate::app::{Running, explain, start};
@@ -13,23 +13,44 @@ use crate::telemetry;
 pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String> {
     telemetry::begin(&config.log, std::io::stderr).map_err(|error| error.to_string())?;
     actix_web::rt::System::new().block_on(async {
-        let running = start(config, Clock::system()).await.map_err(|error| explain(&error))?;
+        // Before anything says that it serves: whoever reads that may stop it.
+        let mut signals = Signals::listen()?;
+        let running = tokio::select! {
+            started = start(config, Clock::system()) => started.map_err(|error| explain(&error))?,
+            () = signals.next() => return Err("stopped before it served".to_owned()),
+        };
         if is_first_start(&running.pawl).await.map_err(refused)? {
             let founded = first_start::found(&running.pawl, founding).await?;
             first_start::hand_over(config, &founded)?;
         }
-        wait_and_drain(running).await
+        wait_and_drain(running, signals).await
     })
 }
 
-async fn wait_and_drain(running: Running) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+/// What asks for an end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on no signal ends the process by itself.
+    fn listen() -> Result<Self, String> {
+        let listen = |kind| signal(kind).map_err(|error| error.to_string());
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: listen(terminate)?, interrupt: listen(interrupt)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+}
+
+async fn wait_and_drain(running: Running, mut signals: Signals) -> Result<(), String> {
+    signals.next().await;
     tracing::info!("draining");
     tokio::select! {
         stopped = running.stop() => stopped.map_err(|error| explain(&error)),
-        _ = terminate.recv() => Err("stopped at once by a second signal".to_owned()),
-        _ = interrupt.recv() => Err("stopped at once by a second signal".to_owned()),
+        () = signals.next() => Err("stopped at once by a second signal".to_owned()),
     }
 }
