@@ -1,5 +1,5 @@
 //! What the document promises and what the tests provoked are the same set: run after `api`, with the
-//! same `PAWL_CONTRACT_DIR`.
+//! same `CONTRACT_DIR`.
 
 #![expect(
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ fn documented() -> Triples {
 }
 
 fn provoked() -> Triples {
-    let directory = std::env::var_os("PAWL_CONTRACT_DIR").expect("PAWL_CONTRACT_DIR");
+    let directory = std::env::var_os("CONTRACT_DIR").expect("CONTRACT_DIR");
     let mut triples = Triples::new();
     for entry in fs::read_dir(&directory).expect("run the test api first") {
         let path = entry.unwrap().path();

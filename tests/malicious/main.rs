@@ -2,7 +2,7 @@
 //! typed for logins that it relayed, and the tokens of those who are no administrators. It does what
 //! it likes with every operation of the document, and weakens nothing.
 //!
-//! `PAWL_SEED` repeats a walk; `tests/mutants/run.sh` shows that a broken server is found.
+//! `WALK_SEED` repeats a walk; `tests/mutants/run.sh` shows that a broken server is found.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,8 +30,8 @@ const CALLS: usize = 10_000;
 #[test]
 fn a_console_that_does_what_it_likes_weakens_nothing() {
     #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
-    let seed = std::env::var("PAWL_SEED").map_or(0x0070_6177_6c00, |text| text.parse().unwrap());
-    println!("PAWL_SEED={seed}");
+    let seed = std::env::var("WALK_SEED").map_or(0x0070_6177_6c00, |text| text.parse().unwrap());
+    println!("WALK_SEED={seed}");
     let mut walk = Walk::begin(Random::new(seed));
     while walk.calls() < CALLS {
         walk.step();

@@ -161,12 +161,12 @@ fn close(value: &mut Value) {
     }
 }
 
-/// Appends one line to `provoked-<pid>.txt` in the directory that `PAWL_CONTRACT_DIR` names, if it
+/// Appends one line to `provoked-<pid>.txt` in the directory that `CONTRACT_DIR` names, if it
 /// names one.
 fn record(id: &str, status: u16, code: &str) {
     static WRITTEN: LazyLock<Mutex<std::collections::BTreeSet<String>>> =
         LazyLock::new(Mutex::default);
-    let Some(directory) = std::env::var_os("PAWL_CONTRACT_DIR") else { return };
+    let Some(directory) = std::env::var_os("CONTRACT_DIR") else { return };
     let line = format!("{id} {status} {code}\n");
     let mut written = WRITTEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if written.insert(line.clone()) {
