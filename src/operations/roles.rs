@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::access::{self, Permitted};
 use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, apart, prove, required, unwritten};
 use super::call::{Note, Work};
+use super::enrollments::give_up_pending;
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::users::{User, view};
@@ -108,6 +109,12 @@ pub(super) fn write(
     let data = serde_json::json!({ "role": change.role, "override": by });
     let event = work.record(Note::new(kind).user(&change.user_id).data(data))?;
     if change.grant {
+        // What a password alone, or one administrator alone, opened before is not for somebody with a
+        // role.
+        let user = work.user(&change.user_id)?;
+        let facts = work.facts(user)?;
+        give_up_pending(work, &facts)?;
+        work.tx.revoke_tickets_of(&work.tenant, &change.user_id, work.now, &event)?;
         work.tx.grant_role(RoleRow {
             tenant_id: work.tenant.clone(),
             user_id: change.user_id.clone(),

@@ -26,7 +26,13 @@ fn a_role_without_a_factor_is_not_enrolled_by_a_password() {
     let tenant = server.tenant("acme");
     let (first, ana) = (tenant.administrator(), tenant.console.user("ana"));
     let opened_before = ana.challenge();
+    let mut begun = tenant.console.user("ana");
+    let secret = begin(&tenant.console, &ana.challenge()).ok();
+    let ticket = first.act(&Act::ticket(&ana.id)).ok();
     first.act(&Act::grant(&ana.id, "helpdesk")).ok();
+    begun.scan(&secret).refused("enrollment-over");
+    let body = json!({ "ticket": ticket["ticket"], "challenge": ana.challenge() });
+    tenant.console.call("redeemTicket").json(&body).send().refused("ticket-over");
     assert_eq!(ana.evaluate().ok()["decision"], "ticket_required");
     begin(&tenant.console, &opened_before).refused("ticket-required");
 }
@@ -126,4 +132,23 @@ fn the_last_client_of_the_administrators_directory_stays() {
     admin.act(&Act::client("elsewhere", &["login"])).ok();
     let id = tenant.console.client_id.clone();
     admin.call("disableClient").at("client_id", &id).send().refused("last-client");
+}
+
+/// Whoever can make a transaction fail does not guess for nothing: the comparison is charged alone.
+#[test]
+fn an_abort_behind_a_comparison_is_charged() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let ana = tenant.console.user("ana").enrolled();
+    let (challenge, code) = (ana.challenge(), ana.code());
+    {
+        let _broken = server.outage("issued_tokens");
+        ana.verify(&challenge, &code).refused("unavailable");
+    }
+    let page = tenant.console.call("listEvents").query("kind", "code.rejected").send().ok();
+    let events = page["items"].as_array().unwrap();
+    assert_eq!(events.len(), 1, "{page}");
+    assert_eq!(events[0]["evaluated"], true);
+    assert_eq!(events[0]["data"]["aborted"], true);
+    ana.verify(&challenge, &code).ok();
 }
