@@ -87,9 +87,9 @@ impl Work<'_, '_> {
         };
         let event = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
-        let of = Budget::Codes(limits);
-        self.compares(Charge { user: user.clone(), object: object.clone(), of });
-        match self.search(asked)? {
+        let charge =
+            Charge { user: user.clone(), object: object.clone(), of: Budget::Codes(limits) };
+        match self.search(asked, charge)? {
             Err(_) => {
                 let note = Note::new(EventKind::CodeRejected).user(&user).object(&object);
                 self.record_as(event.clone(), note.evaluated())?;
@@ -131,7 +131,7 @@ impl Work<'_, '_> {
     }
 
     /// Compares. A secret that cannot be opened is an error, never "wrong code".
-    fn search(&mut self, asked: Asked<'_>) -> Done<Result<Matched<Step>, Login>> {
+    fn search(&mut self, asked: Asked<'_>, charge: Charge) -> Done<Result<Matched<Step>, Login>> {
         let window = Window {
             past: i64::from(asked.attributes.window.past()),
             future: i64::from(asked.attributes.window.future()),
@@ -145,6 +145,8 @@ impl Work<'_, '_> {
                 (Some(seed), parameters(row.algorithm, row.digits)?, last_step)
             }
         };
+        // Only from here on: a secret that cannot be opened is no guess of anybody's.
+        self.compares(charge);
         Ok(matched(asked.login, seed.as_ref(), parameters, asked.code, window, last_step))
     }
 

@@ -31,7 +31,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A tenant with honest users, one of whom is exempt for one audience.
+    /// A tenant with honest users, some of whom are exempt for one audience.
     pub fn begin(random: Random) -> Self {
         let server = Server::start();
         let tenant = server.tenant("acme");
@@ -40,12 +40,15 @@ impl Walk {
         let consoles = AUDIENCES.map(|name| trusted.another(&admin, name, EVERY_SCOPE));
         let helper = trusted.user("hank").enrolled();
         admin.act(&Act::grant(&helper.id, "helpdesk")).ok();
-        let exempt = trusted.user("edna").enrolled();
         let until = server.at(70 * 3600);
-        let act = Act::request(&exempt.id, "exempt").set("audiences", json!(["shop"]));
-        let granted = admin.act(&act.set("expires_at", json!(until))).ok();
-        let mut witness = Witness::new(trusted.clone(), granted["override"].clone());
-        for user in [admin, helper, exempt] {
+        let mut witness = Witness::new(trusted.clone());
+        for name in ["edna", "ezra", "elsa"] {
+            let exempt = trusted.user(name).enrolled();
+            let act = Act::request(&exempt.id, "exempt").set("audiences", json!(["shop"]));
+            let granted = admin.act(&act.set("expires_at", json!(until))).ok();
+            witness.exempted(exempt, granted["override"].clone());
+        }
+        for user in [admin, helper] {
             witness.enrolled(user);
         }
         witness.begin();

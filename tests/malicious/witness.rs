@@ -44,7 +44,7 @@ struct Unchanged {
 /// Holds the invariants.
 pub struct Witness {
     console: Console,
-    exemption: Value,
+    exemptions: BTreeMap<String, Value>,
     victims: BTreeMap<String, Victim>,
     unchanged: Option<Unchanged>,
     events: Vec<String>,
@@ -62,13 +62,14 @@ fn broken(invariant: &str, what: &dyn std::fmt::Debug) -> ! {
 }
 
 impl Witness {
-    /// A witness who knows of one exemption.
-    pub fn new(console: Console, exemption: Value) -> Self {
-        let (victims, unchanged, events) = (BTreeMap::new(), None, Vec::new());
+    /// A witness who reads at this console.
+    pub fn new(console: Console) -> Self {
+        let (victims, exemptions) = (BTreeMap::new(), BTreeMap::new());
+        let (unchanged, events) = (None, Vec::new());
         let (cursor, tokens, seen, steps, given_away) = (None, Vec::new(), 0, 0, 0);
         Self {
             console,
-            exemption,
+            exemptions,
             victims,
             unchanged,
             events,
@@ -90,6 +91,12 @@ impl Witness {
         self.victims.insert(victim.user.id.clone(), victim);
     }
 
+    /// Somebody enrolled, and is exempt by an override.
+    pub fn exempted(&mut self, user: User, exemption: Value) {
+        self.exemptions.insert(user.id.clone(), exemption);
+        self.enrolled(user);
+    }
+
     /// From here on nothing is done by an administrator.
     pub fn begin(&mut self) {
         self.read_events(true);
@@ -107,9 +114,13 @@ impl Witness {
             let is_admin = victim.user.external_id == "admin";
             !is_admin && !victim.offboarded && !victim.given_away
         };
+        let exempt = |user: &&User| self.exemptions.contains_key(&user.id);
         let here: Vec<&User> =
             self.victims.values().filter(here).map(|victim| &victim.user).collect();
-        random.pick(&here).copied()
+        // Often somebody who is exempt: there are few of them.
+        let some: Vec<&User> = here.iter().copied().filter(exempt).collect();
+        let of = if random.percent(25) && !some.is_empty() { some } else { here };
+        random.pick(&of).copied()
     }
 
     /// A user typed a code at the malicious console.
@@ -163,10 +174,13 @@ impl Witness {
         }
         if decision == "exempt" {
             let covered = body["audiences"] == json!(["shop"]);
-            let theirs = answer["user_id"] == self.exemption["user_id"]
-                && answer["override_id"] == self.exemption["id"];
-            let until = self.exemption["expires_at"].as_str().unwrap();
-            if !(covered && theirs && self.console.server.at(0).as_str() < until) {
+            let now = self.console.server.at(0);
+            let theirs = self.exemptions.get(answer["user_id"].as_str().unwrap());
+            let holds = theirs.is_some_and(|exemption| {
+                let until = exemption["expires_at"].as_str().unwrap();
+                answer["override_id"] == exemption["id"] && now.as_str() < until
+            });
+            if !(covered && holds) {
                 broken("exempt only by an override that a person approved", &(body, answer));
             }
         }
