@@ -11,7 +11,7 @@ use super::enrollments::live_enrollment;
 use super::standing::Facts;
 use super::verifications::{LoginOf, issue, login};
 use super::{Call, Done, Handle, Pawl, Shown, Traced, recovery};
-use crate::mfa::challenge::{Authority, EnrollmentAuthority};
+use crate::mfa::challenge::{Authority, EnrollmentAuthority, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::VerifiedFactor;
 use crate::mfa::ids::{EventId, RecoveryCodeId};
@@ -134,7 +134,13 @@ fn bind(
         let ended = work.record(note)?;
         work.tx.end_factor(old, &authority, work.now, &ended)?;
     }
-    work.tx.close_recovery_of(&work.tenant, &facts.user.id, work.now, event)?;
+    work.tx.close_challenges_of(
+        &work.tenant,
+        &facts.user.id,
+        &[Purpose::Recover],
+        work.now,
+        event,
+    )?;
     work.tx.activate_factor(pending, work.now, trust_since, event)?;
     work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, event)?;
     let by_ticket = match enrollment.authority {

@@ -9,7 +9,7 @@ use super::policies;
 use super::protocol::still_allowed;
 use super::roles::{self, RoleChange};
 use super::tickets::{self, IssuedTicket};
-use crate::mfa::challenge::Authority;
+use crate::mfa::challenge::{Authority, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
 use crate::mfa::ids::UserId;
@@ -125,7 +125,7 @@ fn reset(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<IssuedTicket> {
         work.tx.end_factor(factor, &Authority::Override(row.id.clone()), now, &event)?;
     }
     work.tx.require_ticket(&tenant, &id, &event)?;
-    work.tx.close_challenges_of(&tenant, &id, now, &event)?;
+    work.tx.close_challenges_of(&tenant, &id, Purpose::ALL, now, &event)?;
     work.tx.replace_recovery_codes(&tenant, &id, Vec::new(), now, &event)?;
     work.lift_block(&id, limits(&attributes), &event)?;
     let life = row.is_break_glass.then_some(BREAK_GLASS_LIFE);

@@ -265,7 +265,13 @@ pub async fn regenerate_recovery_codes(
             let facts = work.facts(person.user.clone())?;
             give_up_pending(work, &facts)?;
             let event = work.record(Note::new(EventKind::UserChanged).user(&person.user.id))?;
-            work.tx.close_recovery_of(&work.tenant, &person.user.id, work.now, &event)?;
+            work.tx.close_challenges_of(
+                &work.tenant,
+                &person.user.id,
+                &[Purpose::Recover],
+                work.now,
+                &event,
+            )?;
             replace_codes(work, &person.user.id)
                 .map(|recovery_codes| Ok(RecoveryCodes { recovery_codes }))
         })

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::access::{self, Permitted};
 use super::call::{Note, Work};
 use super::{Call, Done, Page, Pawl, cut};
-use crate::mfa::challenge::Authority;
+use crate::mfa::challenge::{Authority, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{DirectoryId, UserId};
 use crate::mfa::policy::join::{Context, Groups};
@@ -195,7 +195,7 @@ pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
     let (tenant, now) = (work.tenant.clone(), work.now);
     let event = work.record(Note::new(EventKind::UserOffboarded).user(&user.id))?;
     work.tx.offboard_user(&tenant, &user.id, now, &event)?;
-    work.tx.close_challenges_of(&tenant, &user.id, now, &event)?;
+    work.tx.close_challenges_of(&tenant, &user.id, Purpose::ALL, now, &event)?;
     work.tx.revoke_tickets_of(&tenant, &user.id, now, &event)?;
     work.tx.replace_recovery_codes(&tenant, &user.id, Vec::new(), now, &event)?;
     if let Some(pending) = work.tx.pending_factor(&tenant, &user.id)? {

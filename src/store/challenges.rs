@@ -69,35 +69,20 @@ impl Tx<'_> {
         exactly_one("challenges", rows)
     }
 
-    /// Closes what a used recovery code opened: after the user bound a factor or got new codes.
-    pub(crate) fn close_recovery_of(
-        &mut self,
-        tenant: &TenantId,
-        user: &UserId,
-        at: Timestamp,
-        event: &EventId,
-    ) -> Result<(), StoreError> {
-        on!(self, conn => diesel::update(challenges::table)
-            .filter(challenges::tenant_id.eq(tenant))
-            .filter(challenges::user_id.eq(user))
-            .filter(challenges::purpose.eq(Purpose::Recover))
-            .filter(challenges::closed_at.is_null())
-            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
-            .execute(conn))?;
-        Ok(())
-    }
-
-    /// Closes every open challenge of a user: after an end of their factor, or their leaving.
+    /// Closes a user's open challenges of some purposes: all after an end of their factor or their
+    /// leaving, those of a used recovery code after they bound a factor or got new codes.
     pub(crate) fn close_challenges_of(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
+        purposes: &[Purpose],
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
         on!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(tenant))
             .filter(challenges::user_id.eq(user))
+            .filter(challenges::purpose.eq_any(purposes))
             .filter(challenges::closed_at.is_null())
             .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
             .execute(conn))?;
