@@ -41,8 +41,10 @@ choice_words! {
         AlreadyEnrolled = "already-enrolled",
         /// `ticket-required`.
         TicketRequired = "ticket-required",
-        /// `not-enrolled`.
-        NotEnrolled = "not-enrolled",
+        /// `unauthenticated`: a person's token takes an active factor.
+        Unauthenticated = "unauthenticated",
+        /// `challenge-over`: without a factor there is no login challenge.
+        ChallengeOver = "challenge-over",
         /// `code-rejected`.
         CodeRejected = "code-rejected",
         /// `user-offboarded`.
@@ -248,7 +250,11 @@ fn actions(facts: &Facts, may_begin: bool, codes: usize) -> Vec<Action> {
         return ["requestDisable", "createPetition"].map(gone).into();
     }
     let only_enrolled = |operation: &str| {
-        if enrolled { open(operation) } else { shut(operation, Obstacle::NotEnrolled, Whom::User) }
+        if enrolled {
+            open(operation)
+        } else {
+            shut(operation, Obstacle::Unauthenticated, Whom::User)
+        }
     };
     vec![
         shut("requestDisable", Obstacle::DisableRefused, Whom::Administrator),
@@ -262,11 +268,12 @@ fn actions(facts: &Facts, may_begin: bool, codes: usize) -> Vec<Action> {
         only_enrolled("regenerateRecoveryCodes"),
         match state {
             Some(_) => open("reportLoss"),
-            None => shut("reportLoss", Obstacle::NotEnrolled, Whom::User),
+            None => shut("reportLoss", Obstacle::ChallengeOver, Whom::User),
         },
-        match codes {
-            0 => shut("useRecoveryCode", Obstacle::CodeRejected, Whom::Administrator),
-            _ => open("useRecoveryCode"),
+        match (state, codes) {
+            (None, _) => shut("useRecoveryCode", Obstacle::ChallengeOver, Whom::User),
+            (Some(_), 0) => shut("useRecoveryCode", Obstacle::CodeRejected, Whom::Administrator),
+            (Some(_), _) => open("useRecoveryCode"),
         },
     ]
 }

@@ -152,3 +152,22 @@ fn an_abort_behind_a_comparison_is_charged() {
     assert_eq!(events[0]["data"]["aborted"], true);
     ana.verify(&challenge, &code).ok();
 }
+
+/// Two consoles whose user 1001 are different people never share a factor; two that share a directory do.
+#[test]
+fn directories_decide_who_is_the_same_person() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let one = tenant.console.user("1001").enrolled();
+    let shared = tenant.console.another(&admin, "shared", &["login", "users"]);
+    assert_eq!(shared.user("1001").id, one.id);
+    let made = admin.act(&Act::client("apart", &["login", "users"])).ok();
+    let key = made["client_key"]["key"].as_str().unwrap();
+    let login = tenant.console.login("1001", &[&tenant.console.own_audience()]);
+    let apart = server.call("evaluateLogin").bearer(key).json(&login).send().ok();
+    assert_eq!(apart["decision"], "enroll");
+    assert_ne!(apart["user_id"], json!(one.id));
+    let body = json!({ "challenge": apart["challenge"]["handle"], "code": one.code() });
+    server.call("verifyCode").bearer(key).json(&body).send().refused("challenge-over");
+}

@@ -12,6 +12,7 @@
 mod support;
 
 mod access;
+mod actions;
 mod clients;
 mod contract;
 mod enemy;
