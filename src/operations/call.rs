@@ -104,12 +104,12 @@ impl Call {
     }
 
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
-        tx.check_clock(self.now)?;
         let caller = match &self.presented {
             Presented::Client { id, secret_hash } => client(tx, id, secret_hash, access, self.now)?,
             Presented::Person(holder) => person(tx, holder, access)?,
         };
         let tenant = caller.tenant().clone();
+        tx.check_clock(&tenant, self.now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         Ok(Work {
@@ -271,7 +271,7 @@ impl<'t, 'a> Work<'t, 'a> {
         now: Timestamp,
         entropy: &Entropy,
     ) -> Done<Self> {
-        tx.check_clock(now)?;
+        tx.check_clock(&tenant, now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         let caller = Caller::Server(tenant.clone());

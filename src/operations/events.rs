@@ -79,7 +79,7 @@ pub async fn list_events(
     filter: EventFilter,
 ) -> Done<EventPage> {
     call.read(pawl, access::ListEvents::ACCESS, move |work| {
-        // The place of an event among all tenants' is nobody's business: the cursor is its id.
+        // The cursor is the last event's id: an id says where it came from.
         let after_seq = match &after {
             None => 0,
             Some(id) => work.tx.find_event_seq(&work.tenant, id)?.ok_or_else(|| {

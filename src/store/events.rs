@@ -28,24 +28,36 @@ const TOLERANCE: Span = Span::seconds(30);
 impl Tx<'_> {
     /// Refuses to work with a clock that went back: expired exemptions, challenges and tickets would
     /// come to life again. A wrong clock is unknown, and unknown is not "no".
-    pub(crate) fn check_clock(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let newest: Option<Timestamp> = on!(self, conn => events::table
-            .order(events::seq.desc())
-            .select(events::at)
-            .first(conn)
-            .optional())?;
-        match newest {
-            Some(newest) if newest > now.after(TOLERANCE) => {
+    pub(crate) fn check_clock(
+        &mut self,
+        tenant: &TenantId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self.newest_event(tenant)? {
+            Some((_, newest)) if newest > now.after(TOLERANCE) => {
                 Err(StoreError::Clock(newest.since(now).as_seconds_up()))
             }
             Some(_) | None => Ok(()),
         }
     }
 
+    /// Number and time of a tenant's newest event.
+    fn newest_event(&mut self, tenant: &TenantId) -> Result<Option<(i64, Timestamp)>, StoreError> {
+        Ok(on!(self, conn => events::table
+            .filter(events::tenant_id.eq(tenant))
+            .order(events::seq.desc())
+            .select((events::seq, events::at))
+            .first(conn)
+            .optional())?)
+    }
+
     /// Writes an event. It comes first: the row that it explains names it.
     pub(crate) fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
         let (actor_kind, actor_id, client) = event.actor.parts();
+        // The next number: a writer is alone in its tenant, so nobody takes it meanwhile.
+        let seq = self.newest_event(&event.tenant)?.map_or(1, |(newest, _)| newest + 1);
         let row = (
+            events::seq.eq(seq),
             events::id.eq(&event.id),
             events::tenant_id.eq(&event.tenant),
             events::at.eq(event.at),

@@ -2,10 +2,10 @@
 //! follows, and a test compares the two.
 
 diesel::table! {
-    events (seq) {
+    events (tenant_id, seq) {
+        tenant_id -> Text,
         seq -> BigInt,
         id -> Text,
-        tenant_id -> Text,
         at -> BigInt,
         kind -> Text,
         actor_kind -> Text,

@@ -57,8 +57,8 @@ fn bound() -> Vec<Hostile> {
                  'first', NULL, audiences, primary_method, primary_at, 0, created_at, expires_at, NULL, \
                  'new_server' FROM enrollments WHERE id = 'enr_fay'; \
                  INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, 'new_server'); \
-                 INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
-                 object_id, evaluated, request_id, data) VALUES ('new_ivy', 'ten_a', NOW, \
+                 INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
+                 object_id, evaluated, request_id, data) VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), 'new_ivy', 'ten_a', NOW, \
                  'enrollment.confirmed', 'client', 'cli_a', 'cli_a', 'ivy', 'enr_c', 1, 'req', \
                  '{{\"factor\":\"fac_c\"}}'); \
                  UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_ivy' \

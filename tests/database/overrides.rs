@@ -77,8 +77,8 @@ fn lives() -> Vec<Hostile> {
     let approved =
         "state = 'approved', approved_at = (SELECT at FROM events WHERE id = 'new_person')";
     let back = "state = 'approved', ended_at = NULL";
-    let late = "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-         VALUES ('too_late', 'ten_a', NOW + 864000000, 'override.approved', 'person', 'adm', 'req', \
+    let late = "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), 'too_late', 'ten_a', NOW + 864000000, 'override.approved', 'person', 'adm', 'req', \
          '{}'); ";
     let mut all: Vec<Hostile> = [
         ("approved without any approval", set(approved, "ovr_waiting", "new_person")),
@@ -140,14 +140,14 @@ fn approvals() -> Vec<Hostile> {
     // A good proof of Bea's, and the event that would name it.
     let proven = |person: &str, id: &str, digest: &str| {
         format!(
-            "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
-             object_id, evaluated, request_id, data) SELECT 'new_proof', 'ten_a', at, 'code.verified', \
+            "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
+             object_id, evaluated, request_id, data) SELECT (SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_a'), 'new_proof', 'ten_a', at, 'code.verified', \
              'person', '{person}', 'cli_a', '{person}', 'chl_act', 1, 'req', \
              '{{\"factor\":\"fac_{person}\"}}' FROM events WHERE id = 'new_bea'; \
              UPDATE factor_steps SET last_step = max(last_step + 1, NOW / 30000), event_id = 'new_proof' \
              WHERE factor_id = 'fac_{person}'; \
-             INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, client_id, object_id, \
-             request_id, data) SELECT 'new_yes', 'ten_a', at, 'override.endorsed', 'person', \
+             INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, object_id, \
+             request_id, data) SELECT (SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_a'), 'new_yes', 'ten_a', at, 'override.endorsed', 'person', \
              '{person}', 'cli_a', '{id}', 'req', '{{\"proof\":\"new_proof\"}}' FROM events \
              WHERE id = 'new_bea'; {}",
             approve(id, person, digest, "new_yes")

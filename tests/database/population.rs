@@ -156,11 +156,11 @@ fn open_things(story: &mut Story) {
 
 fn another_tenant(story: &mut Story) {
     story.run(
-        "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-         VALUES ('evt_b', 'ten_b', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
+        "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_b'), 'evt_b', 'ten_b', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
          INSERT INTO tenants VALUES ('ten_b', 'B', NOW, NULL, 'evt_b');
-         INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-         VALUES ('evt_bare', 'ten_bare', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
+         INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_bare'), 'evt_bare', 'ten_bare', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
          INSERT INTO tenants VALUES ('ten_bare', 'Bare', NOW, NULL, 'evt_bare');
          INSERT INTO directories VALUES ('ten_b', 'dir_b', 'B', NOW, 'evt_b');
          INSERT INTO clients VALUES ('ten_b', 'cli_b', 'dir_b', 'B', '[]', '[]', 'server', NOW, \
@@ -188,8 +188,8 @@ fn fresh_events(story: &mut Story) {
     story.event_as("new_eve", confirmed, By::Console, "eve", "enr_eve", &of("eve"));
     story.event_as("new_fay_login", verified, By::Console, "fay", "enr_fay", &of("fay"));
     story.run(
-        "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-         VALUES ('new_foreign', 'ten_b', NOW, 'user.changed', 'server', 'server', 'req', '{}')",
+        "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_b'), 'new_foreign', 'ten_b', NOW, 'user.changed', 'server', 'server', 'req', '{}')",
     );
     story.later(8 * 86_400_000);
     story.event_as("new_late", "user.changed", By::Person("adm"), "", "", "{}");

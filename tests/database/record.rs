@@ -297,8 +297,8 @@ pub fn of_a_fact() -> Vec<Hostile> {
             // A tenant's own event must not be what refuses it.
             let event = if column == "tenant_id" { "new_c" } else { "new_server" };
             let sql = format!(
-                "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-                 VALUES ('new_c', 'other', NOW, 'user.changed', 'server', 'server', 'req', '{{}}'); \
+                "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+                 VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'other'), 'new_c', 'other', NOW, 'user.changed', 'server', 'server', 'req', '{{}}'); \
                  UPDATE {name} SET {change}, event_id = '{event}' WHERE {row}"
             );
             let why = format!("{name}: {column} is a fact");
@@ -319,17 +319,19 @@ pub fn of_a_fact() -> Vec<Hostile> {
 
 /// What would rewrite, thin out or reorder the record itself.
 pub fn of_the_record() -> Vec<Hostile> {
-    let event = "(id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-                 VALUES ('new_c', 'ten_a', NOW, 'user.changed', 'server', 'server', 'req', '{}')";
-    let seq = |seq: &str| {
-        event.replace("(id,", "(seq, id,").replace("('new_c'", &format!("({seq}, 'new_c'"))
+    let numbered = |seq: &str| {
+        format!(
+            "INSERT OR REPLACE INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, \
+             request_id, data) VALUES ({seq}, 'new_c', 'ten_a', NOW, 'user.changed', 'server', \
+             'server', 'req', '{{}}')"
+        )
     };
     let mut all = list(
         7,
         &[
             (
                 "an event is edited",
-                "UPDATE events SET actor_id = 'x' WHERE seq = 1",
+                "UPDATE events SET actor_id = 'x' WHERE seq = 1 AND tenant_id = 'ten_a'",
                 "events: append only",
             ),
             (
@@ -339,24 +341,24 @@ pub fn of_the_record() -> Vec<Hostile> {
             ),
             (
                 "an event is replaced by its id",
-                "INSERT OR REPLACE INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, \
-             data) VALUES ('new_last', 'ten_a', NOW, 'x', 'server', 'server', 'req', '{}')",
+                "INSERT OR REPLACE INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, \
+             data) VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), 'new_last', 'ten_a', NOW, 'x', 'server', 'server', 'req', '{}')",
                 "events: already recorded",
             ),
             (
                 "an event by nobody",
-                "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
-             VALUES ('new_c', 'ten_a', NOW, 'x', 'somebody', 'x', 'req', '{}')",
+                "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+             VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), 'new_c', 'ten_a', NOW, 'x', 'somebody', 'x', 'req', '{}')",
                 "CHECK constraint failed",
             ),
         ],
     );
     for (number, why, says) in [
-        ("1", "an event is replaced by its number", "events: already recorded"),
+        ("1", "an event is replaced by its number", "events: only at the end"),
         (
-            "(SELECT max(seq) FROM events)",
+            "(SELECT max(seq) FROM events WHERE tenant_id = 'ten_a')",
             "the last event is replaced by its number",
-            "events: already recorded",
+            "events: only at the end",
         ),
         ("-5", "an event is slipped in before the first", "events: only at the end"),
         (
@@ -365,8 +367,7 @@ pub fn of_the_record() -> Vec<Hostile> {
             "events: only at the end",
         ),
     ] {
-        let sql = format!("INSERT OR REPLACE INTO events {}", seq(number));
-        all.push(hostile(7, why.to_owned(), sql, says));
+        all.push(hostile(7, why.to_owned(), numbered(number), says));
     }
     all
 }

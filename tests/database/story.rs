@@ -116,8 +116,8 @@ impl Story {
         };
         let evaluated = if data.contains("\"factor\"") { "1" } else { "NULL" };
         self.run(&format!(
-            "INSERT INTO events (id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
-             object_id, evaluated, request_id, data) VALUES ('{id}', 'ten_a', NOW, '{kind}', \
+            "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
+             object_id, evaluated, request_id, data) VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), '{id}', 'ten_a', NOW, '{kind}', \
              '{actor}', '{name}', nullif('{client}', ''), nullif('{user}', ''), \
              nullif('{object}', ''), {evaluated}, 'req', '{data}')"
         ));

@@ -3,9 +3,9 @@
 -- changed it; triggers refuse a change that names none, or keeps the old one (design rules 7 and 10).
 
 CREATE TABLE events (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL UNIQUE,
   tenant_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
   at INTEGER NOT NULL CHECK (at >= 0),
   kind TEXT NOT NULL CHECK (kind <> ''),
   actor_kind TEXT NOT NULL CHECK (actor_kind IN ('client', 'person', 'server')),
@@ -15,9 +15,9 @@ CREATE TABLE events (
   object_id TEXT,
   evaluated INTEGER CHECK (evaluated IN (0, 1)),
   request_id TEXT NOT NULL,
-  data TEXT NOT NULL CHECK (json_valid(data))
-) STRICT;
-CREATE INDEX events_by_tenant ON events (tenant_id, seq);
+  data TEXT NOT NULL CHECK (json_valid(data)),
+  PRIMARY KEY (tenant_id, seq)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE installation (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -375,14 +375,14 @@ CREATE TABLE issued_tokens (
   UNIQUE (event_id, audience)
 ) STRICT, WITHOUT ROWID;
 
--- The record can only grow.
+-- The record can only grow, and has no gaps: each tenant's events are numbered 1, 2, 3 and so on.
 
 CREATE TRIGGER events_insert BEFORE INSERT ON events
-WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id OR seq = NEW.seq)
+WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'events: already recorded'); END;
 
-CREATE TRIGGER events_order AFTER INSERT ON events
-WHEN NEW.seq <> 1 + coalesce((SELECT seq FROM events WHERE seq <> NEW.seq ORDER BY seq DESC LIMIT 1), 0)
+CREATE TRIGGER events_order BEFORE INSERT ON events
+WHEN NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events WHERE tenant_id = NEW.tenant_id), 0)
 BEGIN SELECT RAISE(ABORT, 'events: only at the end'); END;
 
 CREATE TRIGGER events_update BEFORE UPDATE ON events
@@ -675,7 +675,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'challenges: a fact cannot change'); END;
 
 CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges
-WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'challenges: not yet expired'); END;
 
 CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
@@ -706,7 +706,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'enrollments: a fact cannot change'); END;
 
 CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments
-WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'enrollments: not yet expired'); END;
 
 CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
@@ -756,7 +756,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'tickets: a fact cannot change'); END;
 
 CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets
-WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'tickets: not yet expired'); END;
 
 CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions
@@ -837,7 +837,7 @@ CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: append only'); END;
 
 CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens
-WHEN OLD.expires_at >= (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
+WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: not yet expired'); END;
 
 -- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes one.
