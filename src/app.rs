@@ -21,7 +21,7 @@ use crate::http::{App, document, health, log_request, not_found, routes};
 use crate::operations::keys::{NewKey, open_installation, signing_keys};
 use crate::operations::{Entropy, Failure, Pawl};
 use crate::store::seal::{KeyFileError, KeyRing, new_key_file};
-use crate::store::{Store, StoreError, check_schema, migrate};
+use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
 use crate::telemetry::chain;
 use crate::token::{KeyError, KeySet, PublicKey, Signer, SigningKey};
 
@@ -48,6 +48,15 @@ pub enum StartError {
          could open nothing)"
     )]
     KeyMissing(PathBuf),
+    /// PostgreSQL, and no key.
+    #[error(
+        "{0} is missing; replicas share one key, so none is made here: make one with \
+         `pawl keyfile` and give it to each"
+    )]
+    KeyAbsent(PathBuf),
+    /// The address of the database, or a file that belongs to it.
+    #[error("PAWL_DATABASE_URL {0}")]
+    Database(&'static str),
     /// The key file is not one.
     #[error("{0} is no key file")]
     KeyFile(PathBuf, #[source] KeyFileError),
@@ -108,9 +117,9 @@ impl Installation {
     /// [`StartError`], which says what to do.
     pub async fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let (ring, _) = prepare(config)?;
-        let database = config.database();
+        let database = database_of(config)?;
         check_schema(&database)?;
-        let store = Store::open(&database, ring, true)?;
+        let store = Store::open(database, ring)?;
         let pawl = Pawl { store, base_url: Arc::from(config.base_url.as_str()) };
         open_installation(&pawl, clock.now(), entropy()?).await?;
         Ok(Self { pawl, clock })
@@ -137,23 +146,68 @@ impl Installation {
     }
 }
 
-/// Makes directory and key if there is no database yet, and brings the database to this program's
-/// schema; answers the keys and the versions that were applied.
+/// Makes directory and key if there is no database yet, and brings a SQLite file to this program's
+/// schema; answers the keys and the versions that were applied. PostgreSQL is migrated only by
+/// `pawl migrate`, for the role that serves owns nothing.
 fn prepare(config: &Config) -> Result<(KeyRing, Vec<String>), StartError> {
     make_directory(&config.data_dir)?;
     let ring = key_ring(config)?;
-    let database = config.database();
-    let applied = migrate(&database, true)?;
-    restrict(&database)?;
+    let applied = match database_of(config)? {
+        database @ Database::Sqlite(_) => {
+            let applied = migrate(&database)?;
+            restrict(&config.database())?;
+            applied
+        }
+        Database::Postgres(_) => Vec::new(),
+    };
     Ok((ring, applied))
 }
 
-/// Brings the database to this program's schema; answers the versions that were applied.
+/// Brings the database to this program's schema; answers the versions that were applied. On
+/// PostgreSQL the serving role may serve afterwards.
 ///
 /// # Errors
 /// [`StartError`], which says what to do.
 pub fn migrate_database(config: &Config) -> Result<Vec<String>, StartError> {
-    prepare(config).map(|(_, applied)| applied)
+    match database_of(config)? {
+        Database::Sqlite(_) => prepare(config).map(|(_, applied)| applied),
+        database @ Database::Postgres(_) => {
+            let applied = migrate(&database)?;
+            if let (Database::Postgres(target), Some(role)) = (&database, &config.serving_role) {
+                grant(target, role)?;
+            }
+            Ok(applied)
+        }
+    }
+}
+
+/// Which database the configuration names.
+fn database_of(config: &Config) -> Result<Database, StartError> {
+    let Some(url) = &config.database_url else {
+        return Ok(Database::Sqlite(config.database()));
+    };
+    let read = |path: &Option<PathBuf>| {
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path).map(Zeroizing::new).map_err(file_error(path, "cannot be read"))
+        };
+        path.as_ref().map(read).transpose()
+    };
+    let (password, ca) = (read(&config.database_password_file)?, read(&config.database_ca_file)?);
+    let password = password.as_ref().map(|text| text.trim_end());
+    let ca = ca.as_ref().map(|text| text.as_bytes());
+    Target::parse(url, password, ca, &config.database_schema, config.is_pooled)
+        .map(|target| Database::Postgres(Box::new(target)))
+        .map_err(StartError::Database)
+}
+
+/// Makes a file with a new key-encryption key, mode 0600.
+///
+/// # Errors
+/// [`StartError::File`] if it is there already; the key in it may have sealed something.
+pub fn new_key(path: &Path) -> Result<(), StartError> {
+    let mut random = Zeroizing::new([0; 36]);
+    aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| StartError::Random)?;
+    write_secret(path, new_key_file(&random).as_bytes())
 }
 
 fn file_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StartError {
@@ -173,12 +227,13 @@ fn restrict(path: &Path) -> Result<(), StartError> {
 
 fn key_ring(config: &Config) -> Result<KeyRing, StartError> {
     if !config.key_file.exists() {
+        if config.database_url.is_some() {
+            return Err(StartError::KeyAbsent(config.key_file.clone()));
+        }
         if config.database().exists() {
             return Err(StartError::KeyMissing(config.key_file.clone()));
         }
-        let mut random = Zeroizing::new([0; 36]);
-        aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| StartError::Random)?;
-        write_secret(&config.key_file, new_key_file(&random).as_bytes())?;
+        new_key(&config.key_file)?;
     }
     let mut ring = read_key(&config.key_file)?;
     for path in &config.older_key_files {
@@ -225,7 +280,7 @@ pub struct Running {
     api: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
     probes: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
     // Held as long as the server runs: one server per SQLite file.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// How long requests in flight may take once a stop was asked for.
@@ -237,7 +292,10 @@ const DRAIN_SECONDS: u64 = 20;
 /// [`StartError`], which says what to do.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError> {
     make_directory(&config.data_dir)?;
-    let lock = lock(&config.data_dir)?;
+    let lock = match config.database_url {
+        None => Some(lock(&config.data_dir)?),
+        Some(_) => None,
+    };
     let installation = Installation::open(config, clock).await?;
     let app = installation.app(config).await?;
     let pawl = app.pawl.clone();

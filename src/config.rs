@@ -22,6 +22,36 @@ pub const VARIABLES: &[Variable] = &[
         about: "Where the SQLite file is. Made with mode 0700.",
     },
     Variable {
+        name: "PAWL_DATABASE_URL",
+        default: "",
+        about: "PostgreSQL instead of SQLite: postgres://role@host:port/database, no password in it.",
+    },
+    Variable {
+        name: "PAWL_DATABASE_PASSWORD_FILE",
+        default: "",
+        about: "The file with the role's password.",
+    },
+    Variable {
+        name: "PAWL_DATABASE_CA_FILE",
+        default: "",
+        about: "PEM of the authority that PostgreSQL's certificate must be by (verify-full).",
+    },
+    Variable {
+        name: "PAWL_DATABASE_SCHEMA",
+        default: "public",
+        about: "The PostgreSQL schema with Pawl's tables.",
+    },
+    Variable {
+        name: "PAWL_DATABASE_POOLER",
+        default: "none",
+        about: "transaction: a pooler such as pgbouncer gives each transaction another connection.",
+    },
+    Variable {
+        name: "PAWL_DATABASE_SERVING_ROLE",
+        default: "",
+        about: "The role that serves: pawl migrate, run by the tables' owner, grants it what it needs.",
+    },
+    Variable {
         name: "PAWL_KEY_FILE",
         default: "",
         about: "The key-encryption key's file, mode 0600. Default: kek in the data directory.",
@@ -59,6 +89,18 @@ pub const VARIABLES: &[Variable] = &[
 pub struct Config {
     /// Where the database is.
     pub data_dir: PathBuf,
+    /// PostgreSQL's address, if it is used.
+    pub database_url: Option<String>,
+    /// The role's password.
+    pub database_password_file: Option<PathBuf>,
+    /// The authority of PostgreSQL's certificate.
+    pub database_ca_file: Option<PathBuf>,
+    /// The schema with the tables.
+    pub database_schema: String,
+    /// Whether a pooler gives each transaction another connection.
+    pub is_pooled: bool,
+    /// The role that `pawl migrate` lets serve.
+    pub serving_role: Option<String>,
     /// The key-encryption key's file.
     pub key_file: PathBuf,
     /// Files of older keys.
@@ -106,6 +148,17 @@ impl Config {
         };
         let older = reader.text("PAWL_OLDER_KEY_FILES").split(':').filter(|path| !path.is_empty());
         let older_key_files = older.map(PathBuf::from).collect();
+        let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let database_url = optional(reader.text("PAWL_DATABASE_URL"));
+        let password_file = optional(reader.text("PAWL_DATABASE_PASSWORD_FILE"));
+        let ca_file = optional(reader.text("PAWL_DATABASE_CA_FILE"));
+        let database_schema = reader.text("PAWL_DATABASE_SCHEMA").to_owned();
+        let serving_role = optional(reader.text("PAWL_DATABASE_SERVING_ROLE"));
+        let pooler = reader.text("PAWL_DATABASE_POOLER");
+        let is_pooled = pooler == "transaction";
+        if !matches!(pooler, "none" | "transaction") {
+            reader.fault("PAWL_DATABASE_POOLER", "wants none or transaction");
+        }
         let listen = reader.parsed("PAWL_LISTEN", "wants an address and a port");
         let health_listen = reader.parsed("PAWL_HEALTH_LISTEN", "wants an address and a port");
         let workers = reader.parsed("PAWL_WORKERS", "wants 1 to 64");
@@ -120,6 +173,12 @@ impl Config {
         match (listen, health_listen, workers) {
             (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {
                 data_dir,
+                database_url,
+                database_password_file: password_file.map(PathBuf::from),
+                database_ca_file: ca_file.map(PathBuf::from),
+                database_schema,
+                is_pooled,
+                serving_role,
                 key_file,
                 older_key_files,
                 listen,
@@ -145,6 +204,15 @@ impl Config {
             self.older_key_files.iter().map(|path| path.display().to_string()).collect();
         vec![
             ("PAWL_DATA_DIR", self.data_dir.display().to_string()),
+            ("PAWL_DATABASE_URL", self.database_url.clone().unwrap_or_default()),
+            ("PAWL_DATABASE_PASSWORD_FILE", shown(self.database_password_file.as_ref())),
+            ("PAWL_DATABASE_CA_FILE", shown(self.database_ca_file.as_ref())),
+            ("PAWL_DATABASE_SCHEMA", self.database_schema.clone()),
+            (
+                "PAWL_DATABASE_POOLER",
+                if self.is_pooled { "transaction" } else { "none" }.to_owned(),
+            ),
+            ("PAWL_DATABASE_SERVING_ROLE", self.serving_role.clone().unwrap_or_default()),
             ("PAWL_KEY_FILE", self.key_file.display().to_string()),
             ("PAWL_OLDER_KEY_FILES", older.join(":")),
             ("PAWL_LISTEN", self.listen.to_string()),
@@ -154,6 +222,10 @@ impl Config {
             ("PAWL_LOG", self.log.clone()),
         ]
     }
+}
+
+fn shown(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
 }
 
 struct Reader<'a> {

@@ -33,8 +33,13 @@ fn connect(path: &Path) -> SqliteConnection {
 
 fn migrated(name: &str) -> SqliteConnection {
     let path = file(name);
-    assert!(!pawl::store::migrate(&path, true).unwrap().is_empty());
-    assert!(pawl::store::migrate(&path, true).unwrap().is_empty(), "the second time does nothing");
+    assert!(
+        !pawl::store::migrate(&pawl::store::Database::Sqlite(path.clone())).unwrap().is_empty()
+    );
+    assert!(
+        pawl::store::migrate(&pawl::store::Database::Sqlite(path.clone())).unwrap().is_empty(),
+        "the second time does nothing"
+    );
     connect(&path)
 }
 

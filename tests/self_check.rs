@@ -65,7 +65,7 @@ fn objects(connection: &mut SqliteConnection, kind: &str) -> Vec<Object> {
 
 /// Both the library and the program refuse, and name what is wrong; the program changes nothing.
 fn assert_refused(data: &Path, fault: &str) {
-    let checked = pawl::store::check_schema(&data.join("pawl.db"));
+    let checked = pawl::store::check_schema(&pawl::store::Database::Sqlite(data.join("pawl.db")));
     let said = checked.expect_err(fault).to_string();
     assert!(said.contains(fault), "{fault} in {said}");
     let output = pawl(data, "serve");
@@ -76,7 +76,7 @@ fn assert_refused(data: &Path, fault: &str) {
 
 /// Neither refuses: the program gets as far as its port.
 fn assert_accepted(data: &Path) {
-    pawl::store::check_schema(&data.join("pawl.db")).unwrap();
+    pawl::store::check_schema(&pawl::store::Database::Sqlite(data.join("pawl.db"))).unwrap();
     let said = String::from_utf8(pawl(data, "serve").stderr).unwrap();
     assert!(said.contains("203.0.113.1:1"), "{said}");
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{Installation, explain, migrate_database};
+use crate::app::{Installation, explain, migrate_database, new_key};
 use crate::clock::Clock;
 use crate::config::{Config, VARIABLES};
 use crate::http::document;
@@ -31,6 +31,11 @@ enum Command {
     Serve(FirstStart),
     /// Bring the database to this program's schema.
     Migrate,
+    /// Make a file with a new key-encryption key, for replicas that share it.
+    Keyfile {
+        /// Where; nothing may be there.
+        path: std::path::PathBuf,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Print the effective configuration, and what each variable is.
@@ -93,6 +98,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
                 versions => say(&format!("applied {}", versions.join(", "))),
             }
         }
+        Command::Keyfile { path } => new_key(&path).map_err(|error| explain(&error)),
         Command::Openapi => {
             let text = document::json().map_err(|error| error.to_string())?;
             say(text.trim_end())
@@ -157,7 +163,7 @@ fn on_installation(
 ) -> Result<(), String> {
     let config = config()?;
     let database = config.database();
-    if !database.exists() {
+    if config.database_url.is_none() && !database.exists() {
         let place = database.display();
         return Err(format!("there is no database at {place}; set PAWL_DATA_DIR to the server's"));
     }

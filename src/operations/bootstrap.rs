@@ -65,6 +65,7 @@ pub async fn bootstrap(
     let committed = pawl
         .store
         .write("bootstrap", move |tx| {
+            tx.lock_tenants(&[super::keys::system_tenant()])?;
             let tenants = tx.list_tenants()?;
             match tenants.into_iter().find(|row| row.name == founding.tenant) {
                 Some(row) => again(tx, row.tenant_id, &base, now, &entropy),

@@ -71,14 +71,18 @@ impl Call {
         let charge = Arc::new(Mutex::new(None));
         let (compared, owed) = (Arc::clone(&charge), Arc::clone(&charge));
         let operation = move |tx: &mut Tx<'_>| {
+            self.lock(tx)?;
             let mut work = self.begin(tx, access, &base)?;
-            (work.writes, work.charge) = (true, Arc::clone(&compared));
+            work.charge = Arc::clone(&compared);
             operation(&mut work)
         };
         let base = Arc::clone(&pawl.base_url);
         let is_owed = move || owed.lock().is_ok_and(|charge| charge.is_some());
         let charge = move |tx: &mut Tx<'_>| match charge.lock().ok().and_then(|mut c| c.take()) {
-            Some(charge) => again.begin(tx, access, &base)?.charge_alone(&charge),
+            Some(charge) => {
+                again.lock(tx)?;
+                again.begin(tx, access, &base)?.charge_alone(&charge)
+            }
             None => Ok(()),
         };
         pawl.store.write_charged(access.name, operation, (is_owed, charge)).await
@@ -103,6 +107,16 @@ impl Call {
         self.read(pawl, access, |_| Ok(())).await
     }
 
+    /// Locks the caller's tenant, before anything is read that decides. A client's tenant never
+    /// changes, so it can be read before.
+    fn lock(&self, tx: &mut Tx<'_>) -> Done<()> {
+        let tenant = match &self.presented {
+            Presented::Client { id, .. } => tx.find_client_by_key(id)?.map(|row| row.tenant_id),
+            Presented::Person(holder) => Some(holder.tenant.clone()),
+        };
+        Ok(tx.lock_tenants(tenant.as_slice())?)
+    }
+
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
         let caller = match &self.presented {
             Presented::Client { id, secret_hash } => client(tx, id, secret_hash, access, self.now)?,
@@ -120,7 +134,6 @@ impl Call {
             now: self.now,
             request: Arc::clone(&self.request),
             draw: self.entropy.draw(),
-            writes: false,
             charge: Arc::default(),
         })
     }
@@ -222,8 +235,6 @@ pub(super) struct Work<'t, 'a> {
     pub(super) now: Timestamp,
     request: Arc<str>,
     draw: Draw,
-    /// Whether rows are locked as they are read.
-    pub(super) writes: bool,
     charge: Arc<Mutex<Option<Charge>>>,
 }
 
@@ -271,6 +282,7 @@ impl<'t, 'a> Work<'t, 'a> {
         now: Timestamp,
         entropy: &Entropy,
     ) -> Done<Self> {
+        tx.lock_tenants(std::slice::from_ref(&tenant))?;
         tx.check_clock(&tenant, now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
@@ -284,7 +296,6 @@ impl<'t, 'a> Work<'t, 'a> {
             now,
             request,
             draw: entropy.draw(),
-            writes: true,
             charge: Arc::default(),
         })
     }

@@ -76,7 +76,7 @@ pub(super) fn parameters(algorithm: Algorithm, digits: i64) -> Result<Parameters
 }
 
 impl Work<'_, '_> {
-    /// Asks about a code of `login.user`, who is locked.
+    /// Asks about a code of `login.user`.
     pub(super) fn ask(&mut self, asked: Asked<'_>) -> Done<Answered> {
         let user = asked.login.user.clone();
         let limits = limits(asked.attributes);
@@ -110,7 +110,6 @@ impl Work<'_, '_> {
     /// Writes the charge of a comparison whose own transaction was aborted.
     pub(super) fn charge_alone(&mut self, charge: &Charge) -> Done<()> {
         let user = &charge.user;
-        self.tx.lock_users(&self.tenant, std::slice::from_ref(user))?;
         let aborted = |kind| {
             let data = serde_json::json!({ "aborted": true });
             Note::new(kind).user(user).object(&charge.object).data(data).evaluated()
@@ -159,7 +158,7 @@ impl Work<'_, '_> {
                 .map(|m| tx.spend_step(tenant, m.factor(), *m.evidence(), event))
                 .collect()
         })?;
-        // The user is locked, so nobody can have spent the step since it was read.
+        // The tenant is locked, so nobody can have spent the step since it was read.
         match verified.into_iter().next() {
             Some(Ok(verified)) => Ok(verified),
             Some(Err(_)) | None => Err(StoreError::Guard("factor_steps", 0).into()),

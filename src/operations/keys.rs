@@ -47,6 +47,7 @@ pub async fn open_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) ->
     let committed = pawl
         .store
         .write("open_installation", move |tx| -> Done<()> {
+            tx.lock_tenants(&[system_tenant()])?;
             if let Some(row) = tx.find_installation()? {
                 return Ok(tx.open_installation(&row)?);
             }

@@ -14,7 +14,7 @@ use crate::mfa::policy::join::{Context, Groups, Requirement, join};
 use crate::mfa::words::{Audience, Group, Role};
 use crate::store::rows::{FactorRow, PolicyRow, UserRow};
 
-/// What decides about one user, read under the user's lock.
+/// What decides about one user, read under the tenant's lock by an operation that writes.
 pub(super) struct Facts {
     pub(super) user: UserRow,
     pub(super) policy: PolicyRow,
@@ -25,11 +25,8 @@ pub(super) struct Facts {
 }
 
 impl Work<'_, '_> {
-    /// Reads what decides about a user, whom an operation that writes locks first.
+    /// Reads what decides about a user.
     pub(super) fn facts(&mut self, user: UserRow) -> Done<Facts> {
-        if self.writes {
-            self.tx.lock_users(&self.tenant, std::slice::from_ref(&user.id))?;
-        }
         let policy = self.tx.current_policy(&self.tenant)?;
         let factor = self.tx.bound_factor(&self.tenant, &user.id)?;
         let roles = self.tx.roles_of(&self.tenant, &user.id)?;

@@ -191,7 +191,6 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: UserRow) -> Done<User> {
 }
 
 pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
-    work.tx.lock_users(&work.tenant, std::slice::from_ref(&user.id))?;
     let (tenant, now) = (work.tenant.clone(), work.now);
     let event = work.record(Note::new(EventKind::UserOffboarded).user(&user.id))?;
     work.tx.offboard_user(&tenant, &user.id, now, &event)?;

@@ -3,17 +3,25 @@
 //! Queries are one text, compiled once for each database: [`on!`] repeats its body for both kinds
 //! of connection, so each is checked against the real backend and upserts stay available.
 
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, SqliteConnection};
-use diesel_async::AsyncPgConnection;
-use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 use super::StoreError;
+use super::postgres::{PgConnection, Target};
 
-/// PostgreSQL through tokio-postgres: no libpq.
-pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection>;
+/// Which database, and how it is reached.
+#[derive(Clone)]
+pub enum Database {
+    /// A SQLite file: one server, and commands beside it.
+    Sqlite(PathBuf),
+    /// PostgreSQL: several replicas.
+    Postgres(Box<Target>),
+}
 
 /// A connection to one of the two databases.
 pub enum Connection {
@@ -67,22 +75,100 @@ pub(super) fn open_sqlite(path: &Path, create: bool) -> Result<Connection, Store
 }
 
 impl Connection {
-    /// Begins explicitly: SQLite takes the write lock at once, so nothing is read before it is held.
-    pub(super) fn begin(&mut self, intent: Intent) -> Result<(), StoreError> {
-        let statement = match (&self, intent) {
-            (Self::Sqlite(_), Intent::Write) => "BEGIN IMMEDIATE",
-            (Self::Sqlite(_), Intent::Read) => "BEGIN DEFERRED",
-            (Self::Postgres(_), Intent::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            (Self::Postgres(_), Intent::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
-        self.execute(statement)
-    }
-
     pub(super) fn execute(&mut self, statement: &str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => connection.batch_execute(statement)?,
             Self::Postgres(connection) => connection.batch_execute(statement)?,
         }
         Ok(())
+    }
+}
+
+impl Database {
+    /// Connects to a database that is there.
+    pub(super) fn connect(&self) -> Result<Connection, StoreError> {
+        match self {
+            Self::Sqlite(path) => open_sqlite(path, false),
+            Self::Postgres(target) => Ok(Connection::Postgres(target.connect()?)),
+        }
+    }
+
+    /// Begins explicitly: SQLite takes the write lock at once, so nothing is read before it is held.
+    fn beginning(&self, intent: Intent) -> Cow<'static, str> {
+        match (self, intent) {
+            (Self::Sqlite(_), Intent::Write) => Cow::Borrowed("BEGIN IMMEDIATE"),
+            (Self::Sqlite(_), Intent::Read) => Cow::Borrowed("BEGIN DEFERRED"),
+            (Self::Postgres(target), Intent::Write) => {
+                Cow::Owned(target.opening("BEGIN ISOLATION LEVEL READ COMMITTED"))
+            }
+            (Self::Postgres(target), Intent::Read) => {
+                Cow::Owned(target.opening("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            }
+        }
+    }
+}
+
+/// How long nobody tries again to reach a database that could not be reached.
+const RESPITE: Duration = Duration::from_millis(250);
+
+/// One connection that is made again when it was lost.
+pub(super) struct Line {
+    database: Database,
+    open: Option<Connection>,
+    failed: Option<Instant>,
+}
+
+impl Line {
+    pub(super) fn new(database: Database) -> Self {
+        Self { database, open: None, failed: None }
+    }
+
+    /// Begins a transaction. A connection that was lost while it was idle is replaced at once:
+    /// nothing has run on it.
+    pub(super) fn begin(&mut self, intent: Intent) -> Result<&mut Connection, StoreError> {
+        let beginning = self.database.beginning(intent);
+        let idle = self.open.take();
+        let begun = idle.and_then(|mut connection| {
+            connection.execute(&beginning).is_ok().then_some(connection)
+        });
+        let connection = if let Some(connection) = begun {
+            connection
+        } else {
+            let mut connection = self.connect()?;
+            connection.execute(&beginning)?;
+            connection
+        };
+        Ok(self.open.insert(connection))
+    }
+
+    fn connect(&mut self) -> Result<Connection, StoreError> {
+        if self.failed.is_some_and(|failed| failed.elapsed() < RESPITE) {
+            return Err(StoreError::Unreachable);
+        }
+        let made = self.database.connect();
+        self.failed = made.is_err().then(Instant::now);
+        made
+    }
+
+    /// Ends the transaction; without an answer to it the connection is dropped, for nobody can know
+    /// what state it is in.
+    pub(super) fn end(&mut self, statement: &str) -> Result<(), StoreError> {
+        let Some(mut connection) = self.open.take() else {
+            return Err(StoreError::Unreachable);
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| connection.execute(statement)));
+        match ended {
+            Ok(Ok(())) => {
+                self.open = Some(connection);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StoreError::Unreachable),
+        }
+    }
+
+    /// Drops the connection, and with it what it was doing.
+    pub(super) fn drop_connection(&mut self) {
+        self.open = None;
     }
 }

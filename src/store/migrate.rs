@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 
 use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::{SqliteConnection, sql_query, sql_types::Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::conn::{Connection, open_sqlite};
-use super::{Path, StoreError};
+use super::conn::{Connection, Database, open_sqlite};
+use super::{StoreError, Target};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
+/// Lists everything that matters in the schema, by name.
+const DESCRIBE: &str = include_str!("../../migrations/postgres/schema.sql");
+/// What [`DESCRIBE`] answers after the migrations: name, tab, text, one to a line.
+const EXPECTED: &str = include_str!("../../migrations/postgres/expected.txt");
 
 #[derive(QueryableByName)]
 struct SchemaObject {
@@ -20,37 +27,79 @@ struct SchemaObject {
     sql: String,
 }
 
-/// Brings the SQLite file to this program's schema; answers the versions that were applied.
+/// Brings the database to this program's schema; answers the versions that were applied. A SQLite
+/// file that is not there is made. PostgreSQL takes the role that will own the tables.
 ///
 /// # Errors
-/// If the file cannot be opened or a migration fails; a failed migration changes nothing.
-pub fn migrate(path: &Path, create: bool) -> Result<Vec<String>, StoreError> {
-    match open_sqlite(path, create)? {
-        Connection::Sqlite(mut connection) => run(&mut connection),
-        Connection::Postgres(_) => Err(StoreError::Busy),
+/// If the database cannot be reached or a migration fails; a failed migration changes nothing.
+pub fn migrate(database: &Database) -> Result<Vec<String>, StoreError> {
+    match database {
+        Database::Sqlite(path) => match open_sqlite(path, true)? {
+            Connection::Sqlite(mut connection) => run(&mut connection, SQLITE),
+            Connection::Postgres(_) => Err(StoreError::Busy),
+        },
+        Database::Postgres(target) => apart(|| {
+            let mut connection = target.connect()?;
+            let schema = target.schema();
+            connection.batch_execute(&format!("SET search_path = {schema}, pg_temp"))?;
+            run(&mut *connection, POSTGRES)
+        }),
     }
 }
 
-fn run(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+/// Lets a role serve: it reads, inserts and changes rows where rows may change, owns nothing, and
+/// can undo no trigger.
+///
+/// # Errors
+/// If the tables' owner is somebody else, or the role does not exist.
+pub fn grant(target: &Target, role: &str) -> Result<(), StoreError> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if role.is_empty() || !role.bytes().all(is_plain) {
+        return Err(StoreError::Invalid("role name"));
+    }
+    let grants = GRANTS.replace("{role}", role).replace("{schema}", target.schema());
+    apart(|| Ok(target.connect()?.batch_execute(&grants)?))
+}
+
+/// Runs what waits for PostgreSQL on a thread of its own: the caller's may be an async one.
+fn apart<T: Send>(work: impl FnOnce() -> Result<T, StoreError> + Send) -> Result<T, StoreError> {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or(Err(StoreError::Unreachable)))
+}
+
+fn run<C, DB>(connection: &mut C, migrations: EmbeddedMigrations) -> Result<Vec<String>, StoreError>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+{
     connection
-        .run_pending_migrations(SQLITE)
+        .run_pending_migrations(migrations)
         .map(|versions| versions.iter().map(ToString::to_string).collect())
         .map_err(|error| StoreError::Schema(format!("a migration failed: {error}")))
 }
 
-/// Compares every table, index and trigger in the file, by its whole text, with what this program's
-/// migrations make. An emptied trigger of the right name is found too.
+/// Compares everything in the schema, by its whole text, with what this program's migrations make
+/// . An emptied trigger of the right name is found too.
 ///
 /// # Errors
 /// [`StoreError::Schema`] names what is missing, changed or unknown.
-pub fn check_schema(path: &Path) -> Result<(), StoreError> {
-    #[expect(clippy::disallowed_methods, reason = "in memory, for what the schema should be")]
-    let mut expected = SqliteConnection::establish(":memory:").map_err(StoreError::Connect)?;
-    run(&mut expected)?;
-    let expected = schema_of(&mut expected)?;
-    let found = match open_sqlite(path, false)? {
-        Connection::Sqlite(mut connection) => schema_of(&mut connection)?,
-        Connection::Postgres(_) => return Err(StoreError::Busy),
+pub fn check_schema(database: &Database) -> Result<(), StoreError> {
+    let (expected, found) = match database {
+        Database::Sqlite(path) => {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "in memory, for what the schema should be"
+            )]
+            let mut expected =
+                SqliteConnection::establish(":memory:").map_err(StoreError::Connect)?;
+            run(&mut expected, SQLITE)?;
+            match open_sqlite(path, false)? {
+                Connection::Sqlite(mut found) => {
+                    (schema_of(&mut expected)?, schema_of(&mut found)?)
+                }
+                Connection::Postgres(_) => return Err(StoreError::Busy),
+            }
+        }
+        Database::Postgres(target) => (expected_postgres(), apart(|| schema_of_postgres(target))?),
     };
     let mut faults = Vec::new();
     for (name, sql) in &expected {
@@ -81,5 +130,19 @@ fn schema_of(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Strin
     let objects: Vec<SchemaObject> =
         sql_query("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
             .load(connection)?;
+    Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
+}
+
+/// What the migrations make, as a test wrote it down: the serving role could not make it again.
+fn expected_postgres() -> BTreeMap<String, String> {
+    let line = |line: &str| line.split_once('\t').map(|(name, sql)| (name.into(), sql.into()));
+    EXPECTED.lines().filter_map(line).collect()
+}
+
+fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut connection = target.connect()?;
+    let schema = target.schema();
+    connection.batch_execute(&format!("SET search_path = {schema}, pg_temp"))?;
+    let objects: Vec<SchemaObject> = sql_query(DESCRIBE).load(&mut *connection)?;
     Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
 }

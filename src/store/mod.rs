@@ -16,6 +16,7 @@ mod migrate;
 mod overrides;
 mod petitions;
 mod policies;
+mod postgres;
 mod roles;
 pub mod rows;
 mod schema;
@@ -25,19 +26,21 @@ mod tickets;
 mod users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use columns::Json;
 pub use committed::Committed;
-pub use conn::Connection;
-use conn::Intent;
+pub use conn::{Connection, Database};
+use conn::{Intent, Line};
 pub use events::EventFilter;
-pub use migrate::{check_schema, migrate};
+pub use migrate::{check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
 pub use petitions::{PetitionDecision, PetitionFilter};
+pub use postgres::Target;
 pub use seal::{KeyRing, Pepper};
 pub use users::UserFilter;
 
@@ -50,6 +53,12 @@ pub enum StoreError {
     /// No connection could be had.
     #[error("cannot connect to the database")]
     Connect(#[source] diesel::ConnectionError),
+    /// PostgreSQL cannot be reached.
+    #[error("PostgreSQL cannot be reached")]
+    Reach(#[source] tokio_postgres::Error),
+    /// The database could not be reached, or did not answer in time.
+    #[error("the database cannot be reached, or does not answer")]
+    Unreachable,
     /// A statement failed, or a row could not be read.
     #[error("the database refused a statement")]
     Query(#[from] diesel::result::Error),
@@ -76,7 +85,7 @@ pub enum StoreError {
     Schema(String),
 }
 
-type Job = Box<dyn FnOnce(&mut Option<Connection>, &Keys) + Send>;
+type Job = Box<dyn FnOnce(&mut Line, &Keys) + Send>;
 
 /// What opens and makes secrets: the key-encryption keys, and the pepper that the database holds
 /// sealed.
@@ -86,9 +95,9 @@ pub(crate) struct Keys {
 }
 
 struct Inner {
-    path: PathBuf,
+    database: Database,
     queue: mpsc::Sender<Job>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Vec<Line>>,
     reading: Semaphore,
     keys: Arc<Keys>,
 }
@@ -103,6 +112,10 @@ pub struct Store {
 const QUEUE: usize = 1024;
 /// Read transactions at a time.
 const READERS: usize = 4;
+/// Writers over PostgreSQL: one builds its transaction while the other's commit is flushed.
+const LANES: usize = 2;
+/// How long a caller waits for an answer, the queue included. What has begun goes on all the same.
+const DEADLINE: Duration = Duration::from_secs(8);
 
 /// One open transaction. Its queries are the methods in the files beside this one.
 pub struct Tx<'a> {
@@ -111,34 +124,33 @@ pub struct Tx<'a> {
 }
 
 impl Store {
-    /// Opens the SQLite file and starts its one writer thread.
+    /// Opens a database that is there and starts its writers: one for SQLite, whose file has one
+    /// writer at a time, and two lanes for PostgreSQL.
     ///
     /// # Errors
-    /// If the file cannot be opened, or `create` is false and it is not there.
-    pub fn open(path: &Path, ring: KeyRing, create: bool) -> Result<Self, StoreError> {
-        let mut writer = Some(conn::open_sqlite(path, create)?);
+    /// If the database cannot be reached.
+    pub fn open(database: Database, ring: KeyRing) -> Result<Self, StoreError> {
         let keys = Arc::new(Keys { ring, pepper: OnceLock::new() });
-        let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE);
-        let (file, held) = (path.to_path_buf(), Arc::clone(&keys));
-        std::thread::Builder::new()
-            .name("pawl-writer".to_owned())
-            .spawn(move || {
-                while let Some(job) = jobs.blocking_recv() {
-                    if writer.is_none() {
-                        writer = conn::open_sqlite(&file, false).ok();
-                    }
-                    job(&mut writer, &held);
-                }
-            })
-            .map_err(|_| StoreError::Busy)?;
-        let inner = Inner {
-            path: path.to_path_buf(),
-            queue,
-            readers: Mutex::new(Vec::new()),
-            reading: Semaphore::new(READERS),
-            keys,
+        let (queue, jobs) = mpsc::channel::<Job>(QUEUE);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let lanes = match &database {
+            Database::Sqlite(path) if !path.exists() => {
+                return Err(StoreError::Missing(path.clone()));
+            }
+            Database::Sqlite(_) => 1,
+            Database::Postgres(_) => LANES,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        for _ in 0..lanes {
+            let (line, jobs) = (Line::new(database.clone()), Arc::clone(&jobs));
+            let keys = Arc::clone(&keys);
+            std::thread::Builder::new()
+                .name("pawl-writer".to_owned())
+                .spawn(move || serve_lane(line, &jobs, &keys))
+                .map_err(|_| StoreError::Busy)?;
+        }
+        let readers = Mutex::new(Vec::new());
+        let reading = Semaphore::new(READERS);
+        Ok(Self { inner: Arc::new(Inner { database, queue, readers, reading, keys }) })
     }
 
     /// Runs `operation` in a write transaction called `name`. `Ok` commits, `Err` rolls back, and a
@@ -177,19 +189,24 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection, keys| {
-            let mut result = transact(connection, keys, Intent::Write, name, &operation);
+        let job: Job = Box::new(move |line, keys| {
+            // Nobody waits any more, and nothing was compared: the request leaves the queue.
+            if reply.is_closed() {
+                return;
+            }
+            let mut result = transact(line, keys, Intent::Write, name, &operation);
             if result.is_err() && owes() {
-                let charged = transact(connection, keys, Intent::Write, "charge", &charge);
+                let charged = transact(line, keys, Intent::Write, "charge", &charge);
                 result = result.and_then(|value| charged.map(|()| value));
             }
             // The caller may have gone; the transaction happened all the same.
             let _ = reply.send(result);
         });
         self.inner.queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
-        match answer.await {
-            Ok(result) => result.map(Committed::new),
-            Err(_) => Err(E::from(StoreError::Busy)),
+        match tokio::time::timeout(DEADLINE, answer).await {
+            Ok(Ok(result)) => result.map(Committed::new),
+            Ok(Err(_)) => Err(E::from(StoreError::Busy)),
+            Err(_) => Err(E::from(StoreError::Unreachable)),
         }
     }
 
@@ -207,54 +224,60 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        let turn = self.inner.reading.acquire().await.map_err(|_| E::from(StoreError::Busy))?;
-        let result = tokio::task::spawn_blocking(move || {
-            let mut connection = match inner.readers.lock().ok().and_then(|mut idle| idle.pop()) {
-                Some(idle) => Some(idle),
-                None => Some(conn::open_sqlite(&inner.path, false)?),
-            };
-            let result = transact(&mut connection, &inner.keys, Intent::Read, name, &operation);
-            if let (Some(connection), Ok(mut idle)) = (connection, inner.readers.lock()) {
-                idle.push(connection);
-            }
+        let waited = tokio::time::timeout(DEADLINE, self.inner.reading.acquire()).await;
+        let Ok(Ok(turn)) = waited else {
+            return Err(E::from(StoreError::Busy));
+        };
+        let reading = tokio::task::spawn_blocking(move || {
+            let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
+            let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
+            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             result
-        })
-        .await;
+        });
+        let result = reading.await;
         drop(turn);
         result.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))
     }
 }
 
-/// One transaction on one connection. After a panic or a failed rollback the connection is dropped,
-/// for nobody can know what state it is in.
+/// Takes the next job, whichever lane is free.
+fn serve_lane(mut line: Line, jobs: &Mutex<mpsc::Receiver<Job>>, keys: &Keys) {
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        match next {
+            Some(job) => job(&mut line, keys),
+            None => return,
+        }
+    }
+}
+
+/// One transaction on one connection. After a panic the connection is dropped, for nobody can know
+/// what state it is in.
 fn transact<T, E: From<StoreError>>(
-    slot: &mut Option<Connection>,
+    line: &mut Line,
     keys: &Keys,
     intent: Intent,
     name: &'static str,
     operation: &impl Fn(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let Some(connection) = slot.as_mut() else {
-        return Err(E::from(StoreError::Busy));
-    };
-    connection.begin(intent)?;
-    let ran = catch_unwind(AssertUnwindSafe(|| operation(&mut Tx { connection, keys })));
-    let Ok(result) = ran else {
-        *slot = None;
-        return Err(E::from(StoreError::Panicked(name)));
-    };
-    let Some(connection) = slot.as_mut() else {
-        return Err(E::from(StoreError::Busy));
-    };
-    let ended = match &result {
-        Ok(_) => connection.execute("COMMIT"),
-        Err(_) => connection.execute("ROLLBACK"),
-    };
-    if let Err(error) = ended {
-        *slot = None;
-        return Err(E::from(error));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let connection = line.begin(intent)?;
+        operation(&mut Tx { connection, keys })
+    }));
+    match ran {
+        Ok(Ok(value)) => line.end("COMMIT").map(|()| value).map_err(E::from),
+        Ok(Err(error)) => {
+            // A rollback without an answer drops the connection, which rolls back too.
+            let _ = line.end("ROLLBACK");
+            Err(error)
+        }
+        Err(thrown) => {
+            line.drop_connection();
+            let gave_up = thrown.is::<postgres::GaveUp>();
+            Err(E::from(if gave_up { StoreError::Unreachable } else { StoreError::Panicked(name) }))
+        }
     }
-    result
 }
 
 /// One row was to change, and one did.

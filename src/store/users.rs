@@ -85,29 +85,6 @@ impl Tx<'_> {
         exactly_one("users", rows)
     }
 
-    /// Takes the locks of users, in the order of their ids, before their facts are read. SQLite's
-    /// write transaction holds the whole file, so there is nothing more to take.
-    pub(crate) fn lock_users(
-        &mut self,
-        tenant: &TenantId,
-        sorted: &[UserId],
-    ) -> Result<(), StoreError> {
-        match &mut *self.connection {
-            super::Connection::Sqlite(_) => Ok(()),
-            super::Connection::Postgres(conn) => {
-                let ids: Vec<&str> = sorted.iter().map(UserId::as_str).collect();
-                diesel::sql_query(
-                    "SELECT id FROM users WHERE tenant_id = $1 AND id = ANY($2) \
-                     ORDER BY id COLLATE \"C\" FOR NO KEY UPDATE",
-                )
-                .bind::<diesel::sql_types::Text, _>(tenant.as_str())
-                .bind::<diesel::sql_types::Array<diesel::sql_types::Text>, _>(ids)
-                .execute(&mut **conn)?;
-                Ok(())
-            }
-        }
-    }
-
     /// Renames a user: a label, by which nothing is decided.
     pub(crate) fn rename_user(
         &mut self,

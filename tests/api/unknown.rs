@@ -1,40 +1,11 @@
 //! Unknown is not "no": what cannot be opened or understood, and a clock that cannot be right, are
 //! answered with 503, and nothing comes of it.
 
-use diesel::connection::SimpleConnection as _;
-use diesel::sql_types::Text;
-use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
-
 use crate::support::{Console, Server, User};
-
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = Text)]
-    value: String,
-}
-
-/// The one value of a query, as text.
-fn value(server: &Server, query: &str) -> String {
-    let query = sql_query(format!("SELECT ({query}) AS value"));
-    query.get_result::<Row>(&mut server.database()).unwrap().value
-}
-
-/// Changes rows past the rules that the file itself holds: triggers and checks.
-fn tamper(server: &Server, statements: &str) {
-    let mut database = server.database();
-    database.batch_execute("PRAGMA ignore_check_constraints = ON;").unwrap();
-    database.batch_execute(statements).unwrap();
-}
-
-fn drop_triggers(server: &Server, names: &[&str]) {
-    for name in names {
-        tamper(server, &format!("DROP TRIGGER {name};"));
-    }
-}
 
 /// How many tokens were written down.
 fn tokens(server: &Server) -> String {
-    value(server, "SELECT CAST(count(*) AS TEXT) FROM issued_tokens")
+    server.value("SELECT CAST(count(*) AS TEXT) FROM issued_tokens")
 }
 
 fn user(server: &Server) -> User {
@@ -58,14 +29,14 @@ fn without_a_database_the_server_lives_and_is_not_ready() {
 /// The sealed secret of a user's active factor, as hex.
 fn sealed(server: &Server, user: &User) -> String {
     let of = format!("user_id = '{}' AND state = 'active'", user.id);
-    value(server, &format!("SELECT hex(sealed) FROM factors WHERE {of}"))
+    server.value(&format!("SELECT {} FROM factors WHERE {of}", server.hex("sealed")))
 }
 
 /// Writes a sealed secret without an event, past the trigger that asks for one.
 fn seal(server: &Server, user: &User, sealed: &str) {
     let of = format!("user_id = '{}' AND state = 'active'", user.id);
-    let set = format!("UPDATE factors SET sealed = X'{sealed}' WHERE {of};");
-    tamper(server, &format!("DROP TRIGGER IF EXISTS factors_update; {set}"));
+    server.drop_trigger("factors_update");
+    server.tamper(&format!("UPDATE factors SET sealed = {} WHERE {of}", server.blob(sealed)));
 }
 
 /// Neither a right nor a wrong code gets an answer about itself. Nothing was compared, so nothing is
@@ -122,8 +93,8 @@ fn a_secret_that_was_sealed_for_somebody_else_is_an_error() {
 /// Puts a word into a column that knows no such word; a login must not be decided by it.
 fn with_word(console: &Console, bob: &User, (table, column, word): (&str, &str, &str)) {
     let server = &console.server;
-    let kept = value(server, &format!("SELECT CAST({column} AS TEXT) FROM {table} LIMIT 1"));
-    let set = |word: &str| tamper(server, &format!("UPDATE {table} SET {column} = '{word}';"));
+    let kept = server.value(&format!("SELECT CAST({column} AS TEXT) FROM {table} LIMIT 1"));
+    let set = |word: &str| server.tamper(&format!("UPDATE {table} SET {column} = '{word}'"));
     set(word);
     let answer = bob.evaluate();
     assert_eq!(answer.body["code"], "unavailable", "{table}.{column}: {}", answer.body);
@@ -141,26 +112,24 @@ fn a_word_that_nobody_knows_is_an_error() {
     let exempt = crate::support::Act::request(&eve.id, "exempt");
     let exempt = exempt.set("audiences", serde_json::json!(["acme"]));
     bob.act(&exempt.set("expires_at", serde_json::json!(until))).ok();
-    drop_triggers(
-        &server,
-        &[
-            "users_update",
-            "users_facts",
-            "users_life",
-            "factors_update",
-            "factors_facts",
-            "factors_life",
-            "factors_authority",
-            "policies_update",
-            "clients_update",
-            "clients_facts",
-            "roles_update",
-            "roles_facts",
-            "roles_life",
-        ],
-    );
-    let active = "UPDATE factors SET state = 'active';";
-    tamper(&server, active);
+    for trigger in [
+        "users_update",
+        "users_facts",
+        "users_life",
+        "factors_update",
+        "factors_facts",
+        "factors_life",
+        "factors_authority",
+        "policies_update",
+        "clients_update",
+        "clients_facts",
+        "roles_update",
+        "roles_facts",
+        "roles_life",
+    ] {
+        server.drop_trigger(trigger);
+    }
+    server.tamper("UPDATE factors SET state = 'active'");
     with_word(&tenant.console, &bob, ("factors", "state", "disabled"));
     with_word(&tenant.console, &bob, ("factors", "kind", "none"));
     with_word(&tenant.console, &bob, ("factors", "algorithm", "MD5"));

@@ -57,7 +57,7 @@ impl Story {
     /// The migrated, empty database.
     pub fn new(name: &str) -> Self {
         let path = directory(name).join("pawl.db");
-        pawl::store::migrate(&path, true).unwrap();
+        pawl::store::migrate(&pawl::store::Database::Sqlite(path.clone())).unwrap();
         let mut connection = open(&path);
         connection
             .batch_execute("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON;")

@@ -5,6 +5,7 @@ mod actors;
 mod authenticator;
 pub mod document;
 mod http;
+mod postgres;
 pub mod sample;
 mod server;
 

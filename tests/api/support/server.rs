@@ -4,13 +4,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, SqliteConnection};
-use pawl::app::{entropy, start};
+use diesel::sql_types::Text;
+use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
+use pawl::app::{entropy, new_key, start};
 use pawl::clock::Clock;
 use pawl::config::Config;
 use pawl::mfa::time::Timestamp;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use super::actors::{Console, Tenant};
 use super::authenticator::Authenticator;
 use super::http::Call;
+use super::postgres::Schema;
 
 /// The public URL of every server of a test.
 pub const BASE: &str = "https://pawl.test";
@@ -35,35 +37,44 @@ pub struct Server(Arc<Inner>);
 
 struct Inner {
     millis: Arc<AtomicI64>,
-    address: SocketAddr,
+    replicas: Vec<SocketAddr>,
+    calls: AtomicUsize,
     health: SocketAddr,
     pawl: Pawl,
     data_dir: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     agent: ureq::Agent,
+    schema: Option<Schema>,
 }
 
 impl Server {
-    /// Starts a server on free ports with an empty database.
+    /// Starts a server on free ports with an empty database; on PostgreSQL two replicas.
     pub fn start() -> Self {
         let millis = Arc::new(AtomicI64::new(BEGINNING));
         let data_dir = fresh_directory();
-        let config = config(&data_dir);
+        let schema = Schema::made();
+        let config = config(&data_dir, schema.as_ref());
         let told = Arc::clone(&millis);
         let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let (started, ready) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = start(&config, clock).await.unwrap();
-                let addresses = (running.address, running.health);
-                started.send((addresses, running.pawl.clone())).unwrap();
+                let mut running = vec![start(&config, clock.clone()).await.unwrap()];
+                if config.database_url.is_some() {
+                    running.push(start(&config, clock).await.unwrap());
+                }
+                let replicas: Vec<_> = running.iter().map(|replica| replica.address).collect();
+                let (health, pawl) = (running[0].health, running[0].pawl.clone());
+                started.send((replicas, health, pawl)).unwrap();
                 let _ = stopped.await;
-                running.stop().await.unwrap();
+                for replica in running {
+                    replica.stop().await.unwrap();
+                }
             });
         });
-        let ((address, health), pawl) = ready.recv().unwrap();
+        let (replicas, health, pawl) = ready.recv().unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // A connection that lingers would hold up the stop.
@@ -73,7 +84,18 @@ impl Server {
             .build()
             .into();
         let (stop, thread) = (Some(stop), Some(thread));
-        Self(Arc::new(Inner { millis, address, health, pawl, data_dir, stop, thread, agent }))
+        Self(Arc::new(Inner {
+            millis,
+            replicas,
+            calls: AtomicUsize::new(0),
+            health,
+            pawl,
+            data_dir,
+            stop,
+            thread,
+            agent,
+            schema,
+        }))
     }
 
     /// Founds a tenant: its console has the audience `{name}`, its administrator waits for a code.
@@ -84,7 +106,7 @@ impl Server {
             audience: Audience::parse(name).unwrap(),
             administrator: ExternalId::parse("admin").unwrap(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let founded = bootstrap(&self.0.pawl, founding, self.now(), entropy().unwrap());
         let Ok(founded) = runtime.block_on(founded) else { panic!("the founding failed") };
         let key = serde_json::to_value(founded.client_key.unwrap()).unwrap();
@@ -119,9 +141,10 @@ impl Server {
         Call::of(self.clone(), operation)
     }
 
-    /// Where the API is.
+    /// Where the API is: on PostgreSQL two replicas take turns.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.0.address)
+        let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
+        format!("http://{}{path}", self.0.replicas[call % self.0.replicas.len()])
     }
 
     /// The HTTP client.
@@ -141,12 +164,55 @@ impl Server {
     }
 
     /// A second party at the database file: it knows no rule but those that the file itself holds.
-    pub fn database(&self) -> SqliteConnection {
+    fn file(&self) -> SqliteConnection {
         let database = self.data_dir().join("pawl.db");
         #[expect(clippy::disallowed_methods, reason = "a second party that breaks the file")]
         let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
         connection.batch_execute("PRAGMA busy_timeout = 5000;").unwrap();
         connection
+    }
+
+    /// The one value of a query, as text.
+    pub fn value(&self, query: &str) -> String {
+        if let Some(schema) = &self.0.schema {
+            return schema.value(query);
+        }
+        let query = sql_query(format!("SELECT ({query}) AS value"));
+        query.get_result::<Value>(&mut self.file()).unwrap().value
+    }
+
+    /// Changes rows past what checks forbid.
+    pub fn tamper(&self, statements: &str) {
+        if let Some(schema) = &self.0.schema {
+            return schema.run(&format!("{WITHOUT_CHECKS}; {statements}"));
+        }
+        let mut file = self.file();
+        file.batch_execute("PRAGMA ignore_check_constraints = ON;").unwrap();
+        file.batch_execute(statements).unwrap();
+    }
+
+    /// Drops a trigger, if it is there.
+    pub fn drop_trigger(&self, name: &str) {
+        match &self.0.schema {
+            Some(schema) => schema.run(&format!("DROP FUNCTION IF EXISTS {name} CASCADE")),
+            None => self.file().batch_execute(&format!("DROP TRIGGER IF EXISTS {name}")).unwrap(),
+        }
+    }
+
+    /// How a column of bytes is written as upper hex.
+    pub fn hex(&self, column: &str) -> String {
+        match &self.0.schema {
+            Some(_) => format!("upper(encode({column}, 'hex'))"),
+            None => format!("hex({column})"),
+        }
+    }
+
+    /// Bytes in the database's own words.
+    pub fn blob(&self, hex: &str) -> String {
+        match &self.0.schema {
+            Some(_) => format!("decode('{hex}', 'hex')"),
+            None => format!("X'{hex}'"),
+        }
     }
 
     /// Takes a table away until the guard is dropped: whatever needs it fails for real.
@@ -157,6 +223,17 @@ impl Server {
     }
 }
 
+/// Drops every check of the schema.
+const WITHOUT_CHECKS: &str = "DO $$ DECLARE c record; BEGIN FOR c IN SELECT conrelid::regclass AS t, \
+    conname FROM pg_constraint WHERE contype = 'c' AND connamespace = current_schema()::regnamespace \
+    LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname); END LOOP; END $$";
+
+#[derive(QueryableByName)]
+struct Value {
+    #[diesel(sql_type = Text)]
+    value: String,
+}
+
 /// A table that is away.
 pub struct Outage {
     server: Server,
@@ -165,7 +242,10 @@ pub struct Outage {
 
 impl Outage {
     fn rename(&self, from: &str, to: &str) {
-        let mut connection = self.server.database();
+        if let Some(schema) = &self.server.0.schema {
+            return schema.run(&format!("ALTER TABLE {from} RENAME TO {to}"));
+        }
+        let mut connection = self.server.file();
         // Legacy: triggers and foreign keys of other tables keep naming the table that is away.
         connection.batch_execute("PRAGMA legacy_alter_table = ON;").unwrap();
         connection.batch_execute(&format!("ALTER TABLE {from} RENAME TO {to};")).unwrap();
@@ -202,9 +282,19 @@ fn fresh_directory() -> PathBuf {
     path
 }
 
-fn config(data_dir: &Path) -> Config {
+fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
+    if schema.is_some() {
+        fs::create_dir_all(data_dir).unwrap();
+        new_key(&data_dir.join("kek")).unwrap();
+    }
     Config {
         data_dir: data_dir.to_path_buf(),
+        database_url: schema.map(Schema::serving_url),
+        database_password_file: None,
+        database_ca_file: None,
+        database_schema: schema.map_or("public", Schema::name).to_owned(),
+        is_pooled: false,
+        serving_role: None,
         key_file: data_dir.join("kek"),
         older_key_files: Vec::new(),
         listen: "127.0.0.1:0".parse().unwrap(),

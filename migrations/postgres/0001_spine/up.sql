@@ -1,0 +1,1577 @@
+-- The same tables and guards as SQLite's, in PostgreSQL's words. Each guard is a function of its own,
+-- bound to this schema: neither a temporary table nor another search path can stand before it.
+
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
+CREATE TABLE events (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  seq BIGINT NOT NULL,
+  id TEXT COLLATE "C" NOT NULL UNIQUE,
+  at BIGINT NOT NULL CHECK (at >= 0),
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind <> ''),
+  actor_kind TEXT COLLATE "C" NOT NULL CHECK (actor_kind IN ('client', 'person', 'server')),
+  actor_id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C",
+  user_id TEXT COLLATE "C",
+  object_id TEXT COLLATE "C",
+  evaluated BOOLEAN,
+  request_id TEXT COLLATE "C" NOT NULL,
+  data TEXT COLLATE "C" NOT NULL CHECK (data::jsonb IS NOT NULL),
+  PRIMARY KEY (tenant_id, seq)
+);
+
+CREATE TABLE installation (
+  id BIGINT PRIMARY KEY CHECK (id = 1),
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  key_check BYTEA NOT NULL,
+  sealed_pepper BYTEA NOT NULL,
+  created_at BIGINT NOT NULL,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id)
+);
+
+CREATE TABLE signing_keys (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  algorithm TEXT COLLATE "C" NOT NULL CHECK (algorithm IN ('ES256', 'RS256')),
+  public_jwk TEXT COLLATE "C" NOT NULL CHECK (public_jwk::jsonb IS NOT NULL),
+  sealed BYTEA,
+  state TEXT COLLATE "C" NOT NULL CHECK (state IN ('next', 'active', 'retiring', 'gone', 'revoked')),
+  created_at BIGINT NOT NULL,
+  active_from BIGINT,
+  retiring_from BIGINT,
+  ended_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  CHECK ((state IN ('gone', 'revoked')) = (sealed IS NULL)),
+  CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
+);
+CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
+
+CREATE TABLE tenants (
+  tenant_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  name TEXT COLLATE "C" NOT NULL,
+  created_at BIGINT NOT NULL,
+  suspended_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id)
+);
+
+CREATE TABLE directories (
+  tenant_id TEXT COLLATE "C" NOT NULL REFERENCES tenants (tenant_id),
+  id TEXT COLLATE "C" NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  created_at BIGINT NOT NULL,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id)
+);
+
+CREATE TABLE clients (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL UNIQUE,
+  directory_id TEXT COLLATE "C" NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  scopes TEXT COLLATE "C" NOT NULL CHECK (scopes::jsonb IS NOT NULL),
+  audiences TEXT COLLATE "C" NOT NULL CHECK (audiences::jsonb IS NOT NULL),
+  created_by TEXT COLLATE "C" NOT NULL,
+  created_at BIGINT NOT NULL,
+  disabled_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+);
+
+CREATE TABLE client_secrets (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C" NOT NULL,
+  hash BYTEA NOT NULL CHECK (length(hash) = 32),
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  revoked_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+);
+CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
+
+CREATE TABLE users (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  directory_id TEXT COLLATE "C" NOT NULL,
+  external_id TEXT COLLATE "C" NOT NULL,
+  display_name TEXT COLLATE "C" NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('person', 'service')),
+  labels TEXT COLLATE "C" NOT NULL DEFAULT '[]' CHECK (labels::jsonb IS NOT NULL),
+  epoch BIGINT NOT NULL CHECK (epoch >= 1),
+  ever_enrolled BOOLEAN NOT NULL,
+  ticket_only BOOLEAN NOT NULL,
+  grace_until BIGINT,
+  created_at BIGINT NOT NULL,
+  offboarded_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, directory_id, external_id),
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+);
+
+CREATE TABLE user_groups (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C" NOT NULL,
+  groups TEXT COLLATE "C" NOT NULL CHECK (groups::jsonb IS NOT NULL),
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, user_id, client_id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+);
+
+CREATE TABLE roles (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  role TEXT COLLATE "C" NOT NULL CHECK (role IN ('helpdesk', 'auditor', 'admin')),
+  granted_at BIGINT NOT NULL,
+  override_id TEXT COLLATE "C",
+  revoked_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, user_id, role),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+);
+
+CREATE TABLE policies (
+  tenant_id TEXT COLLATE "C" NOT NULL REFERENCES tenants (tenant_id),
+  version BIGINT NOT NULL CHECK (version >= 1),
+  document TEXT COLLATE "C" NOT NULL CHECK (document::jsonb IS NOT NULL),
+  created_by TEXT COLLATE "C" NOT NULL,
+  created_at BIGINT NOT NULL,
+  override_id TEXT COLLATE "C",
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, version)
+);
+
+CREATE TABLE factors (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('totp')),
+  state TEXT COLLATE "C" NOT NULL CHECK (state IN ('pending', 'active', 'suspended', 'ended')),
+  algorithm TEXT COLLATE "C" NOT NULL CHECK (algorithm IN ('SHA1', 'SHA256', 'SHA512')),
+  digits BIGINT NOT NULL CHECK (digits IN (6, 8)),
+  sealed BYTEA,
+  created_at BIGINT NOT NULL,
+  activated_at BIGINT,
+  trust_since BIGINT,
+  is_bootstrap BOOLEAN NOT NULL,
+  exposed_to TEXT COLLATE "C",
+  rotate_by BIGINT,
+  ended_at BIGINT,
+  end_authority TEXT COLLATE "C" CHECK (end_authority IN ('replacement', 'recovery', 'override', 'offboarding')),
+  end_authority_id TEXT COLLATE "C",
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK ((state = 'ended') = (sealed IS NULL)),
+  CHECK ((state = 'ended') = (ended_at IS NOT NULL)),
+  CHECK (state <> 'pending' OR activated_at IS NULL),
+  CHECK ((state IN ('active', 'suspended')) <= (activated_at IS NOT NULL)),
+  CHECK ((activated_at IS NULL) = (trust_since IS NULL)),
+  CHECK ((state = 'ended' AND activated_at IS NOT NULL) = (end_authority IS NOT NULL)),
+  CHECK ((end_authority IS NULL) = (end_authority_id IS NULL))
+);
+CREATE INDEX factors_by_user ON factors (tenant_id, user_id);
+CREATE UNIQUE INDEX one_pending_factor ON factors (tenant_id, user_id) WHERE state = 'pending';
+CREATE UNIQUE INDEX one_bound_factor ON factors (tenant_id, user_id) WHERE state IN ('active', 'suspended');
+
+CREATE TABLE factor_steps (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  factor_id TEXT COLLATE "C" NOT NULL,
+  last_step BIGINT NOT NULL,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, factor_id),
+  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id)
+);
+
+CREATE TABLE throttles (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  lane TEXT COLLATE "C" NOT NULL CHECK (lane <> ''),
+  level BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  consecutive BIGINT NOT NULL CHECK (consecutive >= 0),
+  blocked_until BIGINT NOT NULL CHECK (blocked_until >= 0),
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, user_id, lane),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+);
+
+CREATE TABLE challenges (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  hash BYTEA NOT NULL UNIQUE CHECK (length(hash) = 32),
+  user_id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C" NOT NULL,
+  purpose TEXT COLLATE "C" NOT NULL CHECK (purpose IN ('login', 'enroll', 'recover', 'act')),
+  audiences TEXT COLLATE "C" NOT NULL CHECK (audiences::jsonb IS NOT NULL),
+  primary_method TEXT COLLATE "C" NOT NULL,
+  primary_at BIGINT NOT NULL,
+  address TEXT COLLATE "C",
+  act_operation TEXT COLLATE "C",
+  act_digest BYTEA CHECK (length(act_digest) = 32),
+  recovery_code_id TEXT COLLATE "C",
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  attempts BIGINT NOT NULL CHECK (attempts BETWEEN 0 AND 5),
+  closed_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  CHECK ((purpose = 'act') = (act_digest IS NOT NULL)),
+  CHECK ((purpose = 'act') = (act_operation IS NOT NULL)),
+  CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
+  CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
+);
+
+CREATE TABLE enrollments (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  hash BYTEA NOT NULL UNIQUE CHECK (length(hash) = 32),
+  user_id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C",
+  factor_id TEXT COLLATE "C" NOT NULL,
+  authority TEXT COLLATE "C" NOT NULL CHECK (authority IN ('first', 'ticket', 'rotation', 'recovery', 'bootstrap')),
+  authority_id TEXT COLLATE "C",
+  audiences TEXT COLLATE "C" NOT NULL CHECK (audiences::jsonb IS NOT NULL),
+  primary_method TEXT COLLATE "C" NOT NULL,
+  primary_at BIGINT NOT NULL,
+  attempts BIGINT NOT NULL CHECK (attempts BETWEEN 0 AND 5),
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  closed_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
+  CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
+  CHECK (expires_at > created_at)
+);
+CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
+
+CREATE TABLE recovery_codes (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  hash BYTEA NOT NULL CHECK (length(hash) = 32),
+  created_at BIGINT NOT NULL,
+  used_at BIGINT,
+  replaced_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, user_id, hash),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+);
+
+CREATE TABLE tickets (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  mode TEXT COLLATE "C" NOT NULL CHECK (mode IN ('with_login', 'with_claim_code', 'bearer', 'admin_assisted')),
+  hash BYTEA NOT NULL UNIQUE CHECK (length(hash) = 32),
+  claim_code_hash BYTEA,
+  attempts BIGINT NOT NULL,
+  created_by TEXT COLLATE "C" NOT NULL,
+  override_id TEXT COLLATE "C",
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  redeemed_at BIGINT,
+  revoked_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK (expires_at > created_at AND expires_at <= created_at
+    + CASE mode WHEN 'bearer' THEN 600000 WHEN 'with_claim_code' THEN 86400000 ELSE 1209600000 END),
+  CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
+);
+CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
+
+CREATE TABLE petitions (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'groups')),
+  user_id TEXT COLLATE "C" NOT NULL,
+  state TEXT COLLATE "C" NOT NULL CHECK (state IN ('open', 'taken_up', 'denied', 'withdrawn')),
+  reason TEXT COLLATE "C" NOT NULL,
+  facts TEXT COLLATE "C" NOT NULL CHECK (facts::jsonb IS NOT NULL),
+  requested_by_kind TEXT COLLATE "C" NOT NULL CHECK (requested_by_kind IN ('client', 'person')),
+  requested_by TEXT COLLATE "C" NOT NULL,
+  created_at BIGINT NOT NULL,
+  decided_at BIGINT,
+  decided_by TEXT COLLATE "C",
+  override_id TEXT COLLATE "C",
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK ((state = 'open') = (decided_at IS NULL)),
+  CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
+);
+
+CREATE TABLE overrides (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'policy', 'floor', 'role', 'labels',
+    'groups', 'reinstate', 'ticket', 'client', 'tenant')),
+  user_id TEXT COLLATE "C",
+  facts TEXT COLLATE "C" NOT NULL CHECK (facts::jsonb IS NOT NULL),
+  audiences TEXT COLLATE "C" NOT NULL CHECK (audiences::jsonb IS NOT NULL),
+  digest BYTEA NOT NULL CHECK (length(digest) = 32),
+  state TEXT COLLATE "C" NOT NULL CHECK (state IN ('requested', 'approved', 'used', 'expired', 'revoked', 'denied', 'withdrawn')),
+  reason TEXT COLLATE "C" NOT NULL CHECK (length(reason) >= 15),
+  ticket_reference TEXT COLLATE "C",
+  requested_by TEXT COLLATE "C" NOT NULL,
+  requested_client_id TEXT COLLATE "C",
+  requested_at BIGINT NOT NULL,
+  required_approvals BIGINT NOT NULL CHECK (required_approvals BETWEEN 0 AND 4),
+  policy_version BIGINT NOT NULL,
+  petition_id TEXT COLLATE "C",
+  is_break_glass BOOLEAN NOT NULL,
+  expires_at BIGINT NOT NULL,
+  approved_at BIGINT,
+  ended_at BIGINT,
+  ended_by TEXT COLLATE "C",
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  CHECK ((kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
+    = (user_id IS NOT NULL)),
+  CHECK (user_id IS NULL OR user_id <> requested_by),
+  CHECK (expires_at > requested_at AND expires_at <= requested_at + 604800000),
+  CHECK (NOT is_break_glass OR (required_approvals = 0 AND expires_at <= requested_at + 3600000)),
+  CHECK (is_break_glass = (requested_by = 'server')),
+  CHECK ((state IN ('approved', 'used')) <= (approved_at IS NOT NULL)),
+  CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
+);
+CREATE INDEX overrides_by_user ON overrides (tenant_id, user_id, state);
+
+CREATE TABLE approvals (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  override_id TEXT COLLATE "C" NOT NULL,
+  person_id TEXT COLLATE "C" NOT NULL,
+  digest BYTEA NOT NULL CHECK (length(digest) = 32),
+  at BIGINT NOT NULL,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, override_id, person_id),
+  FOREIGN KEY (tenant_id, override_id) REFERENCES overrides (tenant_id, id),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id)
+);
+
+CREATE TABLE issued_tokens (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  user_id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C" NOT NULL,
+  factor_id TEXT COLLATE "C" NOT NULL,
+  audience TEXT COLLATE "C" NOT NULL,
+  epoch BIGINT NOT NULL,
+  issued_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 900000),
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (event_id, audience)
+);
+
+
+-- The record can only grow, and has no gaps: each tenant's events are numbered 1, 2, 3 and so on.
+
+CREATE FUNCTION events_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM events WHERE id = NEW.id)
+  THEN RAISE EXCEPTION 'events: already recorded'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER events_insert BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_insert();
+
+CREATE FUNCTION events_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events WHERE tenant_id = NEW.tenant_id), 0)
+  THEN RAISE EXCEPTION 'events: only at the end'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER events_order BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_order();
+
+CREATE FUNCTION events_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'events: append only';
+END $$;
+CREATE TRIGGER events_update BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION events_update();
+
+CREATE FUNCTION events_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'events: append only';
+END $$;
+CREATE TRIGGER events_delete BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION events_delete();
+
+-- Every state row names the event that made or changed it, keeps its facts, and is not deleted.
+-- An event is newer than the one that the row named before.
+
+CREATE FUNCTION installation_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'installation: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER installation_insert BEFORE INSERT ON installation FOR EACH ROW EXECUTE FUNCTION installation_insert();
+
+CREATE FUNCTION installation_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'installation: append only';
+END $$;
+CREATE TRIGGER installation_update BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_update();
+
+CREATE FUNCTION installation_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'installation: never deleted';
+END $$;
+CREATE TRIGGER installation_delete BEFORE DELETE ON installation FOR EACH ROW EXECUTE FUNCTION installation_delete();
+
+CREATE FUNCTION signing_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active')
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'signing_keys: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_insert();
+
+CREATE FUNCTION signing_keys_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'signing_keys: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_update();
+
+CREATE FUNCTION signing_keys_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
+  OR NEW.public_jwk IS DISTINCT FROM OLD.public_jwk
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'signing_keys: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_facts();
+
+CREATE FUNCTION signing_keys_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'signing_keys: never deleted';
+END $$;
+CREATE TRIGGER signing_keys_delete BEFORE DELETE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_delete();
+
+CREATE FUNCTION tenants_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'tenants: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_insert();
+
+CREATE FUNCTION tenants_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'tenants: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_update();
+
+CREATE FUNCTION tenants_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'tenants: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_facts();
+
+CREATE FUNCTION tenants_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'tenants: never deleted';
+END $$;
+CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_delete();
+
+CREATE FUNCTION directories_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'directories: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_insert BEFORE INSERT ON directories FOR EACH ROW EXECUTE FUNCTION directories_insert();
+
+CREATE FUNCTION directories_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'directories: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_update BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_update();
+
+CREATE FUNCTION directories_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'directories: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_facts BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_facts();
+
+CREATE FUNCTION directories_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'directories: never deleted';
+END $$;
+CREATE TRIGGER directories_delete BEFORE DELETE ON directories FOR EACH ROW EXECUTE FUNCTION directories_delete();
+
+CREATE FUNCTION clients_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM clients WHERE id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'clients: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_insert BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_insert();
+
+CREATE FUNCTION clients_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'clients: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_update BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_update();
+
+CREATE FUNCTION clients_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
+  OR NEW.scopes IS DISTINCT FROM OLD.scopes
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.created_by IS DISTINCT FROM OLD.created_by
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'clients: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_facts();
+
+CREATE FUNCTION clients_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'clients: never deleted';
+END $$;
+CREATE TRIGGER clients_delete BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION clients_delete();
+
+CREATE FUNCTION client_secrets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'client_secrets: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_insert();
+
+CREATE FUNCTION client_secrets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'client_secrets: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_update();
+
+CREATE FUNCTION client_secrets_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'client_secrets: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_facts();
+
+CREATE FUNCTION client_secrets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'client_secrets: never deleted';
+END $$;
+CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_delete();
+
+CREATE FUNCTION users_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND directory_id = NEW.directory_id AND external_id = NEW.external_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'users: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_insert BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_insert();
+
+CREATE FUNCTION users_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'users: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_update BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_update();
+
+CREATE FUNCTION users_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
+  OR NEW.external_id IS DISTINCT FROM OLD.external_id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'users: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_facts();
+
+CREATE FUNCTION users_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'users: never deleted';
+END $$;
+CREATE TRIGGER users_delete BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION users_delete();
+
+CREATE FUNCTION user_groups_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND client_id = NEW.client_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'user_groups: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_insert();
+
+CREATE FUNCTION user_groups_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'user_groups: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_update();
+
+CREATE FUNCTION user_groups_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  THEN RAISE EXCEPTION 'user_groups: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_facts();
+
+CREATE FUNCTION user_groups_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'user_groups: never deleted';
+END $$;
+CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_delete();
+
+CREATE FUNCTION roles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND role = NEW.role)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'roles: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_insert BEFORE INSERT ON roles FOR EACH ROW EXECUTE FUNCTION roles_insert();
+
+CREATE FUNCTION roles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'roles: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_update BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_update();
+
+CREATE FUNCTION roles_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.role IS DISTINCT FROM OLD.role
+  THEN RAISE EXCEPTION 'roles: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_facts BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_facts();
+
+CREATE FUNCTION roles_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'roles: never deleted';
+END $$;
+CREATE TRIGGER roles_delete BEFORE DELETE ON roles FOR EACH ROW EXECUTE FUNCTION roles_delete();
+
+CREATE FUNCTION policies_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM policies WHERE tenant_id = NEW.tenant_id AND version = NEW.version)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'policies: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER policies_insert BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_insert();
+
+CREATE FUNCTION policies_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'policies: append only';
+END $$;
+CREATE TRIGGER policies_update BEFORE UPDATE ON policies FOR EACH ROW EXECUTE FUNCTION policies_update();
+
+CREATE FUNCTION policies_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'policies: never deleted';
+END $$;
+CREATE TRIGGER policies_delete BEFORE DELETE ON policies FOR EACH ROW EXECUTE FUNCTION policies_delete();
+
+CREATE FUNCTION factors_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending')
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'factors: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_insert BEFORE INSERT ON factors FOR EACH ROW EXECUTE FUNCTION factors_insert();
+
+CREATE FUNCTION factors_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'factors: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_update BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_update();
+
+CREATE FUNCTION factors_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
+  OR NEW.digits IS DISTINCT FROM OLD.digits
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.is_bootstrap IS DISTINCT FROM OLD.is_bootstrap
+  OR NEW.exposed_to IS DISTINCT FROM OLD.exposed_to
+  THEN RAISE EXCEPTION 'factors: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_facts BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_facts();
+
+CREATE FUNCTION factors_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'factors: never deleted';
+END $$;
+CREATE TRIGGER factors_delete BEFORE DELETE ON factors FOR EACH ROW EXECUTE FUNCTION factors_delete();
+
+CREATE FUNCTION factor_steps_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND factor_id = NEW.factor_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'factor_steps: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_insert();
+
+CREATE FUNCTION factor_steps_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'factor_steps: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_update();
+
+CREATE FUNCTION factor_steps_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
+  THEN RAISE EXCEPTION 'factor_steps: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_facts();
+
+CREATE FUNCTION factor_steps_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'factor_steps: never deleted';
+END $$;
+CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_delete();
+
+CREATE FUNCTION throttles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND lane = NEW.lane)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'throttles: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_insert();
+
+CREATE FUNCTION throttles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'throttles: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_update();
+
+CREATE FUNCTION throttles_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.lane IS DISTINCT FROM OLD.lane
+  THEN RAISE EXCEPTION 'throttles: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_facts();
+
+CREATE FUNCTION throttles_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'throttles: never deleted';
+END $$;
+CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_delete();
+
+CREATE FUNCTION challenges_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM challenges WHERE hash = NEW.hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'challenges: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_insert();
+
+CREATE FUNCTION challenges_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'challenges: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_update();
+
+CREATE FUNCTION challenges_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.purpose IS DISTINCT FROM OLD.purpose
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
+  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.address IS DISTINCT FROM OLD.address
+  OR NEW.act_operation IS DISTINCT FROM OLD.act_operation
+  OR NEW.act_digest IS DISTINCT FROM OLD.act_digest
+  OR NEW.recovery_code_id IS DISTINCT FROM OLD.recovery_code_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
+  THEN RAISE EXCEPTION 'challenges: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_facts();
+
+CREATE FUNCTION challenges_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
+  THEN RAISE EXCEPTION 'challenges: not yet expired'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_delete();
+
+CREATE FUNCTION enrollments_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM enrollments WHERE hash = NEW.hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'enrollments: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_insert();
+
+CREATE FUNCTION enrollments_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'enrollments: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_update();
+
+CREATE FUNCTION enrollments_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
+  OR NEW.authority IS DISTINCT FROM OLD.authority
+  OR NEW.authority_id IS DISTINCT FROM OLD.authority_id
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
+  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
+  THEN RAISE EXCEPTION 'enrollments: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_facts();
+
+CREATE FUNCTION enrollments_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
+  THEN RAISE EXCEPTION 'enrollments: not yet expired'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_delete();
+
+CREATE FUNCTION recovery_codes_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND hash = NEW.hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'recovery_codes: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_insert();
+
+CREATE FUNCTION recovery_codes_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'recovery_codes: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_update();
+
+CREATE FUNCTION recovery_codes_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'recovery_codes: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_facts();
+
+CREATE FUNCTION recovery_codes_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'recovery_codes: never deleted';
+END $$;
+CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_delete();
+
+CREATE FUNCTION tickets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM tickets WHERE hash = NEW.hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'tickets: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_insert();
+
+CREATE FUNCTION tickets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'tickets: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_update();
+
+CREATE FUNCTION tickets_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.mode IS DISTINCT FROM OLD.mode
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.claim_code_hash IS DISTINCT FROM OLD.claim_code_hash
+  OR NEW.created_by IS DISTINCT FROM OLD.created_by
+  OR NEW.override_id IS DISTINCT FROM OLD.override_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
+  THEN RAISE EXCEPTION 'tickets: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_facts();
+
+CREATE FUNCTION tickets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
+  THEN RAISE EXCEPTION 'tickets: not yet expired'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_delete();
+
+CREATE FUNCTION petitions_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'petitions: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_insert();
+
+CREATE FUNCTION petitions_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'petitions: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_update();
+
+CREATE FUNCTION petitions_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.reason IS DISTINCT FROM OLD.reason
+  OR NEW.facts IS DISTINCT FROM OLD.facts
+  OR NEW.requested_by_kind IS DISTINCT FROM OLD.requested_by_kind
+  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'petitions: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_facts();
+
+CREATE FUNCTION petitions_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'petitions: never deleted';
+END $$;
+CREATE TRIGGER petitions_delete BEFORE DELETE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_delete();
+
+CREATE FUNCTION overrides_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'overrides: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_insert();
+
+CREATE FUNCTION overrides_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'overrides: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_update();
+
+CREATE FUNCTION overrides_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.facts IS DISTINCT FROM OLD.facts
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.digest IS DISTINCT FROM OLD.digest
+  OR NEW.reason IS DISTINCT FROM OLD.reason
+  OR NEW.ticket_reference IS DISTINCT FROM OLD.ticket_reference
+  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
+  OR NEW.requested_client_id IS DISTINCT FROM OLD.requested_client_id
+  OR NEW.requested_at IS DISTINCT FROM OLD.requested_at
+  OR NEW.required_approvals IS DISTINCT FROM OLD.required_approvals
+  OR NEW.policy_version IS DISTINCT FROM OLD.policy_version
+  OR NEW.petition_id IS DISTINCT FROM OLD.petition_id
+  OR NEW.is_break_glass IS DISTINCT FROM OLD.is_break_glass
+  THEN RAISE EXCEPTION 'overrides: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_facts();
+
+CREATE FUNCTION overrides_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'overrides: never deleted';
+END $$;
+CREATE TRIGGER overrides_delete BEFORE DELETE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_delete();
+
+CREATE FUNCTION approvals_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM approvals WHERE tenant_id = NEW.tenant_id AND override_id = NEW.override_id AND person_id = NEW.person_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'approvals: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_insert();
+
+CREATE FUNCTION approvals_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'approvals: append only';
+END $$;
+CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_update();
+
+CREATE FUNCTION approvals_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'approvals: never deleted';
+END $$;
+CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_delete();
+
+CREATE FUNCTION issued_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM issued_tokens WHERE event_id = NEW.event_id AND audience = NEW.audience)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'issued_tokens: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_insert();
+
+CREATE FUNCTION issued_tokens_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'issued_tokens: append only';
+END $$;
+CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_update();
+
+CREATE FUNCTION issued_tokens_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
+  THEN RAISE EXCEPTION 'issued_tokens: not yet expired'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_delete();
+
+-- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes one.
+CREATE FUNCTION signing_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+  THEN RAISE EXCEPTION 'signing_keys: not made by the server'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_made();
+CREATE FUNCTION signing_keys_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.state <> OLD.state AND NOT (
+     (OLD.state = 'next' AND NEW.state = 'active' AND NOT EXISTS (
+        SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
+  OR (OLD.state = 'next' AND NEW.state IN ('gone', 'revoked'))
+  OR (OLD.state = 'active' AND NEW.state IN ('retiring', 'revoked'))
+  OR (OLD.state = 'retiring' AND NEW.state IN ('gone', 'revoked')))
+  THEN RAISE EXCEPTION 'signing_keys: no such transition'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_life();
+
+-- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
+-- closer.
+CREATE FUNCTION clients_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.disabled_at IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+  THEN RAISE EXCEPTION 'clients: not made by a person or the server'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_made BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_made();
+CREATE FUNCTION clients_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
+  THEN RAISE EXCEPTION 'clients: disabled for good'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_life();
+CREATE FUNCTION client_secrets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.expires_at > OLD.expires_at
+  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at)
+  THEN RAISE EXCEPTION 'client_secrets: a secret only ends sooner'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_life();
+
+-- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
+-- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
+CREATE FUNCTION users_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.epoch <> 1 OR NEW.labels <> '[]'
+  THEN RAISE EXCEPTION 'users: no authority for this start'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_start BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_start();
+CREATE FUNCTION users_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.epoch < OLD.epoch
+  OR NEW.ever_enrolled < OLD.ever_enrolled
+  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
+  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'reinstate' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (NEW.labels <> OLD.labels AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'labels' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (OLD.ticket_only AND NOT NEW.ticket_only AND NOT EXISTS (
+        SELECT 1 FROM factors f JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.id AND f.state = 'active'
+          AND n.authority IN ('ticket', 'bootstrap')))
+  OR (NEW.grace_until IS DISTINCT FROM OLD.grace_until AND OLD.grace_until IS NOT NULL
+      AND (NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
+  THEN RAISE EXCEPTION 'users: no authority for this change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_life BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_life();
+
+-- A role comes from an approved override that names the user and the role, or from the server's own
+-- grant. What was granted and taken away stays on the row until the next grant.
+CREATE FUNCTION roles_granted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
+    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'
+      AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
+        AND (o.facts::jsonb ->> 'role') = NEW.role AND (o.facts::jsonb ->> 'grant')::boolean))
+  THEN RAISE EXCEPTION 'roles: no authority to grant'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_granted BEFORE INSERT ON roles FOR EACH ROW EXECUTE FUNCTION roles_granted();
+CREATE FUNCTION roles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF (NEW.revoked_at IS NOT NULL AND (NEW.override_id IS DISTINCT FROM OLD.override_id OR NEW.granted_at <> OLD.granted_at
+      OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at <> OLD.revoked_at)))
+  OR (NEW.revoked_at IS NULL AND OLD.revoked_at IS NULL)
+  OR (NEW.revoked_at IS NULL AND (NEW.override_id IS NOT DISTINCT FROM OLD.override_id
+      OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
+        AND (o.facts::jsonb ->> 'role') = NEW.role AND (o.facts::jsonb ->> 'grant')::boolean)))
+  THEN RAISE EXCEPTION 'roles: no authority to grant'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_life BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_life();
+
+-- Policy versions are dense, and no client makes one.
+CREATE FUNCTION policies_version() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server')
+      AND e.tenant_id = NEW.tenant_id AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
+  THEN RAISE EXCEPTION 'policies: not the next version, or no authority'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER policies_version BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_version();
+
+-- Factors: pending → active ⇄ suspended → ended. There is no "disabled".
+CREATE FUNCTION factors_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL
+  THEN RAISE EXCEPTION 'factors: a factor starts pending'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_start BEFORE INSERT ON factors FOR EACH ROW EXECUTE FUNCTION factors_start();
+CREATE FUNCTION factors_confirmed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
+    SELECT 1 FROM factor_steps s JOIN events e ON e.id = s.event_id
+      JOIN enrollments n ON n.tenant_id = s.tenant_id AND n.factor_id = s.factor_id AND n.id = e.object_id
+    WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id AND s.last_step > 0
+      AND s.event_id = NEW.event_id AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
+      AND (NEW.trust_since = NEW.activated_at
+        OR (n.authority = 'rotation' AND EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = OLD.tenant_id
+          AND f.id = n.authority_id AND f.trust_since = NEW.trust_since)))
+      AND (NOT NEW.is_bootstrap OR n.authority = 'bootstrap'
+        OR (n.authority = 'ticket' AND EXISTS (SELECT 1 FROM tickets t JOIN overrides o
+          ON o.tenant_id = t.tenant_id AND o.id = t.override_id
+          WHERE t.tenant_id = n.tenant_id AND t.id = n.authority_id AND o.is_break_glass))))
+  THEN RAISE EXCEPTION 'factors: not confirmed by a code'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_confirmed();
+CREATE FUNCTION factors_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF (NEW.state <> OLD.state AND NOT (
+       (OLD.state = 'pending' AND NEW.state IN ('active', 'ended'))
+    OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
+    OR (OLD.state = 'suspended' AND NEW.state = 'ended')
+    OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
+         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
+           AND o.kind = 'unlock' AND o.state = 'approved' AND e.at < o.expires_at))))
+  OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
+       WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state IN ('active', 'suspended')))
+  OR (NEW.state <> 'ended' AND OLD.rotate_by < coalesce(NEW.rotate_by, OLD.rotate_by + 1))
+  OR OLD.state = 'ended'
+  OR (OLD.activated_at IS NOT NULL AND (NEW.activated_at IS DISTINCT FROM OLD.activated_at OR NEW.trust_since IS DISTINCT FROM OLD.trust_since))
+  OR (NEW.state <> 'ended' AND NEW.sealed IS NULL)
+  THEN RAISE EXCEPTION 'factors: no such transition'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_life BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_life();
+CREATE FUNCTION factors_authority() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
+     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
+          AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (NEW.end_authority = 'replacement' AND EXISTS (SELECT 1 FROM factors f
+        JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
+        JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.id = NEW.end_authority_id AND f.user_id = OLD.user_id
+          AND f.state = 'pending' AND n.authority = 'rotation' AND n.authority_id = OLD.id AND s.last_step > 0))
+  OR (NEW.end_authority = 'recovery' AND EXISTS (SELECT 1 FROM recovery_codes r
+        JOIN enrollments n ON n.tenant_id = r.tenant_id AND n.authority_id = r.id
+        JOIN factor_steps s ON s.tenant_id = n.tenant_id AND s.factor_id = n.factor_id
+        WHERE r.tenant_id = OLD.tenant_id AND r.id = NEW.end_authority_id AND r.user_id = OLD.user_id
+          AND n.user_id = OLD.user_id AND n.authority = 'recovery' AND r.used_at IS NOT NULL AND s.last_step > 0))
+  OR (NEW.end_authority = 'offboarding' AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = OLD.tenant_id
+        AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), false)
+  THEN RAISE EXCEPTION 'factors: no authority to end a factor'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_authority BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_authority();
+
+-- A code works once: the step only rises, by an event that records the verification of this very
+-- factor, and never so far ahead that it would lock its owner out.
+CREATE FUNCTION factor_steps_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.last_step <> 0
+  THEN RAISE EXCEPTION 'factor_steps: starts at zero'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_start();
+CREATE FUNCTION factor_steps_spent() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
+    JOIN factors f ON f.tenant_id = OLD.tenant_id AND f.id = OLD.factor_id AND f.user_id = e.user_id
+    WHERE e.id = NEW.event_id AND e.evaluated AND (e.data::jsonb ->> 'factor') = OLD.factor_id
+    AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
+    AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
+  THEN RAISE EXCEPTION 'factor_steps: already spent, or not by a verification'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_spent();
+
+-- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
+-- of that user.
+CREATE FUNCTION throttles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
+    'code.verified', 'enrollment.confirmed', 'loss.reported', 'recovery_code.used', 'user.unlocked', 'factor.ended'))
+  THEN RAISE EXCEPTION 'throttles: nothing lifts this block'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_life();
+
+-- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
+-- rise.
+CREATE FUNCTION challenges_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.purpose = 'recover' AND NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+    AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at)
+  THEN RAISE EXCEPTION 'challenges: no recovery code was used'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_start BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_start();
+CREATE FUNCTION enrollments_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
+    AND f.user_id = NEW.user_id AND f.state = 'pending')
+  OR (NEW.authority IN ('first', 'ticket', 'bootstrap') AND EXISTS (SELECT 1 FROM factors f
+      WHERE f.tenant_id = NEW.tenant_id AND f.user_id = NEW.user_id AND f.state IN ('active', 'suspended')))
+  OR NOT coalesce(CASE NEW.authority
+    WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
+      AND NOT u.ticket_only)
+    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+      OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
+        AND n.authority = 'bootstrap')
+    WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
+      AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
+    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+      AND r.id = NEW.authority_id AND r.user_id = NEW.user_id AND r.used_at IS NOT NULL)
+    WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
+      JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
+      JOIN events p ON p.id = s.event_id
+      JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+      WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
+        AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
+    END, false)
+  THEN RAISE EXCEPTION 'enrollments: no authority to enroll'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_start BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_start();
+CREATE FUNCTION recovery_codes_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
+    AND e.user_id = NEW.user_id)
+  THEN RAISE EXCEPTION 'recovery_codes: not issued to this user'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_start BEFORE INSERT ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_start();
+CREATE FUNCTION tickets_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+  OR (NEW.override_id IS NULL AND EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id
+      AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+      WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
+        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at))
+  THEN RAISE EXCEPTION 'tickets: no authority to make one'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_start BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_start();
+CREATE FUNCTION challenges_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
+  THEN RAISE EXCEPTION 'challenges: over'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_life();
+CREATE FUNCTION enrollments_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
+  THEN RAISE EXCEPTION 'enrollments: over'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_life();
+CREATE FUNCTION recovery_codes_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL
+  THEN RAISE EXCEPTION 'recovery_codes: used'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_life();
+CREATE FUNCTION tickets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
+  OR NEW.redeemed_at >= OLD.expires_at
+  THEN RAISE EXCEPTION 'tickets: over'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_life();
+CREATE FUNCTION petitions_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.state <> 'open'
+  THEN RAISE EXCEPTION 'petitions: decided'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_life();
+
+-- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
+-- A request and an approval are an administrator's, each with a code spent on that act in the same
+-- instant: the event names it.
+CREATE FUNCTION overrides_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
+  OR (NEW.is_break_glass AND NOT EXISTS (
+        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+  OR (NOT NEW.is_break_glass AND NOT EXISTS (
+        SELECT 1 FROM events e
+        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = (e.data::jsonb ->> 'proof')
+        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
+        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
+        WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
+          AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
+          AND e.at = NEW.requested_at AND p.at = NEW.requested_at))
+  THEN RAISE EXCEPTION 'overrides: starts requested, by a person or by break-glass'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_start BEFORE INSERT ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_start();
+CREATE FUNCTION overrides_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.expires_at > OLD.expires_at
+  OR (NEW.approved_at IS DISTINCT FROM OLD.approved_at AND NOT (OLD.state = 'requested' AND NEW.state = 'approved'))
+  OR (OLD.state NOT IN ('requested', 'approved'))
+  OR (NEW.state <> OLD.state AND NOT (
+       (OLD.state = 'requested' AND NEW.state IN ('approved', 'denied', 'withdrawn', 'expired'))
+    OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
+  OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
+       NEW.approved_at >= NEW.expires_at
+    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
+    OR OLD.required_approvals > (SELECT count(*) FROM approvals a WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id)))
+  THEN RAISE EXCEPTION 'overrides: no such transition, or not enough approvals'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_life();
+CREATE FUNCTION approvals_other_person() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
+    AND o.state = 'requested' AND o.digest = NEW.digest AND o.requested_by <> NEW.person_id
+    AND (o.user_id IS NULL OR o.user_id <> NEW.person_id) AND NEW.at < o.expires_at)
+  OR NOT EXISTS (SELECT 1 FROM events e
+        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = (e.data::jsonb ->> 'proof')
+        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
+        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
+        WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
+          AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
+          AND e.at = NEW.at AND p.at = NEW.at)
+  THEN RAISE EXCEPTION 'approvals: by another person, of what they saw'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_other_person();
+
+-- No token without a code: its event is the one that spent the factor's step, for a login or an
+-- enrollment that asked for this audience; a code that was spent on an act yields none.
+CREATE FUNCTION issued_tokens_verified() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e
+    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
+    JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
+    JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
+    LEFT JOIN challenges c ON c.tenant_id = e.tenant_id AND c.id = e.object_id AND e.kind = 'code.verified'
+      AND c.purpose = 'login'
+    LEFT JOIN enrollments n ON n.tenant_id = e.tenant_id AND n.id = e.object_id AND e.kind = 'enrollment.confirmed'
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated
+      AND e.client_id = NEW.client_id AND e.at = NEW.issued_at AND u.epoch = NEW.epoch
+      AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
+      AND NEW.audience IN (SELECT jsonb_array_elements_text(coalesce(c.audiences, n.audiences)::jsonb)))
+  THEN RAISE EXCEPTION 'issued_tokens: no verified code'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_verified();
+
+-- Nothing is emptied.
+CREATE FUNCTION never_emptied() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '%: never emptied', TG_TABLE_NAME; END $$;
+CREATE TRIGGER events_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER installation_truncate BEFORE TRUNCATE ON installation FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER signing_keys_truncate BEFORE TRUNCATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER tenants_truncate BEFORE TRUNCATE ON tenants FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER directories_truncate BEFORE TRUNCATE ON directories FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER clients_truncate BEFORE TRUNCATE ON clients FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER client_secrets_truncate BEFORE TRUNCATE ON client_secrets FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER users_truncate BEFORE TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER user_groups_truncate BEFORE TRUNCATE ON user_groups FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER roles_truncate BEFORE TRUNCATE ON roles FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER policies_truncate BEFORE TRUNCATE ON policies FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER factors_truncate BEFORE TRUNCATE ON factors FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER factor_steps_truncate BEFORE TRUNCATE ON factor_steps FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER throttles_truncate BEFORE TRUNCATE ON throttles FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER challenges_truncate BEFORE TRUNCATE ON challenges FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER enrollments_truncate BEFORE TRUNCATE ON enrollments FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER recovery_codes_truncate BEFORE TRUNCATE ON recovery_codes FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER tickets_truncate BEFORE TRUNCATE ON tickets FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER petitions_truncate BEFORE TRUNCATE ON petitions FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER overrides_truncate BEFORE TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER approvals_truncate BEFORE TRUNCATE ON approvals FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER issued_tokens_truncate BEFORE TRUNCATE ON issued_tokens FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();

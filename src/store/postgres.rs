@@ -1,0 +1,180 @@
+//! Reaching PostgreSQL: through rustls, without libpq.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use diesel_async::AsyncPgConnection;
+use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::StoreError;
+
+/// PostgreSQL through tokio-postgres: no libpq.
+pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, Patience>;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long one statement may take before its connection is given up: longer than the server's own
+/// timeout, for a server that still answers.
+const STATEMENT: Duration = Duration::from_secs(4);
+
+/// The runtime that drives the connections. An actix worker's would wait for itself.
+fn runtime() -> Option<&'static Runtime> {
+    static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+    let build = || {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("pawl-postgres").enable_all().build().ok()
+    };
+    RUNTIME.get_or_init(build).as_ref()
+}
+
+/// A statement did not come back in time. It is thrown, for the wrapper's signature leaves no other
+/// way out; [`super::transact`] catches it and drops the connection.
+pub(super) struct GaveUp;
+
+/// Waits for a statement, but not for ever: a network that swallows packets answers nothing.
+pub struct Patience;
+
+impl BlockOn for Patience {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let waited = runtime().map(|runtime| {
+            runtime.block_on(async { tokio::time::timeout(STATEMENT, future).await })
+        });
+        match waited {
+            Some(Ok(output)) => output,
+            Some(Err(_)) | None => std::panic::resume_unwind(Box::new(GaveUp)),
+        }
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
+/// A PostgreSQL database, and how it is reached.
+#[derive(Clone)]
+pub struct Target {
+    config: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
+    schema: String,
+    is_pooled: bool,
+}
+
+impl Target {
+    /// Reads `postgres://role@host:port/database`. Over a network the connection is encrypted and
+    /// the server's certificate must be for its name and by the authority in `ca` (PEM): what libpq
+    /// calls `verify-full`. Only a socket or loopback with `sslmode=disable` goes without.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn parse(
+        url: &str,
+        password: Option<&str>,
+        ca: Option<&[u8]>,
+        schema: &str,
+        is_pooled: bool,
+    ) -> Result<Self, &'static str> {
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|_| "wants postgres://role@host:port/database")?;
+        if config.get_password().is_some() {
+            return Err("wants no password: it belongs into PAWL_DATABASE_PASSWORD_FILE");
+        }
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if schema.is_empty() || !schema.bytes().all(is_plain) {
+            return Err("wants a schema of a-z, 0-9 and _");
+        }
+        if let Some(password) = password {
+            config.password(password);
+        }
+        let is_near = !config.get_hosts().is_empty() && config.get_hosts().iter().all(is_near);
+        let tls = if is_near && config.get_ssl_mode() == SslMode::Disable {
+            None
+        } else {
+            config.ssl_mode(SslMode::Require);
+            Some(verify_full(
+                ca.ok_or("wants PAWL_DATABASE_CA_FILE, or sslmode=disable on loopback")?,
+            )?)
+        };
+        config.connect_timeout(CONNECT).tcp_user_timeout(STATEMENT).application_name("pawl");
+        Ok(Self { config, tls, schema: schema.to_owned(), is_pooled })
+    }
+
+    /// The schema that holds Pawl's tables.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Connects. Never to be called on a thread that runs async code.
+    pub(super) fn connect(&self) -> Result<Box<PgConnection>, StoreError> {
+        let runtime = runtime().ok_or(StoreError::Busy)?;
+        let made = runtime.block_on(async {
+            tokio::time::timeout(CONNECT, self.reach())
+                .await
+                .map_err(|_| StoreError::Unreachable)?
+        })?;
+        let mut connection = PgConnection::from(made);
+        if self.is_pooled {
+            use diesel::Connection as _;
+            connection.set_prepared_statement_cache_size(diesel::connection::CacheSize::Disabled);
+        }
+        Ok(Box::new(connection))
+    }
+
+    async fn reach(&self) -> Result<AsyncPgConnection, StoreError> {
+        let made = if let Some(tls) = &self.tls {
+            let connected = self.config.connect(tls.clone()).await;
+            let (client, driver) = connected.map_err(StoreError::Reach)?;
+            AsyncPgConnection::try_from_client_and_connection(client, driver).await
+        } else {
+            let connected = self.config.connect(tokio_postgres::NoTls).await;
+            let (client, driver) = connected.map_err(StoreError::Reach)?;
+            AsyncPgConnection::try_from_client_and_connection(client, driver).await
+        };
+        made.map_err(StoreError::Connect)
+    }
+
+    /// What stands at the beginning of each transaction: a pooler between transactions forgets what
+    /// was set before.
+    pub(super) fn opening(&self, begin: &str) -> String {
+        format!(
+            "{begin}; SET LOCAL search_path = {}, pg_temp; SET LOCAL statement_timeout = 3000; \
+             SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 5000",
+            self.schema
+        )
+    }
+}
+
+fn is_near(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+    }
+}
+
+fn verify_full(ca: &[u8]) -> Result<MakeRustlsConnect, &'static str> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca) {
+        let certificate = certificate.map_err(|_| "the authority's file is no PEM")?;
+        roots.add(certificate).map_err(|_| "the authority's file holds no certificate")?;
+    }
+    if roots.is_empty() {
+        return Err("the authority's file holds no certificate");
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| "TLS cannot be set up")?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
