@@ -101,6 +101,11 @@ pub fn check_schema(database: &Database) -> Result<(), StoreError> {
         }
         Database::Postgres(target) => (expected_postgres(), apart(|| schema_of_postgres(target))?),
     };
+    if found.is_empty() {
+        return Err(StoreError::Schema(
+            "the database has no tables: run `pawl migrate`".to_owned(),
+        ));
+    }
     let mut faults = Vec::new();
     for (name, sql) in &expected {
         match found.get(name) {
