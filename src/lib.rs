@@ -23,7 +23,7 @@
 //! 2. The handler gets a [`http::extract::Caller`] (the credential, looked at first) and a body.
 //! 3. [`operations::verifications::verify_code`] is the transaction: read, lock, charge, compare,
 //!    spend, record.
-//! 4. [`mfa::totp::matched`] is the decision: every candidate step, in constant time.
+//! 4. [`mfa::attempt`] is the decision: charged first, then every candidate step in constant time.
 //! 5. The store's guarded write spends the step, and its row count must match.
 //! 6. [`token::Signer::mint`] takes the committed proof, and nothing else.
 

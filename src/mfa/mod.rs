@@ -1,5 +1,6 @@
 //! What is true. Pure: no IO, no clock, no randomness; time and random bytes are arguments.
 
+pub mod attempt;
 pub mod challenge;
 pub mod client;
 pub mod decision;

@@ -131,6 +131,14 @@ pub fn may_approve(
     }
 }
 
+/// Whether enough of those who approved still may: the approval of somebody who lost the role since
+/// does not count any more.
+#[must_use]
+pub fn is_approved(required: i64, approvers: &[UserId], administrators: &[UserId]) -> bool {
+    let given = approvers.iter().filter(|person| administrators.contains(person)).count();
+    i64::try_from(given).is_ok_and(|given| given >= required)
+}
+
 /// Whether the factor of a person who weakens is old enough. A rotation inherits the age of
 /// the chain; the bootstrap factor is exempt, or nobody could ever begin.
 #[must_use]
@@ -156,6 +164,16 @@ mod tests {
         assert_eq!(approve(&b, &[]), Err(NotAnApprover::Subject));
         assert_eq!(approve(&c, &[]), Ok(()));
         assert_eq!(approve(&c, std::slice::from_ref(&c)), Err(NotAnApprover::Twice));
+    }
+
+    #[test]
+    fn only_the_approvals_of_administrators_count() {
+        let [a, b] = [1, 2].map(|n| UserId::from_random([n; 16]));
+        let (both, one) = ([a.clone(), b.clone()], [a]);
+        assert!(is_approved(0, &[], &[]));
+        assert!(is_approved(2, &both, &both));
+        assert!(!is_approved(2, &one, &both));
+        assert!(!is_approved(2, &both, &one));
     }
 
     #[test]

@@ -212,7 +212,7 @@ fn candidate(generator: &totp_rs::Totp, step: i64) -> Code {
 ///
 /// # Errors
 /// Gives `login` back if the code is wrong or replayed, or if there is no seed.
-pub fn matched(
+pub(super) fn matched(
     login: Login,
     seed: Option<&Seed>,
     parameters: Parameters,

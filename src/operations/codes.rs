@@ -3,6 +3,7 @@
 
 use super::Done;
 use super::call::{Note, Work};
+use crate::mfa::attempt::{Attempt, Compared, Sought};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{Login, Matched, VerifiedFactor};
 use crate::mfa::ids::{EventId, UserId};
@@ -11,7 +12,7 @@ use crate::mfa::secret::{SecretBytes, Seed};
 use crate::mfa::throttle::{Blocked, Bucket, Limits, RecoveryBudget, Throttle};
 use crate::mfa::time::Span;
 use crate::mfa::time::Step;
-use crate::mfa::totp::{Algorithm, Code, Digits, Parameters, Window, matched};
+use crate::mfa::totp::{Algorithm, Code, Digits, Parameters, Window};
 use crate::store::StoreError;
 use crate::store::rows::{FactorRow, ThrottleRow};
 
@@ -81,29 +82,28 @@ impl Work<'_, '_> {
         let user = asked.login.user.clone();
         let limits = limits(asked.attributes);
         let (throttle, is_new) = self.throttle(&user, limits)?;
-        let charged = match throttle.charge(limits, self.now) {
-            Ok(charged) => charged,
+        let attempt = match Attempt::begin(&throttle, limits, self.now) {
+            Ok(attempt) => attempt,
             Err(Blocked { retry_after, .. }) => return Ok(Answered::Blocked(retry_after)),
         };
         let event = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
         let charge =
             Charge { user: user.clone(), object: object.clone(), of: Budget::Codes(limits) };
-        match self.search(asked, charge)? {
-            Err(_) => {
-                let note = Note::new(EventKind::CodeRejected).user(&user).object(&object);
-                self.record_as(event.clone(), note.evaluated())?;
-                self.put_throttle(&user, &charged.failed(), is_new, &event)?;
-                Ok(Answered::Rejected(event))
-            }
-            Ok(right) => {
-                let data = serde_json::json!({ "factor": right.factor().as_str() });
-                let note = Note::new(kind).user(&user).object(&object).data(data).evaluated();
-                self.record_as(event.clone(), note)?;
-                let verified = self.spend(right, &event)?;
-                self.put_throttle(&user, &charged.succeeded(), is_new, &event)?;
-                Ok(Answered::Verified(verified, event))
-            }
+        let found = self.compare(attempt, asked, charge)?.settle(|throttle, right| {
+            let note = match right {
+                None => Note::new(EventKind::CodeRejected),
+                Some(right) => {
+                    let data = serde_json::json!({ "factor": right.factor().as_str() });
+                    Note::new(kind).data(data)
+                }
+            };
+            self.record_as(event.clone(), note.user(&user).object(&object).evaluated())?;
+            self.put_throttle(&user, throttle, is_new, &event)
+        })?;
+        match found {
+            Err(_) => Ok(Answered::Rejected(event)),
+            Ok(right) => Ok(Answered::Verified(self.spend(right, &event)?, event)),
         }
     }
 
@@ -117,9 +117,10 @@ impl Work<'_, '_> {
         match charge.of {
             Budget::Codes(limits) => {
                 let (throttle, is_new) = self.throttle(user, limits)?;
-                let Ok(charged) = throttle.charge(limits, self.now) else { return Ok(()) };
+                let begun = Attempt::begin(&throttle, limits, self.now);
+                let Ok(attempt) = begun else { return Ok(()) };
                 let event = self.record(aborted(EventKind::CodeRejected))?;
-                Ok(self.put_throttle(user, &charged.failed(), is_new, &event)?)
+                Ok(self.put_throttle(user, &attempt.aborted(), is_new, &event)?)
             }
             Budget::RecoveryCodes => {
                 let Ok(charged) = self.charge_recovery(user)? else { return Ok(()) };
@@ -130,7 +131,7 @@ impl Work<'_, '_> {
     }
 
     /// Compares. A secret that cannot be opened is an error, never "wrong code".
-    fn search(&mut self, asked: Asked<'_>, charge: Charge) -> Done<Result<Matched<Step>, Login>> {
+    fn compare(&mut self, attempt: Attempt, asked: Asked<'_>, charge: Charge) -> Done<Compared> {
         let window = Window {
             past: i64::from(asked.attributes.window.past()),
             future: i64::from(asked.attributes.window.future()),
@@ -146,7 +147,8 @@ impl Work<'_, '_> {
         };
         // Only from here on: a secret that cannot be opened is no guess of anybody's.
         self.compares(charge);
-        Ok(matched(asked.login, seed.as_ref(), parameters, asked.code, window, last_step))
+        let sought = Sought { seed: seed.as_ref(), parameters, window, last_step };
+        Ok(attempt.compare(asked.login, asked.code, &sought))
     }
 
     /// The one place where a step is spent.

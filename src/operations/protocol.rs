@@ -14,7 +14,8 @@ use crate::mfa::decision::FactorStanding;
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{EventId, OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::{
-    OPEN_PER_ADMINISTRATOR, OverrideKind, OverrideState, PetitionKind, PetitionState, state_at,
+    OPEN_PER_ADMINISTRATOR, OverrideKind, OverrideState, PetitionKind, PetitionState, is_approved,
+    state_at,
 };
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::policy::guard::{Administrator, strictest_approvals};
@@ -301,13 +302,10 @@ pub(super) fn digest(row: &OverrideRow) -> Result<[u8; 32], StoreError> {
 
 /// Executes an override that has its approvals, or leaves it waiting.
 pub(super) fn proceed(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<OverrideResult> {
-    let mut given = work.tx.approvers_of(&work.tenant, &row.id)?;
-    // The approval of somebody who lost the role meanwhile does not count any more.
+    let given = work.tx.approvers_of(&work.tenant, &row.id)?;
     let administrators = work.tx.holders_of(&work.tenant, Role::Admin)?;
-    given.retain(|person| administrators.contains(person));
-    let given = given.len();
     let mut result = execute::Handed::default();
-    if i64::try_from(given).unwrap_or(0) >= row.required_approvals {
+    if is_approved(row.required_approvals, &given, &administrators) {
         let mut note = Note::new(EventKind::OverrideApproved).object(&row.id);
         if let Some(user) = &row.user_id {
             note = note.user(user);
