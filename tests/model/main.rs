@@ -1,6 +1,6 @@
 //! The write path, in every order in which two replicas, a database and impatient callers can act.
 //!
-//! What is modelled and what is not: docs/adr/0013-model.md.
+//! What is modelled and what is not: docs/adr/0014-model.md.
 
 #![allow(
     clippy::unwrap_used,
