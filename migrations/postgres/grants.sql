@@ -1,5 +1,7 @@
 -- What the serving role may do: nothing that a trigger does not watch.
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
+-- Before PostgreSQL 15 everybody may create in `public`, and so stand beside the guards.
+REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {role};
 GRANT USAGE ON SCHEMA {schema} TO {role};
 GRANT SELECT, INSERT ON {schema}.events, {schema}.installation, {schema}.signing_keys, {schema}.tenants, {schema}.directories, {schema}.clients, {schema}.client_secrets, {schema}.users, {schema}.user_groups, {schema}.roles, {schema}.policies, {schema}.factors, {schema}.factor_steps, {schema}.throttles, {schema}.challenges, {schema}.enrollments, {schema}.recovery_codes, {schema}.tickets, {schema}.petitions, {schema}.overrides, {schema}.approvals, {schema}.issued_tokens TO {role};
 GRANT UPDATE ON {schema}.signing_keys, {schema}.tenants, {schema}.directories, {schema}.clients, {schema}.client_secrets, {schema}.users, {schema}.user_groups, {schema}.roles, {schema}.factors, {schema}.factor_steps, {schema}.throttles, {schema}.challenges, {schema}.enrollments, {schema}.recovery_codes, {schema}.tickets, {schema}.petitions, {schema}.overrides TO {role};

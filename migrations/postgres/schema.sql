@@ -13,7 +13,8 @@ WITH mine AS (
   SELECT 'constraint ' || m.relname || '.' || o.conname, concat_ws(' ', o.contype, o.convalidated, pg_get_constraintdef(o.oid))
     FROM mine m JOIN pg_constraint o ON o.conrelid = m.oid WHERE o.contype <> 'n'
   UNION ALL
-  SELECT 'index ' || relname, replace(pg_get_indexdef(oid), concat(' ', quote_ident(current_schema()), '.'), ' ') FROM mine WHERE relkind = 'i'
+  SELECT 'index ' || m.relname, concat_ws(' ', i.indisvalid, i.indisready, replace(pg_get_indexdef(m.oid),
+      concat(' ', quote_ident(current_schema()), '.'), ' ')) FROM mine m JOIN pg_index i ON i.indexrelid = m.oid
   UNION ALL
   SELECT 'trigger ' || m.relname || '.' || g.tgname, concat_ws(' ', g.tgenabled, replace(pg_get_triggerdef(g.oid),
       concat(' ', quote_ident(current_schema()), '.'), ' '))
@@ -22,7 +23,7 @@ WITH mine AS (
   SELECT 'foreign key of ' || m.relname || ' off', count(*)::text FROM mine m JOIN pg_trigger g ON g.tgrelid = m.oid
     WHERE g.tgisinternal AND g.tgenabled <> 'O' GROUP BY m.relname
   UNION ALL
-  SELECT 'function ' || p.proname, concat_ws(' ', p.prokind, p.prosecdef, p.provolatile, (SELECT lanname FROM pg_language
+  SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', concat_ws(' ', p.prokind, p.prorettype::regtype, p.prosecdef, p.provolatile, (SELECT lanname FROM pg_language
       WHERE oid = p.prolang), CASE array_to_string(p.proconfig, ',') WHEN concat('search_path=', quote_ident(current_schema()), ', pg_temp')
       THEN 'bound' ELSE array_to_string(p.proconfig, ',') END, p.prosrc)
     FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace AND p.proname NOT LIKE 'diesel%'
