@@ -1,11 +1,14 @@
 //! A filled database and the servers on it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use pawl::app::write_secret;
 use pawl::store::KeyRing;
+use pawl::store::seal::new_key_file;
+use zeroize::Zeroizing;
 
 use crate::Outcome;
 use crate::console::{Done, Kind, World};
@@ -56,6 +59,7 @@ impl Installation {
         let mut setting = Setting::new(directory, log);
         if let Engine::Postgres(postgres) = engine {
             setting.variables = postgres.create(&name)?;
+            new_key(&setting.directory)?;
             setting.run("migrate")?;
         }
         setting.run("bootstrap")?;
@@ -163,7 +167,16 @@ fn right(done: Done) -> Outcome<()> {
     }
 }
 
-fn key_ring(path: &PathBuf) -> Outcome<KeyRing> {
+/// Replicas share a key, so it is there before the first of them.
+fn new_key(directory: &Path) -> Outcome<()> {
+    fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut random = Zeroizing::new([0; 36]);
+    aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| "no random bytes")?;
+    let written = write_secret(&directory.join("kek"), new_key_file(&random).as_bytes());
+    written.map_err(|error| error.to_string())
+}
+
+fn key_ring(path: &Path) -> Outcome<KeyRing> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     KeyRing::parse_file(&text).map_err(|error| error.to_string())
 }

@@ -60,7 +60,8 @@ fn benchmark(words: &[&str]) -> Outcome<()> {
         (3_000, [1_000, 100_000, 1_000_000])
     };
     let span = Duration::from_millis(millis);
-    let plan = Plan { place: place.clone(), span, users, log: "warn".to_owned() };
+    let (log, only_point) = ("warn".to_owned(), is("--point"));
+    let plan = Plan { place: place.clone(), span, users, log, only_point };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let report = runtime.block_on(run(&plan, is("--sqlite"), is("--postgres")))?;

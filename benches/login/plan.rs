@@ -20,6 +20,8 @@ pub struct Plan {
     pub users: [usize; 3],
     /// What the servers log.
     pub log: String,
+    /// Whether everything but the usual point is left out.
+    pub only_point: bool,
 }
 
 /// The usual number of callers.
@@ -39,14 +41,28 @@ impl Plan {
 
     /// The floor at every number of callers.
     pub async fn floors(&self, report: &mut Report) -> Outcome<()> {
-        for callers in [1, 8, CALLERS, MANY_CALLERS] {
+        let all: &[usize] = &[1, 8, CALLERS, MANY_CALLERS];
+        for &callers in if self.only_point { &[CALLERS] } else { all } {
             note(report, floor(&self.place, callers, &self.log, self.span).await?)?;
         }
         Ok(())
     }
 
+    /// The usual point alone: what to look at while something is made faster.
+    async fn point(&self, report: &mut Report, engine: &Engine) -> Outcome<()> {
+        let mut there = Installation::prepare(&self.place, engine, self.base(), &self.log)?;
+        there.start(1, &self.log)?;
+        self.both(report, &there, CALLERS).await?;
+        there.world.clear();
+        self.one(report, &there, Kind::Login, CALLERS).await?;
+        there.stop()
+    }
+
     /// Everything on one database.
     pub async fn database(&self, report: &mut Report, engine: &Engine) -> Outcome<()> {
+        if self.only_point {
+            return self.point(report, engine).await;
+        }
         let [few, _, many] = self.users;
         self.usual(report, engine).await?;
         for population in
