@@ -78,7 +78,7 @@ impl Installation {
     /// Stops the servers that run, and starts so many.
     pub fn start(&mut self, replicas: usize, log: &str) -> Outcome<()> {
         self.stop()?;
-        self.setting.log = log.to_owned();
+        log.clone_into(&mut self.setting.log);
         let key = self.setting.directory.join("kek").display().to_string();
         for number in 0..replicas {
             let mut setting = self.setting.clone();

@@ -29,13 +29,14 @@ const CALLERS: usize = 64;
 const MANY_CALLERS: usize = 256;
 const MANY_TENANTS: usize = 1000;
 
+/// So many users of one tenant.
+fn sized(users: usize) -> Population {
+    Population { users, tenants: 1 }
+}
+
 impl Plan {
     fn base(&self) -> Population {
         let [_, users, _] = self.users;
-        Population { users, tenants: 1 }
-    }
-
-    fn sized(&self, users: usize) -> Population {
         Population { users, tenants: 1 }
     }
 
@@ -66,7 +67,7 @@ impl Plan {
         let [few, _, many] = self.users;
         self.usual(report, engine).await?;
         for population in
-            [self.sized(few), Population { tenants: MANY_TENANTS, ..self.base() }, self.sized(many)]
+            [sized(few), Population { tenants: MANY_TENANTS, ..self.base() }, sized(many)]
         {
             let mut there = Installation::prepare(&self.place, engine, population, &self.log)?;
             there.start(1, &self.log)?;
@@ -158,13 +159,13 @@ impl Plan {
             most("verify, PostgreSQL's CPU µs", 60.0, verify.map(Row::database_micros));
             most("login, PostgreSQL's CPU µs", 120.0, login.map(Row::database_micros));
         }
-        let sized = |users| at(Kind::Verify, CALLERS, self.sized(users));
-        let growth = sized(many).zip(sized(few)).map(|(many, few)| {
+        let of = |users| at(Kind::Verify, CALLERS, sized(users));
+        let growth = of(many).zip(of(few)).map(|(many, few)| {
             let total = |row: &Row| row.pawl_micros() + row.database_micros();
             total(many) / total(few).max(1e-9)
         });
         most("verify, CPU with the most users / the fewest", 1.2, growth);
-        let loaded = at(Kind::Verify, MANY_CALLERS, self.sized(many)).map(|row| row.memory);
+        let loaded = at(Kind::Verify, MANY_CALLERS, sized(many)).map(|row| row.memory);
         most("memory after 256 callers and the most users, MB", 120.0, loaded);
         let floor = Population { users: 1, tenants: 1 };
         let floor = report.find(Kind::Floor, "none", CALLERS, floor);

@@ -43,17 +43,17 @@ pub fn fill(
     }
     let mut users: Vec<usize> = (0..population.users).collect();
     users.sort_by_cached_key(|&user| (population::tenant(population.tenant_of(user)), user));
-    seeding.table(rows, &users, EVENTS, Seeding::event)?;
+    table(rows, &users, EVENTS, |user, _| Ok(seeding.event(user)))?;
     // In the order of their keys, so that the tables are built from left to right.
     users.sort_by_cached_key(|&user| {
         (population::tenant(population.tenant_of(user)), population::user(user))
     });
-    seeding.table(rows, &users, USERS, Seeding::user)?;
+    table(rows, &users, USERS, |user, _| Ok(seeding.user(user)))?;
     users.sort_by_cached_key(|&user| {
         (population::tenant(population.tenant_of(user)), population::factor(user))
     });
-    seeding.table(rows, &users, FACTORS, Seeding::factor)?;
-    seeding.table(rows, &users, STEPS, Seeding::step)
+    table(rows, &users, FACTORS, |user, rows| seeding.factor(user, rows))?;
+    table(rows, &users, STEPS, |user, _| Ok(seeding.step(user)))
 }
 
 const EVENTS: &str = "events (tenant_id, seq, id, at, kind, actor_kind, actor_id, client_id, \
@@ -64,26 +64,25 @@ const FACTORS: &str = "factors (tenant_id, id, user_id, kind, state, algorithm, 
     created_at, activated_at, trust_since, is_bootstrap, event_id)";
 const STEPS: &str = "factor_steps (tenant_id, factor_id, last_step, event_id)";
 
-impl Seeding<'_> {
-    fn table(
-        &self,
-        rows: &mut dyn Rows,
-        users: &[usize],
-        table: &str,
-        values: impl Fn(&Self, usize, &dyn Rows) -> Outcome<String>,
-    ) -> Outcome<()> {
-        for batch in users.chunks(BATCH) {
-            let mut sql = format!("INSERT INTO {table} VALUES ");
-            for (index, user) in batch.iter().enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                let _ = write!(sql, "{comma}({})", values(self, *user, rows)?);
-            }
-            sql.push(';');
-            rows.run(&sql)?;
+fn table(
+    rows: &mut dyn Rows,
+    users: &[usize],
+    table: &str,
+    values: impl Fn(usize, &dyn Rows) -> Outcome<String>,
+) -> Outcome<()> {
+    for batch in users.chunks(BATCH) {
+        let mut sql = format!("INSERT INTO {table} VALUES ");
+        for (index, user) in batch.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            let _ = write!(sql, "{comma}({})", values(*user, rows)?);
         }
-        Ok(())
+        sql.push(';');
+        rows.run(&sql)?;
     }
+    Ok(())
+}
 
+impl Seeding<'_> {
     /// A tenant with the policy and the client's rights that the first start made.
     fn tenant(&self, tenant: usize, rows: &dyn Rows) -> String {
         let (id, directory) = (population::tenant(tenant), population::directory(tenant));
@@ -118,29 +117,29 @@ impl Seeding<'_> {
         population::event(self.at, self.population.tenants + user).to_string()
     }
 
-    fn event(&self, user: usize, _: &dyn Rows) -> Outcome<String> {
+    fn event(&self, user: usize) -> String {
         let client = population::client(self.population.tenant_of(user));
         let (factor, number) = (population::factor(user), user / self.population.tenants + 2);
-        Ok(format!(
+        format!(
             "'{}', {number}, '{}', {}, 'enrollment.confirmed', 'client', '{client}', '{client}', \
              '{}', '{factor}', NULL, 'req_{user:032x}', '{{\"factor\":\"{factor}\"}}'",
             self.tenant_id(user),
             self.event_id(user),
             self.at,
             population::user(user)
-        ))
+        )
     }
 
-    fn user(&self, user: usize, _: &dyn Rows) -> Outcome<String> {
+    fn user(&self, user: usize) -> String {
         let external = population::external_id(user);
-        Ok(format!(
+        format!(
             "'{}', '{}', '{}', '{external}', '{external}', 'person', '[]', 2, TRUE, FALSE, {}, '{}'",
             self.tenant_id(user),
             population::user(user),
             population::directory(self.population.tenant_of(user)),
             self.at,
             self.event_id(user)
-        ))
+        )
     }
 
     fn factor(&self, user: usize, rows: &dyn Rows) -> Outcome<String> {
@@ -159,8 +158,8 @@ impl Seeding<'_> {
         ))
     }
 
-    fn step(&self, user: usize, _: &dyn Rows) -> Outcome<String> {
+    fn step(&self, user: usize) -> String {
         let (factor, event) = (population::factor(user), self.event_id(user));
-        Ok(format!("'{}', '{factor}', 0, '{event}'", self.tenant_id(user)))
+        format!("'{}', '{factor}', 0, '{event}'", self.tenant_id(user))
     }
 }

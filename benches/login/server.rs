@@ -70,7 +70,7 @@ impl Server {
                 let said = std::fs::read_to_string(log).unwrap_or_default();
                 return Err(format!("the server ended: {said}"));
             }
-            if begun.elapsed() > Duration::from_secs(60) {
+            if begun.elapsed() > Duration::from_mins(1) {
                 return Err("the server never listened".to_owned());
             }
             pause();
