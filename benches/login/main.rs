@@ -64,29 +64,39 @@ fn benchmark(words: &[&str]) -> Outcome<()> {
     let plan = Plan { place: place.clone(), span, users, log, only_point };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let report = runtime.block_on(run(&plan, is("--sqlite"), is("--postgres")))?;
+    let (report, done) = runtime.block_on(run(&plan, is("--sqlite"), is("--postgres")));
     let text = report.to_markdown();
     let chart = place.join("login.svg");
     write(&place.join("login.md"), &text)?;
     write(&chart, &chart::draw(&report))?;
     let shown = writeln!(std::io::stdout(), "{text}\nThe chart: {}", chart.display());
-    shown.map_err(|error| error.to_string())
+    shown.map_err(|error| error.to_string())?;
+    done
 }
 
-/// Both databases, unless one is asked for.
-async fn run(plan: &Plan, sqlite: bool, postgres: bool) -> Outcome<Report> {
+/// Both databases, unless one is asked for. What was measured before a failure is not lost.
+async fn run(plan: &Plan, sqlite: bool, postgres: bool) -> (Report, Outcome<()>) {
     let machine = machine::in_words();
     let (rows, notes, marks) = (Vec::new(), Vec::new(), Vec::new());
     let mut report = Report { machine, rows, notes, marks };
-    plan.floors(&mut report).await?;
+    let done = measure(plan, &mut report, (sqlite, postgres)).await;
+    (report, done)
+}
+
+async fn measure(
+    plan: &Plan,
+    report: &mut Report,
+    (sqlite, postgres): (bool, bool),
+) -> Outcome<()> {
+    plan.floors(report).await?;
     if sqlite || !postgres {
-        plan.database(&mut report, &Engine::Sqlite).await?;
-        plan.judge(&mut report, "SQLite");
+        plan.database(report, &Engine::Sqlite).await?;
+        plan.judge(report, "SQLite");
     }
     if postgres || !sqlite {
-        on_postgres(plan, &mut report).await?;
+        on_postgres(plan, report).await?;
     }
-    Ok(report)
+    Ok(())
 }
 
 async fn on_postgres(plan: &Plan, report: &mut Report) -> Outcome<()> {
