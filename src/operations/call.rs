@@ -107,14 +107,12 @@ impl Call {
         self.read(pawl, access, |_| Ok(())).await
     }
 
-    /// Locks the caller's tenant, before anything is read that decides. A client's tenant never
-    /// changes, so it can be read before.
-    fn lock(&self, tx: &mut Tx<'_>) -> Done<()> {
-        let tenant = match &self.presented {
-            Presented::Client { id, .. } => tx.find_client_by_key(id)?.map(|row| row.tenant_id),
-            Presented::Person(holder) => Some(holder.tenant.clone()),
-        };
-        Ok(tx.lock_tenants(tenant.as_slice())?)
+    /// Locks the caller's tenant, before anything is read that decides.
+    fn lock(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        match &self.presented {
+            Presented::Client { id, .. } => tx.lock_tenant_of(id),
+            Presented::Person(holder) => tx.lock_tenants(std::slice::from_ref(&holder.tenant)),
+        }
     }
 
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {

@@ -79,7 +79,7 @@ pub async fn list_events(
     filter: EventFilter,
 ) -> Done<EventPage> {
     call.read(pawl, access::ListEvents::ACCESS, move |work| {
-        // The cursor is the last event's id: an id says where it came from.
+        // The cursor is the id of the last event that the reader has seen.
         let after_seq = match &after {
             None => 0,
             Some(id) => work.tx.find_event_seq(&work.tenant, id)?.ok_or_else(|| {

@@ -16,6 +16,10 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
 /// Lists everything that matters in the schema, by name.
 const DESCRIBE: &str = include_str!("../../migrations/postgres/schema.sql");
+/// What this role could alter, because it is the owner, one of the owner's members or a superuser.
+const OWNED: &str = "SELECT relname::text AS name, relkind::text AS sql FROM pg_class \
+     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' \
+     AND pg_has_role(relowner, 'MEMBER') ORDER BY relname";
 /// What [`DESCRIBE`] answers after the migrations: name, tab, text, one to a line.
 const EXPECTED: &str = include_str!("../../migrations/postgres/expected.txt");
 
@@ -148,6 +152,14 @@ fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, Store
     let mut connection = target.connect()?;
     let schema = target.schema();
     connection.batch_execute(&format!("SET search_path = {schema}, pg_temp"))?;
+    let owned: Vec<SchemaObject> = sql_query(OWNED).load(&mut *connection)?;
+    if let Some(object) = owned.first() {
+        return Err(StoreError::Schema(format!(
+            "the role that serves can undo the guards of {}: let it serve by another role than the \
+             tables' owner or a superuser, named to `pawl migrate` in PAWL_DATABASE_SERVING_ROLE",
+            object.name
+        )));
+    }
     let objects: Vec<SchemaObject> = sql_query(DESCRIBE).load(&mut *connection)?;
     Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
 }

@@ -93,7 +93,10 @@ impl Target {
         if let Some(password) = password {
             config.password(password);
         }
-        let is_near = !config.get_hosts().is_empty() && config.get_hosts().iter().all(is_near);
+        // `hostaddr` would connect somewhere else than the host says.
+        let is_near = !config.get_hosts().is_empty()
+            && config.get_hosts().iter().all(is_near)
+            && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
         let tls = if is_near && config.get_ssl_mode() == SslMode::Disable {
             None
         } else {
@@ -177,4 +180,51 @@ fn verify_full(ca: &[u8]) -> Result<MakeRustlsConnect, &'static str> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Target, &'static str> {
+        Target::parse(url, None, None, "public", false)
+    }
+
+    #[test]
+    fn only_a_socket_or_loopback_goes_without_encryption() {
+        assert!(parse("postgres://pawl@localhost/pawl?sslmode=disable").is_ok());
+        assert!(parse("postgres://pawl@127.0.0.1/pawl?sslmode=disable").is_ok());
+        assert!(parse("postgres://pawl@%2Frun%2Fpostgresql/pawl?sslmode=disable").is_ok());
+        for url in [
+            "postgres://pawl@db.example/pawl?sslmode=disable",
+            "postgres://pawl@localhost,db.example/pawl?sslmode=disable",
+            "postgres://pawl@localhost/pawl?sslmode=disable&hostaddr=192.0.2.1",
+            "postgres://pawl@localhost/pawl",
+            "postgres://pawl@db.example/pawl?sslmode=prefer",
+        ] {
+            assert_eq!(
+                parse(url).err(),
+                Some("wants PAWL_DATABASE_CA_FILE, or sslmode=disable on loopback"),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_address_and_a_strange_schema_are_refused() {
+        assert!(parse("postgres://pawl:secret@localhost/pawl?sslmode=disable").is_err());
+        let url = "postgres://pawl@localhost/pawl?sslmode=disable";
+        for schema in ["", "a;b", "a\"b", "A"] {
+            assert!(Target::parse(url, None, None, schema, false).is_err(), "{schema}");
+        }
+    }
+
+    #[test]
+    fn an_authority_is_a_certificate() {
+        let url = "postgres://pawl@db.example/pawl";
+        for ca in ["", "nothing", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+        {
+            assert!(Target::parse(url, None, Some(ca.as_bytes()), "public", false).is_err());
+        }
+    }
 }

@@ -6,26 +6,36 @@ use super::conn::on;
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::TenantId;
+use crate::mfa::ids::{ClientId, TenantId};
 
 impl Tx<'_> {
     /// Makes this transaction the only writer in these tenants until it ends, in one order for
     /// everybody. It comes before anything is read that the transaction decides by. SQLite's write
     /// transaction holds the whole file, so there is nothing more to take.
     pub(crate) fn lock_tenants(&mut self, tenants: &[TenantId]) -> Result<(), StoreError> {
-        match &mut *self.connection {
-            super::Connection::Sqlite(_) => Ok(()),
-            super::Connection::Postgres(conn) => {
-                let ids: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
-                diesel::sql_query(
-                    "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
-                     hashtextextended(id, 0) AS key FROM unnest($1) AS id ORDER BY key) AS keys",
-                )
-                .bind::<diesel::sql_types::Array<diesel::sql_types::Text>, _>(ids)
-                .execute(&mut **conn)?;
-                Ok(())
-            }
+        if let super::Connection::Postgres(conn) = &mut *self.connection {
+            let ids: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
+            diesel::sql_query(
+                "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
+                 hashtextextended(id, 0) AS key FROM unnest($1) AS id ORDER BY key) AS keys",
+            )
+            .bind::<diesel::sql_types::Array<diesel::sql_types::Text>, _>(ids)
+            .execute(&mut **conn)?;
         }
+        Ok(())
+    }
+
+    /// The same for the tenant of a client, which never changes; for an unknown client nothing.
+    pub(crate) fn lock_tenant_of(&mut self, client: &ClientId) -> Result<(), StoreError> {
+        if let super::Connection::Postgres(conn) = &mut *self.connection {
+            diesel::sql_query(
+                "SELECT pg_advisory_xact_lock(hashtextextended(tenant_id, 0)) FROM clients \
+                 WHERE id = $1",
+            )
+            .bind::<diesel::sql_types::Text, _>(client.as_str())
+            .execute(&mut **conn)?;
+        }
+        Ok(())
     }
 
     /// A tenant by its id.
