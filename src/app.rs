@@ -120,7 +120,8 @@ impl Installation {
         let database = database_of(config)?;
         check_schema(&database)?;
         let store = Store::open(database, ring)?;
-        let pawl = Pawl { store, base_url: Arc::from(config.base_url.as_str()) };
+        let base_url = Arc::from(config.base_url.as_str());
+        let pawl = Pawl { store, base_url, recent: Arc::default() };
         open_installation(&pawl, clock.now(), entropy()?).await?;
         Ok(Self { pawl, clock })
     }

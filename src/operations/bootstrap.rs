@@ -21,7 +21,7 @@ use crate::mfa::time::Timestamp;
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, Reason, Role, UserKind};
 use crate::store::rows::{EnrollmentRow, PolicyRow, RoleRow, TenantRow, UserRow};
-use crate::store::{Json, StoreError, Tx};
+use crate::store::{Json, StoreError, Tx, Whose};
 
 /// What the first tenant is called, and who its first administrator is.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ pub async fn bootstrap(
     let committed = pawl
         .store
         .write("bootstrap", move |tx| {
-            tx.lock_tenants(&[super::keys::system_tenant()])?;
+            tx.lock(&[Whose::Tenant(super::keys::system_tenant())])?;
             let tenants = tx.list_tenants()?;
             match tenants.into_iter().find(|row| row.name == founding.tenant) {
                 Some(row) => again(tx, row.tenant_id, &base, now, &entropy),

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::access::Access;
 use super::codes::Charge;
 use super::entropy::{Draw, Entropy};
+use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
 use crate::mfa::event::{Actor, Event, EventKind};
 use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
@@ -17,7 +18,7 @@ use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, Role};
 use crate::store::rows::{ClientRow, UserRow};
 use crate::store::seal::{constant_time_eq, sha256};
-use crate::store::{Committed, StoreError, Tx};
+use crate::store::{Committed, StoreError, Tx, Whose};
 
 /// A person's token, after `token` has checked it. Role, state and epoch are read live.
 #[derive(Debug, Clone)]
@@ -70,8 +71,8 @@ impl Call {
         let (again, base) = (self.clone(), Arc::clone(&pawl.base_url));
         let charge = Arc::new(Mutex::new(None));
         let (compared, owed) = (Arc::clone(&charge), Arc::clone(&charge));
+        let whose = self.whose();
         let operation = move |tx: &mut Tx<'_>| {
-            self.lock(tx)?;
             let mut work = self.begin(tx, access, &base)?;
             work.charge = Arc::clone(&compared);
             operation(&mut work)
@@ -79,13 +80,10 @@ impl Call {
         let base = Arc::clone(&pawl.base_url);
         let is_owed = move || owed.lock().is_ok_and(|charge| charge.is_some());
         let charge = move |tx: &mut Tx<'_>| match charge.lock().ok().and_then(|mut c| c.take()) {
-            Some(charge) => {
-                again.lock(tx)?;
-                again.begin(tx, access, &base)?.charge_alone(&charge)
-            }
+            Some(charge) => again.begin(tx, access, &base)?.charge_alone(&charge),
             None => Ok(()),
         };
-        pawl.store.write_charged(access.name, operation, (is_owed, charge)).await
+        pawl.store.write_in(whose, access.name, operation, (is_owed, charge)).await
     }
 
     /// Runs a read operation under the caller's live rights.
@@ -104,14 +102,28 @@ impl Call {
     /// # Errors
     /// `unauthenticated` or `forbidden`.
     pub async fn authenticate(self, pawl: &Pawl, access: &'static Access) -> Done<()> {
-        self.read(pawl, access, |_| Ok(())).await
+        let now = self.now;
+        let good = match &self.presented {
+            Presented::Client { id, secret_hash } => {
+                Some(Good { client: id.clone(), secret_hash: *secret_hash, operation: access.name })
+            }
+            Presented::Person(_) => None,
+        };
+        if good.as_ref().is_some_and(|good| pawl.recent.has(good, now)) {
+            return Ok(());
+        }
+        self.read(pawl, access, |_| Ok(())).await?;
+        if let Some(good) = good {
+            pawl.recent.remember(good, now);
+        }
+        Ok(())
     }
 
-    /// Locks the caller's tenant, before anything is read that decides.
-    fn lock(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    /// In whose tenant it writes.
+    fn whose(&self) -> Whose {
         match &self.presented {
-            Presented::Client { id, .. } => tx.lock_tenant_of(id),
-            Presented::Person(holder) => tx.lock_tenants(std::slice::from_ref(&holder.tenant)),
+            Presented::Client { id, .. } => Whose::Client(id.clone()),
+            Presented::Person(holder) => Whose::Tenant(holder.tenant.clone()),
         }
     }
 
@@ -280,7 +292,7 @@ impl<'t, 'a> Work<'t, 'a> {
         now: Timestamp,
         entropy: &Entropy,
     ) -> Done<Self> {
-        tx.lock_tenants(std::slice::from_ref(&tenant))?;
+        tx.lock(&[Whose::Tenant(tenant.clone())])?;
         tx.check_clock(&tenant, now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;

@@ -11,7 +11,7 @@ use super::call::{Note, Work};
 use super::standing::Facts;
 use super::union::union;
 use super::users::{self, Identity};
-use super::{Call, Done, Failure, Pawl, Shown};
+use super::{Call, Done, Pawl, Shown};
 use crate::mfa::challenge::{
     CHALLENGE_LIFE, ENROLLMENT_LIFE, EnrollmentAuthority, PRIMARY_AGE, Purpose, is_fresh,
 };
@@ -175,17 +175,9 @@ union! {
 /// `stale-primary-login`, `audience-not-registered`.
 pub async fn evaluate_login(pawl: &Pawl, call: Call, request: EvaluateLogin) -> Done<Evaluation> {
     let committed = call
-        .write(pawl, access::EvaluateLogin::ACCESS, move |work| {
-            let mut outcomes = evaluate_logins(work, std::slice::from_ref(&request));
-            outcomes.pop().unwrap_or(Err(Failure::Store(StoreError::Busy)))
-        })
+        .write(pawl, access::EvaluateLogin::ACCESS, move |work| evaluate_one(work, &request))
         .await?;
     Ok(committed.into_inner())
-}
-
-/// The slice form: outcomes in the order of the requests.
-fn evaluate_logins(work: &mut Work<'_, '_>, requests: &[EvaluateLogin]) -> Vec<Done<Evaluation>> {
-    requests.iter().map(|request| evaluate_one(work, request)).collect()
 }
 
 fn evaluate_one(work: &mut Work<'_, '_>, request: &EvaluateLogin) -> Done<Evaluation> {

@@ -6,8 +6,8 @@ use super::{Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::TenantId;
 use crate::mfa::time::Timestamp;
-use crate::store::StoreError;
 use crate::store::rows::{InstallationRow, SigningKeyRow};
+use crate::store::{StoreError, Whose};
 
 /// The tenant of the installation's own events, and of operators.
 #[must_use]
@@ -47,7 +47,7 @@ pub async fn open_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) ->
     let committed = pawl
         .store
         .write("open_installation", move |tx| -> Done<()> {
-            tx.lock_tenants(&[system_tenant()])?;
+            tx.lock(&[Whose::Tenant(system_tenant())])?;
             if let Some(row) = tx.find_installation()? {
                 return Ok(tx.open_installation(&row)?);
             }

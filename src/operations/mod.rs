@@ -24,6 +24,7 @@ pub mod overrides;
 pub mod petitions;
 pub mod policies;
 mod protocol;
+mod recent;
 pub mod recovery;
 pub mod roles;
 mod standing;
@@ -39,12 +40,13 @@ use std::sync::Arc;
 pub use call::{Call, Holder, Presented};
 pub use entropy::Entropy;
 pub use handles::{Handle, Shown};
+pub use recent::Recent;
 
 use crate::mfa::ids::TenantId;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::words::{Audience, InvalidWord};
 pub use crate::store::{Committed, EventFilter};
-use crate::store::{Store, StoreError};
+use crate::store::{Failing, Store, StoreError};
 
 /// What every operation needs besides its call.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ pub struct Pawl {
     pub store: Store,
     /// The public base URL, without a trailing slash.
     pub base_url: Arc<str>,
+    /// Client keys that were good a moment ago.
+    pub recent: Arc<Recent>,
 }
 
 /// Why an operation did nothing.
@@ -73,6 +77,12 @@ impl From<Refusal> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl Failing for Failure {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
     }
 }
 

@@ -10,7 +10,7 @@ use super::call::Work;
 use super::codes::{Answered, Asked};
 use super::evaluations::{Obligation, obligations};
 use super::standing::Facts;
-use super::{Call, Done, Failure, Handle, Pawl, Traced};
+use super::{Call, Done, Handle, Pawl, Traced};
 use crate::mfa::challenge::{Purpose, accepts_codes, still_open};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{Grant, Login, Primary, VerifiedFactor};
@@ -49,16 +49,7 @@ pub type Outcome = Traced<(VerifiedFactor, Verified)>;
 /// # Errors
 /// `challenge-over` and `too-many-attempts`, which change nothing.
 pub async fn verify_code(pawl: &Pawl, call: Call, request: VerifyCode) -> Done<Committed<Outcome>> {
-    call.write(pawl, access::VerifyCode::ACCESS, move |work| {
-        let mut outcomes = verify_codes(work, std::slice::from_ref(&request));
-        outcomes.pop().unwrap_or(Err(Failure::Store(StoreError::Busy)))
-    })
-    .await
-}
-
-/// The slice form: requests are folded in arrival order, and outcomes are in the same order.
-fn verify_codes(work: &mut Work<'_, '_>, requests: &[VerifyCode]) -> Vec<Done<Outcome>> {
-    requests.iter().map(|request| verify_one(work, request)).collect()
+    call.write(pawl, access::VerifyCode::ACCESS, move |work| verify_one(work, &request)).await
 }
 
 fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {

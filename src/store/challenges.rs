@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::{ChallengeRow, EnrollmentRow};
 use super::schema::{challenges, enrollments};
 use super::{StoreError, Tx, exactly_one};
@@ -21,12 +21,13 @@ impl Tx<'_> {
             .filter(challenges::hash.eq(hash.as_slice()))
             .filter(challenges::tenant_id.eq(tenant))
             .select(ChallengeRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
     /// Opens a challenge.
     pub(crate) fn insert_challenge(&mut self, row: ChallengeRow) -> Result<(), StoreError> {
+        self.memo.is_changed = true;
         let rows =
             on!(self, conn => diesel::insert_into(challenges::table).values(row).execute(conn))?;
         exactly_one("challenges", rows)
@@ -39,6 +40,7 @@ impl Tx<'_> {
         closed_at: Option<Timestamp>,
         event: &EventId,
     ) -> Result<(), StoreError> {
+        self.memo.is_changed = true;
         let rows = on!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
@@ -60,7 +62,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(challenges::table)
+        let rows = change!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
@@ -79,7 +81,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        on!(self, conn => diesel::update(challenges::table)
+        change!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(tenant))
             .filter(challenges::user_id.eq(user))
             .filter(challenges::purpose.eq_any(purposes))
@@ -99,7 +101,7 @@ impl Tx<'_> {
             .filter(enrollments::hash.eq(hash.as_slice()))
             .filter(enrollments::tenant_id.eq(tenant))
             .select(EnrollmentRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -118,14 +120,13 @@ impl Tx<'_> {
             .filter(enrollments::closed_at.is_null())
             .filter(enrollments::expires_at.gt(now))
             .select(EnrollmentRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
     /// Opens an enrollment.
     pub(crate) fn insert_enrollment(&mut self, row: EnrollmentRow) -> Result<(), StoreError> {
-        let rows =
-            on!(self, conn => diesel::insert_into(enrollments::table).values(row).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(enrollments::table).values(row).execute(conn))?;
         exactly_one("enrollments", rows)
     }
 
@@ -136,7 +137,7 @@ impl Tx<'_> {
         closed_at: Option<Timestamp>,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(enrollments::table)
+        let rows = change!(self, conn => diesel::update(enrollments::table)
             .filter(enrollments::tenant_id.eq(&row.tenant_id))
             .filter(enrollments::id.eq(&row.id))
             .filter(enrollments::closed_at.is_null())
@@ -158,7 +159,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        on!(self, conn => diesel::update(enrollments::table)
+        change!(self, conn => diesel::update(enrollments::table)
             .filter(enrollments::tenant_id.eq(tenant))
             .filter(enrollments::factor_id.eq(factor))
             .filter(enrollments::closed_at.is_null())

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
 use super::{StoreError, Tx, exactly_one};
@@ -16,11 +16,16 @@ impl Tx<'_> {
         &mut self,
         id: &ClientId,
     ) -> Result<Option<ClientRow>, StoreError> {
-        Ok(on!(self, conn => clients::table
+        if let Some(known) = self.memo.rows.clients.get(id) {
+            return Ok(known.clone());
+        }
+        let found = on!(self, conn => clients::table
             .filter(clients::id.eq(id))
             .select(ClientRow::as_select())
-            .first(conn)
-            .optional())?)
+            .get_result(conn)
+            .optional())?;
+        self.memo.rows.clients.insert(id.clone(), found.clone());
+        Ok(found)
     }
 
     /// A client of this tenant.
@@ -33,7 +38,7 @@ impl Tx<'_> {
             .filter(clients::tenant_id.eq(tenant))
             .filter(clients::id.eq(id))
             .select(ClientRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -59,24 +64,32 @@ impl Tx<'_> {
         client: &ClientId,
         now: Timestamp,
     ) -> Result<Vec<ClientSecretRow>, StoreError> {
-        Ok(on!(self, conn => client_secrets::table
-            .filter(client_secrets::client_id.eq(client))
-            .filter(client_secrets::revoked_at.is_null())
-            .filter(client_secrets::expires_at.gt(now))
-            .select(ClientSecretRow::as_select())
-            .load(conn))?)
+        let known = self.memo.rows.secrets.get(client);
+        let mut secrets = if let Some(known) = known {
+            known.clone()
+        } else {
+            let found: Vec<ClientSecretRow> = on!(self, conn => client_secrets::table
+                .filter(client_secrets::client_id.eq(client))
+                .filter(client_secrets::revoked_at.is_null())
+                .select(ClientSecretRow::as_select())
+                .load(conn))?;
+            self.memo.rows.secrets.insert(client.clone(), found.clone());
+            found
+        };
+        secrets.retain(|secret| secret.expires_at > now);
+        Ok(secrets)
     }
 
     /// Writes a new client.
     pub(crate) fn insert_client(&mut self, row: ClientRow) -> Result<(), StoreError> {
         let rows =
-            on!(self, conn => diesel::insert_into(clients::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(clients::table).values(row).execute(conn))?;
         exactly_one("clients", rows)
     }
 
     /// Writes a new secret.
     pub(crate) fn insert_client_secret(&mut self, row: ClientSecretRow) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::insert_into(client_secrets::table)
+        let rows = change!(self, conn => diesel::insert_into(client_secrets::table)
             .values(row)
             .execute(conn))?;
         exactly_one("client_secrets", rows)
@@ -90,7 +103,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<bool, StoreError> {
-        let rows = on!(self, conn => diesel::update(clients::table)
+        let rows = change!(self, conn => diesel::update(clients::table)
             .filter(clients::tenant_id.eq(tenant))
             .filter(clients::id.eq(id))
             .filter(clients::disabled_at.is_null())

@@ -45,6 +45,15 @@ macro_rules! on {
 }
 pub(super) use on;
 
+/// Runs one text that writes: what was read before may not be so any more.
+macro_rules! change {
+    ($tx:expr, $conn:ident => $body:expr) => {{
+        $tx.memo.forget();
+        $crate::store::conn::on!($tx, $conn => $body)
+    }};
+}
+pub(super) use change;
+
 /// What a transaction is for. SQLite must know at its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {

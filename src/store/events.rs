@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::on;
+use super::memo::Newest;
 use super::rows::EventRow;
 use super::schema::events;
 use super::{Json, StoreError, Tx, exactly_one};
@@ -42,13 +43,18 @@ impl Tx<'_> {
     }
 
     /// Number and time of a tenant's newest event.
-    fn newest_event(&mut self, tenant: &TenantId) -> Result<Option<(i64, Timestamp)>, StoreError> {
-        Ok(on!(self, conn => events::table
+    fn newest_event(&mut self, tenant: &TenantId) -> Result<Newest, StoreError> {
+        if let Some(known) = self.memo.newest.get(tenant) {
+            return Ok(*known);
+        }
+        let found = on!(self, conn => events::table
             .filter(events::tenant_id.eq(tenant))
             .order(events::seq.desc())
             .select((events::seq, events::at))
             .first(conn)
-            .optional())?)
+            .optional())?;
+        self.memo.newest.insert(tenant.clone(), found);
+        Ok(found)
     }
 
     /// Writes an event. It comes first: the row that it explains names it.
@@ -71,7 +77,10 @@ impl Tx<'_> {
             events::request_id.eq(request),
             events::data.eq(Json(event.data.clone())),
         );
+        self.memo.is_changed = true;
         let rows = on!(self, conn => diesel::insert_into(events::table).values(row).execute(conn))?;
+        self.memo.newest.insert(event.tenant.clone(), Some((seq, event.at)));
+        self.memo.last_event = Some((event.tenant.clone(), event.id.clone()));
         exactly_one("events", rows)
     }
 
@@ -85,7 +94,7 @@ impl Tx<'_> {
             .filter(events::id.eq(id))
             .filter(events::tenant_id.eq(tenant))
             .select(events::seq)
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 

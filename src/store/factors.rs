@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use zeroize::Zeroizing;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::{FactorRow, IssuedTokenRow, RecoveryCodeRow, ThrottleRow};
 use super::schema::{factor_steps, factors, issued_tokens, recovery_codes, throttles};
 use super::seal::Place;
@@ -30,7 +30,7 @@ impl Tx<'_> {
             // Not "active or suspended": a state that nobody knows must fail to load, not be missed.
             .filter(factors::state.ne_all([FactorState::Pending, FactorState::Ended]))
             .select(FactorRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -45,7 +45,7 @@ impl Tx<'_> {
             .filter(factors::user_id.eq(user))
             .filter(factors::state.eq(FactorState::Pending))
             .select(FactorRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -80,10 +80,9 @@ impl Tx<'_> {
             factor_steps::event_id.eq(row.event_id.clone()),
         );
         let rows =
-            on!(self, conn => diesel::insert_into(factors::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(factors::table).values(row).execute(conn))?;
         exactly_one("factors", rows)?;
-        let rows =
-            on!(self, conn => diesel::insert_into(factor_steps::table).values(step).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(factor_steps::table).values(step).execute(conn))?;
         exactly_one("factor_steps", rows)
     }
 
@@ -103,7 +102,7 @@ impl Tx<'_> {
             .filter(factor_steps::tenant_id.eq(tenant))
             .filter(factor_steps::factor_id.eq(factor))
             .select(factor_steps::last_step)
-            .first(conn))?)
+            .get_result(conn))?)
     }
 
     /// Spends a step; whether this caller was the first to do so.
@@ -114,6 +113,7 @@ impl Tx<'_> {
         step: Step,
         event: &EventId,
     ) -> Result<bool, StoreError> {
+        self.memo.is_changed = true;
         let rows = on!(self, conn => diesel::update(factor_steps::table)
             .filter(factor_steps::tenant_id.eq(tenant))
             .filter(factor_steps::factor_id.eq(factor))
@@ -131,7 +131,7 @@ impl Tx<'_> {
         trust_since: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(FactorState::Pending))
@@ -152,7 +152,7 @@ impl Tx<'_> {
         to: FactorState,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(row.state))
@@ -168,7 +168,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(FactorState::Pending))
@@ -191,7 +191,7 @@ impl Tx<'_> {
         event: &EventId,
     ) -> Result<(), StoreError> {
         let (kind, id) = authority.parts();
-        let rows = on!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq_any([FactorState::Active, FactorState::Suspended]))
@@ -219,7 +219,7 @@ impl Tx<'_> {
             .filter(throttles::user_id.eq(user))
             .filter(throttles::lane.eq(lane))
             .select(ThrottleRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -229,6 +229,7 @@ impl Tx<'_> {
         row: ThrottleRow,
         is_new: bool,
     ) -> Result<(), StoreError> {
+        self.memo.is_changed = true;
         let rows = if is_new {
             on!(self, conn => diesel::insert_into(throttles::table).values(row).execute(conn))?
         } else {
@@ -284,7 +285,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        on!(self, conn => diesel::update(recovery_codes::table)
+        change!(self, conn => diesel::update(recovery_codes::table)
             .filter(recovery_codes::tenant_id.eq(tenant))
             .filter(recovery_codes::user_id.eq(user))
             .filter(recovery_codes::used_at.is_null())
@@ -292,7 +293,7 @@ impl Tx<'_> {
             .set((recovery_codes::replaced_at.eq(at), recovery_codes::event_id.eq(event)))
             .execute(conn))?;
         for code in codes {
-            let rows = on!(self, conn => diesel::insert_into(recovery_codes::table)
+            let rows = change!(self, conn => diesel::insert_into(recovery_codes::table)
                 .values(code)
                 .execute(conn))?;
             exactly_one("recovery_codes", rows)?;
@@ -308,7 +309,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<bool, StoreError> {
-        let rows = on!(self, conn => diesel::update(recovery_codes::table)
+        let rows = change!(self, conn => diesel::update(recovery_codes::table)
             .filter(recovery_codes::tenant_id.eq(tenant))
             .filter(recovery_codes::id.eq(id))
             .filter(recovery_codes::used_at.is_null())
@@ -320,6 +321,7 @@ impl Tx<'_> {
 
     /// Writes down a token that will be minted once this transaction is committed.
     pub(crate) fn insert_issued_token(&mut self, row: IssuedTokenRow) -> Result<(), StoreError> {
+        self.memo.is_changed = true;
         let rows = on!(self, conn => diesel::insert_into(issued_tokens::table)
             .values(row)
             .execute(conn))?;

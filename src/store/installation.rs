@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::{InstallationRow, SigningKeyRow};
 use super::schema::{installation, signing_keys};
 use super::seal::{Pepper, Place};
@@ -17,14 +17,13 @@ impl Tx<'_> {
     pub(crate) fn find_installation(&mut self) -> Result<Option<InstallationRow>, StoreError> {
         Ok(on!(self, conn => installation::table
             .select(InstallationRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
     /// Writes the installation's row.
     pub(crate) fn insert_installation(&mut self, row: InstallationRow) -> Result<(), StoreError> {
-        let rows =
-            on!(self, conn => diesel::insert_into(installation::table).values(row).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(installation::table).values(row).execute(conn))?;
         exactly_one("installation", rows)
     }
 
@@ -65,8 +64,7 @@ impl Tx<'_> {
 
     /// Writes a new token key, its secret sealed.
     pub(crate) fn insert_signing_key(&mut self, row: SigningKeyRow) -> Result<(), StoreError> {
-        let rows =
-            on!(self, conn => diesel::insert_into(signing_keys::table).values(row).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(signing_keys::table).values(row).execute(conn))?;
         exactly_one("signing_keys", rows)
     }
 

@@ -12,6 +12,8 @@ mod conn;
 mod events;
 mod factors;
 mod installation;
+mod lane;
+mod memo;
 mod migrate;
 mod overrides;
 mod petitions;
@@ -37,6 +39,9 @@ pub use committed::Committed;
 pub use conn::{Connection, Database};
 use conn::{Intent, Line};
 pub use events::EventFilter;
+pub use lane::Whose;
+use lane::{Job, Lane, Request};
+use memo::Memo;
 pub use migrate::{check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
 pub use petitions::{PetitionDecision, PetitionFilter};
@@ -83,9 +88,22 @@ pub enum StoreError {
     /// The schema is not the one that this program was built with.
     #[error("{0}")]
     Schema(String),
+    /// The transaction that this request shared with others could not begin or be committed.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
 }
 
-type Job = Box<dyn FnOnce(&mut Line, &Keys) + Send>;
+/// What a transaction's closure may fail with.
+pub trait Failing: From<StoreError> {
+    /// Whether it says no, and nothing failed.
+    fn is_refusal(&self) -> bool;
+}
+
+impl Failing for StoreError {
+    fn is_refusal(&self) -> bool {
+        false
+    }
+}
 
 /// What opens and makes secrets: the key-encryption keys, and the pepper that the database holds
 /// sealed.
@@ -96,7 +114,7 @@ pub(crate) struct Keys {
 
 struct Inner {
     database: Database,
-    queue: mpsc::Sender<Job>,
+    queue: mpsc::Sender<Box<dyn Job>>,
     readers: Mutex<Vec<Line>>,
     reading: Semaphore,
     keys: Arc<Keys>,
@@ -121,6 +139,7 @@ const DEADLINE: Duration = Duration::from_secs(8);
 pub struct Tx<'a> {
     connection: &'a mut Connection,
     keys: &'a Keys,
+    memo: &'a mut Memo,
 }
 
 impl Store {
@@ -131,7 +150,7 @@ impl Store {
     /// If the database cannot be reached.
     pub fn open(database: Database, ring: KeyRing) -> Result<Self, StoreError> {
         let keys = Arc::new(Keys { ring, pepper: OnceLock::new() });
-        let (queue, jobs) = mpsc::channel::<Job>(QUEUE);
+        let (queue, jobs) = mpsc::channel::<Box<dyn Job>>(QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
         let lanes = match &database {
             Database::Sqlite(path) if !path.exists() => {
@@ -141,11 +160,11 @@ impl Store {
             Database::Postgres(_) => LANES,
         };
         for _ in 0..lanes {
-            let (line, jobs) = (Line::new(database.clone()), Arc::clone(&jobs));
-            let keys = Arc::clone(&keys);
+            let jobs = Arc::clone(&jobs);
+            let lane = Lane { line: Line::new(database.clone()), keys: Arc::clone(&keys) };
             std::thread::Builder::new()
                 .name("pawl-writer".to_owned())
-                .spawn(move || serve_lane(line, &jobs, &keys))
+                .spawn(move || lane.serve(&jobs))
                 .map_err(|_| StoreError::Busy)?;
         }
         let readers = Mutex::new(Vec::new());
@@ -153,8 +172,8 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { database, queue, readers, reading, keys }) })
     }
 
-    /// Runs `operation` in a write transaction called `name`. `Ok` commits, `Err` rolls back, and a
-    /// panic drops the connection: diesel would leave the transaction open.
+    /// Runs `operation` in a write transaction of its own, called `name`, in which it locks what it
+    /// reads. `Ok` commits, `Err` rolls back.
     ///
     /// # Errors
     /// The operation's own, or the database's.
@@ -165,19 +184,41 @@ impl Store {
     ) -> Result<Committed<T>, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: Failing + Send + 'static,
     {
-        self.write_charged(name, operation, (|| false, |_: &mut Tx<'_>| Ok(()))).await
+        self.enqueue(name, None, operation, (|| false, |_: &mut Tx<'_>| Ok(()))).await
     }
 
-    /// The same; after an abort, if something is owed, `charge` runs in a transaction of its own,
-    /// before anybody hears of the abort and before the next request is looked at.
+    /// Runs `operation` in a write transaction that it may share with other requests, under the lock
+    /// of its tenant. After an abort, if something is owed, `charge` runs in a transaction of its
+    /// own, before anybody hears of the abort.
+    ///
+    /// `operation` may run twice, if the first transaction was rolled back; never after a commit
+    /// that may have arrived.
     ///
     /// # Errors
     /// The operation's own, or the database's.
-    pub async fn write_charged<T, E>(
+    pub async fn write_in<T, E>(
+        &self,
+        whose: Whose,
+        name: &'static str,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        charged: (
+            impl Fn() -> bool + Send + 'static,
+            impl Fn(&mut Tx<'_>) -> Result<(), E> + Send + 'static,
+        ),
+    ) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: Failing + Send + 'static,
+    {
+        self.enqueue(name, Some(whose), operation, charged).await
+    }
+
+    async fn enqueue<T, E>(
         &self,
         name: &'static str,
+        whose: Option<Whose>,
         operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         (owes, charge): (
             impl Fn() -> bool + Send + 'static,
@@ -186,25 +227,14 @@ impl Store {
     ) -> Result<Committed<T>, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: Failing + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |line, keys| {
-            // Nobody waits any more, and nothing was compared: the request leaves the queue.
-            if reply.is_closed() {
-                return;
-            }
-            let mut result = transact(line, keys, Intent::Write, name, &operation);
-            if result.is_err() && owes() {
-                let charged = transact(line, keys, Intent::Write, "charge", &charge);
-                result = result.and_then(|value| charged.map(|()| value));
-            }
-            // The caller may have gone; the transaction happened all the same.
-            let _ = reply.send(result);
-        });
+        let result = None;
+        let job = Box::new(Request { name, whose, operation, owes, charge, result, reply });
         self.inner.queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
         match tokio::time::timeout(DEADLINE, answer).await {
-            Ok(Ok(result)) => result.map(Committed::new),
+            Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(E::from(StoreError::Busy)),
             Err(_) => Err(E::from(StoreError::Unreachable)),
         }
@@ -241,17 +271,6 @@ impl Store {
     }
 }
 
-/// Takes the next job, whichever lane is free.
-fn serve_lane(mut line: Line, jobs: &Mutex<mpsc::Receiver<Job>>, keys: &Keys) {
-    loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        match next {
-            Some(job) => job(&mut line, keys),
-            None => return,
-        }
-    }
-}
-
 /// One transaction on one connection. After a panic the connection is dropped, for nobody can know
 /// what state it is in.
 fn transact<T, E: From<StoreError>>(
@@ -263,7 +282,7 @@ fn transact<T, E: From<StoreError>>(
 ) -> Result<T, E> {
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let connection = line.begin(intent)?;
-        operation(&mut Tx { connection, keys })
+        operation(&mut Tx { connection, keys, memo: &mut Memo::default() })
     }));
     match ran {
         Ok(Ok(value)) => line.end("COMMIT").map(|()| value).map_err(E::from),

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::{ApprovalRow, OverrideRow};
 use super::schema::{approvals, overrides};
 use super::{StoreError, Tx, exactly_one};
@@ -32,7 +32,7 @@ impl Tx<'_> {
             .filter(overrides::tenant_id.eq(tenant))
             .filter(overrides::id.eq(id))
             .select(OverrideRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -107,7 +107,7 @@ impl Tx<'_> {
     /// Writes a new request.
     pub(crate) fn insert_override(&mut self, row: OverrideRow) -> Result<(), StoreError> {
         let rows =
-            on!(self, conn => diesel::insert_into(overrides::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(overrides::table).values(row).execute(conn))?;
         exactly_one("overrides", rows)
     }
 
@@ -119,7 +119,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(overrides::table)
+        let rows = change!(self, conn => diesel::update(overrides::table)
             .filter(overrides::tenant_id.eq(tenant))
             .filter(overrides::id.eq(id))
             .filter(overrides::state.eq(OverrideState::Requested))
@@ -141,7 +141,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(overrides::table)
+        let rows = change!(self, conn => diesel::update(overrides::table)
             .filter(overrides::tenant_id.eq(&row.tenant_id))
             .filter(overrides::id.eq(&row.id))
             .filter(overrides::state.eq(row.state))
@@ -162,7 +162,7 @@ impl Tx<'_> {
         expires_at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(overrides::table)
+        let rows = change!(self, conn => diesel::update(overrides::table)
             .filter(overrides::tenant_id.eq(&row.tenant_id))
             .filter(overrides::id.eq(&row.id))
             .filter(overrides::state.eq(row.state))
@@ -189,7 +189,7 @@ impl Tx<'_> {
     /// Writes an approval.
     pub(crate) fn insert_approval(&mut self, row: ApprovalRow) -> Result<(), StoreError> {
         let rows =
-            on!(self, conn => diesel::insert_into(approvals::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(approvals::table).values(row).execute(conn))?;
         exactly_one("approvals", rows)
     }
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::PetitionRow;
 use super::schema::petitions;
 use super::{StoreError, Tx, exactly_one};
@@ -42,7 +42,7 @@ impl Tx<'_> {
             .filter(petitions::tenant_id.eq(tenant))
             .filter(petitions::id.eq(id))
             .select(PetitionRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -73,7 +73,7 @@ impl Tx<'_> {
     /// Files a petition.
     pub(crate) fn insert_petition(&mut self, row: PetitionRow) -> Result<(), StoreError> {
         let rows =
-            on!(self, conn => diesel::insert_into(petitions::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(petitions::table).values(row).execute(conn))?;
         exactly_one("petitions", rows)
     }
 
@@ -84,7 +84,7 @@ impl Tx<'_> {
         id: &PetitionId,
         decision: &PetitionDecision<'_>,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(petitions::table)
+        let rows = change!(self, conn => diesel::update(petitions::table)
             .filter(petitions::tenant_id.eq(tenant))
             .filter(petitions::id.eq(id))
             .filter(petitions::state.eq(PetitionState::Open))

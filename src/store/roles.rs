@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::RoleRow;
 use super::schema::roles;
 use super::{StoreError, Tx, exactly_one};
@@ -45,7 +45,7 @@ impl Tx<'_> {
 
     /// Gives a role, for the first time or again.
     pub(crate) fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
-        let again = on!(self, conn => diesel::update(roles::table)
+        let again = change!(self, conn => diesel::update(roles::table)
             .filter(roles::tenant_id.eq(&row.tenant_id))
             .filter(roles::user_id.eq(&row.user_id))
             .filter(roles::role.eq(row.role))
@@ -60,7 +60,8 @@ impl Tx<'_> {
         if again == 1 {
             return Ok(());
         }
-        let rows = on!(self, conn => diesel::insert_into(roles::table).values(row).execute(conn))?;
+        let rows =
+            change!(self, conn => diesel::insert_into(roles::table).values(row).execute(conn))?;
         exactly_one("roles", rows)
     }
 
@@ -73,7 +74,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<bool, StoreError> {
-        let rows = on!(self, conn => diesel::update(roles::table)
+        let rows = change!(self, conn => diesel::update(roles::table)
             .filter(roles::tenant_id.eq(tenant))
             .filter(roles::user_id.eq(user))
             .filter(roles::role.eq(role))

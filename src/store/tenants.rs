@@ -2,37 +2,38 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::Whose;
+use super::conn::{change, on};
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{ClientId, TenantId};
+use crate::mfa::ids::TenantId;
 
 impl Tx<'_> {
     /// Makes this transaction the only writer in these tenants until it ends, in one order for
-    /// everybody. It comes before anything is read that the transaction decides by. SQLite's write
-    /// transaction holds the whole file, so there is nothing more to take.
-    pub(crate) fn lock_tenants(&mut self, tenants: &[TenantId]) -> Result<(), StoreError> {
-        if let super::Connection::Postgres(conn) = &mut *self.connection {
-            let ids: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
+    /// everybody. It comes before anything is read that the transaction decides by. An unknown
+    /// client has no tenant; a client's never changes. SQLite's write transaction holds the whole
+    /// file, so there is nothing more to take.
+    pub(crate) fn lock(&mut self, whose: &[Whose]) -> Result<(), StoreError> {
+        if let super::Connection::Postgres(conn) = &mut *self.connection
+            && !whose.is_empty()
+        {
+            let (mut tenants, mut clients) = (Vec::new(), Vec::new());
+            for whose in whose {
+                match whose {
+                    Whose::Tenant(tenant) => tenants.push(tenant.as_str()),
+                    Whose::Client(client) => clients.push(client.as_str()),
+                }
+            }
+            type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
             diesel::sql_query(
                 "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
-                 hashtextextended(id, 0) AS key FROM unnest($1) AS id ORDER BY key) AS keys",
+                 hashtextextended(id, 0) AS key FROM (SELECT unnest($1) AS id UNION ALL \
+                 SELECT tenant_id FROM clients WHERE clients.id = ANY ($2)) AS ids \
+                 ORDER BY key) AS keys",
             )
-            .bind::<diesel::sql_types::Array<diesel::sql_types::Text>, _>(ids)
-            .execute(&mut **conn)?;
-        }
-        Ok(())
-    }
-
-    /// The same for the tenant of a client, which never changes; for an unknown client nothing.
-    pub(crate) fn lock_tenant_of(&mut self, client: &ClientId) -> Result<(), StoreError> {
-        if let super::Connection::Postgres(conn) = &mut *self.connection {
-            diesel::sql_query(
-                "SELECT pg_advisory_xact_lock(hashtextextended(tenant_id, 0)) FROM clients \
-                 WHERE id = $1",
-            )
-            .bind::<diesel::sql_types::Text, _>(client.as_str())
+            .bind::<Texts, _>(tenants)
+            .bind::<Texts, _>(clients)
             .execute(&mut **conn)?;
         }
         Ok(())
@@ -40,11 +41,16 @@ impl Tx<'_> {
 
     /// A tenant by its id.
     pub(crate) fn find_tenant(&mut self, id: &TenantId) -> Result<Option<TenantRow>, StoreError> {
-        Ok(on!(self, conn => tenants::table
+        if let Some(known) = self.memo.rows.tenants.get(id) {
+            return Ok(known.clone());
+        }
+        let found = on!(self, conn => tenants::table
             .filter(tenants::tenant_id.eq(id))
             .select(TenantRow::as_select())
-            .first(conn)
-            .optional())?)
+            .get_result(conn)
+            .optional())?;
+        self.memo.rows.tenants.insert(id.clone(), found.clone());
+        Ok(found)
     }
 
     /// Every tenant, oldest first. Only the command line reads over tenants.
@@ -58,14 +64,13 @@ impl Tx<'_> {
     /// Writes a new tenant.
     pub(crate) fn insert_tenant(&mut self, row: TenantRow) -> Result<(), StoreError> {
         let rows =
-            on!(self, conn => diesel::insert_into(tenants::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(tenants::table).values(row).execute(conn))?;
         exactly_one("tenants", rows)
     }
 
     /// Writes a new directory.
     pub(crate) fn insert_directory(&mut self, row: DirectoryRow) -> Result<(), StoreError> {
-        let rows =
-            on!(self, conn => diesel::insert_into(directories::table).values(row).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(directories::table).values(row).execute(conn))?;
         exactly_one("directories", rows)
     }
 

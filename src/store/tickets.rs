@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::TicketRow;
 use super::schema::tickets;
 use super::{StoreError, Tx, exactly_one};
@@ -20,7 +20,7 @@ impl Tx<'_> {
             .filter(tickets::hash.eq(hash.as_slice()))
             .filter(tickets::tenant_id.eq(tenant))
             .select(TicketRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -34,7 +34,7 @@ impl Tx<'_> {
             .filter(tickets::tenant_id.eq(tenant))
             .filter(tickets::id.eq(id))
             .select(TicketRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -58,7 +58,7 @@ impl Tx<'_> {
     pub(crate) fn insert_ticket(&mut self, row: TicketRow) -> Result<(), StoreError> {
         self.revoke_tickets_of(&row.tenant_id, &row.user_id, row.created_at, &row.event_id)?;
         let rows =
-            on!(self, conn => diesel::insert_into(tickets::table).values(row).execute(conn))?;
+            change!(self, conn => diesel::insert_into(tickets::table).values(row).execute(conn))?;
         exactly_one("tickets", rows)
     }
 
@@ -70,7 +70,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        on!(self, conn => diesel::update(tickets::table)
+        change!(self, conn => diesel::update(tickets::table)
             .filter(tickets::tenant_id.eq(tenant))
             .filter(tickets::user_id.eq(user))
             .filter(tickets::redeemed_at.is_null())
@@ -87,7 +87,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<bool, StoreError> {
-        let rows = on!(self, conn => diesel::update(tickets::table)
+        let rows = change!(self, conn => diesel::update(tickets::table)
             .filter(tickets::tenant_id.eq(&row.tenant_id))
             .filter(tickets::id.eq(&row.id))
             .filter(tickets::redeemed_at.is_null())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
-use super::conn::on;
+use super::conn::{change, on};
 use super::rows::{UserGroupsRow, UserRow};
 use super::schema::{user_groups, users};
 use super::{Json, StoreError, Tx, exactly_one};
@@ -38,7 +38,7 @@ impl Tx<'_> {
             if let Some(directory) = directory {
                 query = query.filter(users::directory_id.eq(directory));
             }
-            query.first(conn).optional()
+            query.get_result(conn).optional()
         })?)
     }
 
@@ -54,7 +54,7 @@ impl Tx<'_> {
             .filter(users::directory_id.eq(directory))
             .filter(users::external_id.eq(external_id))
             .select(UserRow::as_select())
-            .first(conn)
+            .get_result(conn)
             .optional())?)
     }
 
@@ -81,7 +81,8 @@ impl Tx<'_> {
 
     /// Writes a new user.
     pub(crate) fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::insert_into(users::table).values(row).execute(conn))?;
+        let rows =
+            change!(self, conn => diesel::insert_into(users::table).values(row).execute(conn))?;
         exactly_one("users", rows)
     }
 
@@ -93,7 +94,7 @@ impl Tx<'_> {
         name: &DisplayName,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .set((users::display_name.eq(name), users::event_id.eq(event)))
@@ -108,7 +109,7 @@ impl Tx<'_> {
         id: &UserId,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .set((users::epoch.eq(users::epoch + 1), users::event_id.eq(event)))
@@ -123,7 +124,7 @@ impl Tx<'_> {
         id: &UserId,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .set((
@@ -142,7 +143,7 @@ impl Tx<'_> {
         by_ticket: bool,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(&user.tenant_id))
             .filter(users::id.eq(&user.id))
             .set((
@@ -163,7 +164,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = on!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .filter(users::offboarded_at.is_null())
@@ -197,11 +198,11 @@ impl Tx<'_> {
         is_new: bool,
     ) -> Result<(), StoreError> {
         let rows = if is_new {
-            on!(self, conn => diesel::insert_into(user_groups::table).values(row).execute(conn))?
+            change!(self, conn => diesel::insert_into(user_groups::table).values(row).execute(conn))?
         } else {
             let groups: Json<BTreeSet<Group>> = row.groups;
             let client: ClientId = row.client_id;
-            on!(self, conn => diesel::update(user_groups::table)
+            change!(self, conn => diesel::update(user_groups::table)
                 .filter(user_groups::tenant_id.eq(&row.tenant_id))
                 .filter(user_groups::user_id.eq(&row.user_id))
                 .filter(user_groups::client_id.eq(&client))

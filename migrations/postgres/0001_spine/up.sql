@@ -229,6 +229,7 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
 );
+CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
 
 CREATE TABLE enrollments (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -253,6 +254,7 @@ CREATE TABLE enrollments (
   CHECK (expires_at > created_at)
 );
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
+CREATE INDEX enrollments_of_server ON enrollments (tenant_id, user_id) WHERE client_id IS NULL;
 
 CREATE TABLE recovery_codes (
   tenant_id TEXT COLLATE "C" NOT NULL,

@@ -1,0 +1,279 @@
+//! A lane: the thread that writes. It takes what queued meanwhile and does it in one transaction, a
+//! slice, so that a hundred requests wait for one flush of the disk.
+//!
+//! A request that fails after it wrote takes its slice with it; then each runs alone, so one bad
+//! request never fails its neighbours. A transaction whose commit got no answer is never run again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::conn::{Intent, Line};
+use super::memo::Memo;
+use super::{Committed, Failing, Keys, StoreError, Tx, postgres};
+use crate::mfa::ids::{ClientId, TenantId};
+
+/// Requests in one transaction.
+const SLICE: usize = 128;
+
+/// Whose tenant a transaction writes in: it is locked before anything is read.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// The client's.
+    Client(ClientId),
+    /// This one.
+    Tenant(TenantId),
+}
+
+/// What became of a request within its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// It has its result, and the transaction may be committed.
+    Done,
+    /// It failed: the transaction must be rolled back.
+    Failed,
+}
+
+/// A write that waits for a lane.
+pub(super) trait Job: Send {
+    /// For log lines.
+    fn name(&self) -> &'static str;
+    /// Whether anybody still waits for it.
+    fn is_wanted(&self) -> bool;
+    /// `None`: it locks for itself, and shares its transaction with nobody.
+    fn whose(&self) -> Option<&Whose>;
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
+    /// Whether a comparison was made whose charge is in no committed transaction.
+    fn owes(&self) -> bool;
+    fn charge(&mut self, tx: &mut Tx<'_>) -> Ran;
+    /// Sends the result; after `Err` it is that error, whatever the request said.
+    fn answer(self: Box<Self>, ended: Result<(), Arc<StoreError>>);
+}
+
+/// The one kind of job.
+pub(super) struct Request<T, E, F, O, C> {
+    pub(super) name: &'static str,
+    pub(super) whose: Option<Whose>,
+    pub(super) operation: F,
+    pub(super) owes: O,
+    pub(super) charge: C,
+    pub(super) result: Option<Result<T, E>>,
+    pub(super) reply: oneshot::Sender<Result<Committed<T>, E>>,
+}
+
+impl<T, E, F, O, C> Job for Request<T, E, F, O, C>
+where
+    T: Send,
+    E: Failing + Send,
+    F: Fn(&mut Tx<'_>) -> Result<T, E> + Send,
+    O: Fn() -> bool + Send,
+    C: Fn(&mut Tx<'_>) -> Result<(), E> + Send,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn whose(&self) -> Option<&Whose> {
+        self.whose.as_ref()
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
+        tx.memo.is_changed = false;
+        let result = (self.operation)(tx);
+        // A refusal that wrote nothing has nothing to be rolled back.
+        let is_harmless = match &result {
+            Ok(_) => true,
+            Err(error) => error.is_refusal() && !tx.memo.is_changed,
+        };
+        self.result = Some(result);
+        if is_harmless { Ran::Done } else { Ran::Failed }
+    }
+
+    fn owes(&self) -> bool {
+        (self.owes)()
+    }
+
+    fn charge(&mut self, tx: &mut Tx<'_>) -> Ran {
+        if (self.charge)(tx).is_ok() { Ran::Done } else { Ran::Failed }
+    }
+
+    fn answer(self: Box<Self>, ended: Result<(), Arc<StoreError>>) {
+        let failed = |error| Err(E::from(error));
+        let result = match (ended, self.result) {
+            (Ok(()), Some(result)) => result.map(Committed::new),
+            (Ok(()), None) => failed(StoreError::Busy),
+            (Err(error), _) => failed(StoreError::Shared(error)),
+        };
+        // The caller may have gone; the transaction happened all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// What became of a transaction.
+enum Fate {
+    Committed,
+    /// Rolled back because of a request in it.
+    Aborted,
+    /// It could not begin, or could not be committed.
+    Failed(StoreError),
+}
+
+/// One connection and what its transactions need.
+pub(super) struct Lane {
+    pub(super) line: Line,
+    pub(super) keys: Arc<Keys>,
+}
+
+impl Lane {
+    /// Works until the store is gone.
+    pub(super) fn serve(mut self, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>) {
+        while let Some(first) = take(jobs) {
+            let mut taken = first;
+            taken.retain(|job| job.is_wanted());
+            while !taken.is_empty() {
+                let shared = taken.iter().take_while(|job| job.whose().is_some()).count();
+                let rest = taken.split_off(shared.max(1));
+                self.work(taken);
+                taken = rest;
+            }
+        }
+    }
+
+    /// One slice, and an answer to each of its requests.
+    fn work(&mut self, mut slice: Vec<Box<dyn Job>>) {
+        match self.attempt(&mut slice) {
+            Fate::Committed => slice.into_iter().for_each(|job| job.answer(Ok(()))),
+            Fate::Aborted if slice.len() > 1 => {
+                for job in slice {
+                    self.work(vec![job]);
+                }
+            }
+            Fate::Aborted => {
+                for mut job in slice {
+                    self.charge(&mut job);
+                    job.answer(Ok(()));
+                }
+            }
+            Fate::Failed(error) => {
+                let error = Arc::new(error);
+                for mut job in slice {
+                    self.charge(&mut job);
+                    job.answer(Err(Arc::clone(&error)));
+                }
+            }
+        }
+    }
+
+    /// One transaction. After a panic the connection is dropped, for nobody can know what state it
+    /// is in: diesel would leave its transaction open.
+    fn attempt(&mut self, slice: &mut [Box<dyn Job>]) -> Fate {
+        let mut memo = Memo::default();
+        let whose: Vec<Whose> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
+        let name = slice.first().map_or("", |job| job.name());
+        let (line, keys) = (&mut self.line, &*self.keys);
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let connection = line.begin(Intent::Write)?;
+            let mut tx = Tx { connection, keys, memo: &mut memo };
+            tx.lock(&whose)?;
+            let is_done = slice.iter_mut().all(|job| job.run(&mut tx) == Ran::Done);
+            Ok(if is_done { Ran::Done } else { Ran::Failed })
+        }));
+        match ran {
+            Ok(Ok(Ran::Done)) => self.commit(&whose, &memo),
+            Ok(Ok(Ran::Failed)) => {
+                // A rollback without an answer drops the connection, which rolls back too.
+                let _ = self.line.end("ROLLBACK");
+                Fate::Aborted
+            }
+            Ok(Err(error)) => {
+                let _ = self.line.end("ROLLBACK");
+                Fate::Failed(error)
+            }
+            Err(thrown) => {
+                self.line.drop_connection();
+                if thrown.is::<postgres::GaveUp>() {
+                    Fate::Failed(StoreError::Unreachable)
+                } else if slice.len() > 1 {
+                    Fate::Aborted
+                } else {
+                    Fate::Failed(StoreError::Panicked(name))
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, whose: &[Whose], memo: &Memo) -> Fate {
+        match self.line.end("COMMIT") {
+            Ok(()) => Fate::Committed,
+            Err(error) if is_answer(&error) => Fate::Aborted,
+            Err(error) => match self.has_arrived(whose, memo) {
+                true => Fate::Committed,
+                false => Fate::Failed(error),
+            },
+        }
+    }
+
+    /// Whether a commit that got no answer arrived all the same. The locks come first: they are had
+    /// only when the lost transaction has ended, one way or the other.
+    fn has_arrived(&mut self, whose: &[Whose], memo: &Memo) -> bool {
+        let Some((tenant, event)) = &memo.last_event else { return false };
+        let looked = super::transact(&mut self.line, &self.keys, Intent::Write, "look", &|tx| {
+            tx.lock(whose)?;
+            tx.find_event_seq(tenant, event)
+        });
+        matches!(looked, Ok(Some(_)))
+    }
+
+    /// Charges a comparison whose transaction was not committed, before anybody hears of it.
+    fn charge(&mut self, job: &mut Box<dyn Job>) {
+        if !job.owes() {
+            return;
+        }
+        let job = Mutex::new(job);
+        let charged = super::transact(&mut self.line, &self.keys, Intent::Write, "charge", &|tx| {
+            let mut job = job.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(whose) = job.whose().cloned() {
+                tx.lock(std::slice::from_ref(&whose))?;
+            }
+            match job.charge(tx) {
+                Ran::Done => Ok(()),
+                Ran::Failed => Err(StoreError::Unreachable),
+            }
+        });
+        if let Err(error) = charged {
+            tracing::error!(%error, "a comparison could not be charged");
+        }
+    }
+}
+
+/// Whether the database itself said no to a commit.
+fn is_answer(error: &StoreError) -> bool {
+    use DatabaseErrorKind as Kind;
+    let StoreError::Query(QueryError::DatabaseError(kind, _)) = error else { return false };
+    matches!(
+        kind,
+        Kind::ForeignKeyViolation
+            | Kind::UniqueViolation
+            | Kind::CheckViolation
+            | Kind::NotNullViolation
+            | Kind::SerializationFailure
+    )
+}
+
+/// The next job, waited for, and those that queued behind it.
+fn take(jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>) -> Option<Vec<Box<dyn Job>>> {
+    let mut queue = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut taken = vec![queue.blocking_recv()?];
+    while taken.len() < SLICE
+        && let Ok(job) = queue.try_recv()
+    {
+        taken.push(job);
+    }
+    Some(taken)
+}

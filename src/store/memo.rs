@@ -1,0 +1,42 @@
+//! What a transaction remembers of what it read, so that a slice of requests reads it once.
+//!
+//! Nothing here outlives its transaction, and the tenants of a slice are locked, so nobody else can
+//! change what is remembered.
+
+use std::collections::HashMap;
+
+use super::rows::{ClientRow, ClientSecretRow, PolicyRow, TenantRow};
+use crate::mfa::ids::{ClientId, EventId, TenantId};
+use crate::mfa::time::Timestamp;
+
+/// Number and time of a tenant's newest event, if it has one.
+pub(super) type Newest = Option<(i64, Timestamp)>;
+
+/// The memory of one transaction.
+#[derive(Default)]
+pub(super) struct Memo {
+    /// Whether the request at work has written anything.
+    pub(super) is_changed: bool,
+    /// The last event that was written: whether it is there tells what became of a commit.
+    pub(super) last_event: Option<(TenantId, EventId)>,
+    /// Kept up by `record`, which is the only way to write an event.
+    pub(super) newest: HashMap<TenantId, Newest>,
+    pub(super) rows: Rows,
+}
+
+/// Rows that whole slices share. Any write but those of a login forgets them.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) clients: HashMap<ClientId, Option<ClientRow>>,
+    pub(super) secrets: HashMap<ClientId, Vec<ClientSecretRow>>,
+    pub(super) tenants: HashMap<TenantId, Option<TenantRow>>,
+    pub(super) policies: HashMap<TenantId, PolicyRow>,
+}
+
+impl Memo {
+    /// Something was written that rows in memory may tell otherwise.
+    pub(super) fn forget(&mut self) {
+        self.is_changed = true;
+        self.rows = Rows::default();
+    }
+}
