@@ -18,7 +18,7 @@ use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, Role};
 use crate::store::rows::{ClientRow, UserRow};
 use crate::store::seal::{constant_time_eq, sha256};
-use crate::store::{Committed, StoreError, Tx, Whose};
+use crate::store::{Ahead, Committed, StoreError, Tx, Whose};
 
 /// A person's token, after `token` has checked it. Role, state and epoch are read live.
 #[derive(Debug, Clone)]
@@ -68,6 +68,17 @@ impl Call {
         access: &'static Access,
         operation: impl Fn(&mut Work<'_, '_>) -> Done<T> + Send + 'static,
     ) -> Done<Committed<T>> {
+        self.write_ahead(pawl, access, Ahead::Nothing, operation).await
+    }
+
+    /// The same, for an operation that says what it will read first.
+    pub(super) async fn write_ahead<T: Send + 'static>(
+        self,
+        pawl: &Pawl,
+        access: &'static Access,
+        ahead: Ahead,
+        operation: impl Fn(&mut Work<'_, '_>) -> Done<T> + Send + 'static,
+    ) -> Done<Committed<T>> {
         let (again, base) = (self.clone(), Arc::clone(&pawl.base_url));
         let charge = Arc::new(Mutex::new(None));
         let (compared, owed) = (Arc::clone(&charge), Arc::clone(&charge));
@@ -83,7 +94,7 @@ impl Call {
             Some(charge) => again.begin(tx, access, &base)?.charge_alone(&charge),
             None => Ok(()),
         };
-        pawl.store.write_in(whose, access.name, operation, (is_owed, charge)).await
+        pawl.store.write_in((whose, ahead), access.name, operation, (is_owed, charge)).await
     }
 
     /// Runs a read operation under the caller's live rights.
@@ -355,13 +366,18 @@ impl<'t, 'a> Work<'t, 'a> {
 
     /// An id that the next event will have.
     pub(super) fn event_id(&mut self) -> EventId {
-        // The time first, so that the index on ids grows at its end.
+        EventId::from_random(self.ordered())
+    }
+
+    /// Random bytes for an id of a table that logins fill: the time first, so that rows of one
+    /// moment stand together and the index grows at its end.
+    pub(super) fn ordered(&mut self) -> [u8; 16] {
         let mut bytes: [u8; 16] = self.draw.bytes();
         let millis = self.now.millis().to_be_bytes();
         for (byte, milli) in bytes.iter_mut().zip(millis.iter().skip(2)) {
             *byte = *milli;
         }
-        EventId::from_random(bytes)
+        bytes
     }
 
     /// Writes an event.

@@ -13,11 +13,9 @@ use crate::mfa::throttle::{Blocked, Bucket, Limits, RecoveryBudget, Throttle};
 use crate::mfa::time::Span;
 use crate::mfa::time::Step;
 use crate::mfa::totp::{Algorithm, Code, Digits, Parameters, Window};
-use crate::store::StoreError;
 use crate::store::rows::{FactorRow, ThrottleRow};
+use crate::store::{LOGIN_LANE, StoreError};
 
-/// The lane of everybody who has no device token.
-pub(super) const LOGIN_LANE: &str = "login";
 const RECOVERY_HOUR_LANE: &str = "recovery_hour";
 const RECOVERY_DAY_LANE: &str = "recovery_day";
 

@@ -24,7 +24,7 @@ use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, Group};
 use crate::store::rows::{ChallengeRow, ClientRow, EnrollmentRow};
-use crate::store::{Json, StoreError};
+use crate::store::{Ahead, Json, StoreError};
 
 /// How and when the console's primary login was done.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -174,8 +174,11 @@ union! {
 /// # Errors
 /// `stale-primary-login`, `audience-not-registered`.
 pub async fn evaluate_login(pawl: &Pawl, call: Call, request: EvaluateLogin) -> Done<Evaluation> {
+    let ahead = Ahead::User(request.external_id.clone());
     let committed = call
-        .write(pawl, access::EvaluateLogin::ACCESS, move |work| evaluate_one(work, &request))
+        .write_ahead(pawl, access::EvaluateLogin::ACCESS, ahead, move |work| {
+            evaluate_one(work, &request)
+        })
         .await?;
     Ok(committed.into_inner())
 }
@@ -312,7 +315,7 @@ impl Opening<'_> {
     ) -> Done<OpenChallenge> {
         let (handle, hash) = work.secret("mch_");
         let expires_at = work.now.after(CHALLENGE_LIFE);
-        let id = ChallengeId::from_random(work.bytes());
+        let id = ChallengeId::from_random(work.ordered());
         work.tx.insert_challenge(ChallengeRow {
             tenant_id: work.tenant.clone(),
             id,

@@ -19,7 +19,7 @@ use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Span;
 use crate::mfa::words::Audience;
 use crate::store::rows::{ChallengeRow, IssuedTokenRow};
-use crate::store::{Committed, StoreError};
+use crate::store::{Ahead, Committed, StoreError};
 
 /// A code for a challenge.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -49,7 +49,11 @@ pub type Outcome = Traced<(VerifiedFactor, Verified)>;
 /// # Errors
 /// `challenge-over` and `too-many-attempts`, which change nothing.
 pub async fn verify_code(pawl: &Pawl, call: Call, request: VerifyCode) -> Done<Committed<Outcome>> {
-    call.write(pawl, access::VerifyCode::ACCESS, move |work| verify_one(work, &request)).await
+    let ahead = Ahead::Challenge(*request.challenge.hash());
+    call.write_ahead(pawl, access::VerifyCode::ACCESS, ahead, move |work| {
+        verify_one(work, &request)
+    })
+    .await
 }
 
 fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
@@ -146,7 +150,7 @@ pub(super) fn login(
         let one = std::slice::from_ref(audience);
         let attributes = facts.requirement(work, one, about.address).attributes;
         let ttl = Span::seconds(i64::from(attributes.token_ttl_seconds.get()));
-        let token = TokenId::from_random(work.bytes());
+        let token = TokenId::from_random(work.ordered());
         grants.push(Grant { audience: audience.clone(), token, ttl });
     }
     Login {

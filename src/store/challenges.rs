@@ -17,6 +17,10 @@ impl Tx<'_> {
         tenant: &TenantId,
         hash: &[u8; 32],
     ) -> Result<Option<ChallengeRow>, StoreError> {
+        let read = self.memo.rows.read.get(tenant);
+        if let Some(known) = read.and_then(|read| read.challenges.get(hash.as_slice())) {
+            return Ok(known.clone());
+        }
         Ok(on!(self, conn => challenges::table
             .filter(challenges::hash.eq(hash.as_slice()))
             .filter(challenges::tenant_id.eq(tenant))
@@ -28,6 +32,10 @@ impl Tx<'_> {
     /// Opens a challenge.
     pub(crate) fn insert_challenge(&mut self, row: ChallengeRow) -> Result<(), StoreError> {
         self.memo.is_changed = true;
+        if self.gathers() && row.act_operation.is_none() && row.recovery_code_id.is_none() {
+            self.memo.pending.challenge(row);
+            return Ok(());
+        }
         let rows =
             on!(self, conn => diesel::insert_into(challenges::table).values(row).execute(conn))?;
         exactly_one("challenges", rows)
@@ -41,6 +49,19 @@ impl Tx<'_> {
         event: &EventId,
     ) -> Result<(), StoreError> {
         self.memo.is_changed = true;
+        if self.gathers() {
+            if self.memo.pending.has_challenge(&row.id) {
+                self.flush()?;
+            }
+            let read = self.memo.rows.read.get_mut(&row.tenant_id);
+            let known = read.and_then(|read| read.challenges.get_mut(&row.hash));
+            if let Some(Some(known)) = known {
+                known.attempts = row.attempts + 1;
+                known.closed_at = closed_at;
+            }
+            self.memo.pending.charge(row, closed_at, event);
+            return Ok(());
+        }
         let rows = on!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
@@ -112,6 +133,10 @@ impl Tx<'_> {
         user: &UserId,
         now: Timestamp,
     ) -> Result<Option<EnrollmentRow>, StoreError> {
+        if let Some(known) = self.memo.rows.known(tenant, user) {
+            let open = known.enrollments.iter().find(|row| row.expires_at > now);
+            return Ok(open.cloned());
+        }
         Ok(on!(self, conn => enrollments::table
             .filter(enrollments::tenant_id.eq(tenant))
             .filter(enrollments::user_id.eq(user))

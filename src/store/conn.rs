@@ -31,9 +31,10 @@ pub enum Connection {
     Postgres(Box<PgConnection>),
 }
 
-/// Runs one query text on whichever connection the transaction has.
+/// Runs one query text on whichever connection the transaction has, after what was gathered.
 macro_rules! on {
-    ($tx:expr, $conn:ident => $body:expr) => {
+    ($tx:expr, $conn:ident => $body:expr) => {{
+        $tx.flush()?;
         match &mut *$tx.connection {
             $crate::store::conn::Connection::Sqlite($conn) => $body,
             $crate::store::conn::Connection::Postgres($conn) => {
@@ -41,7 +42,7 @@ macro_rules! on {
                 $body
             }
         }
-    };
+    }};
 }
 pub(super) use on;
 

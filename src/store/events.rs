@@ -59,9 +59,16 @@ impl Tx<'_> {
 
     /// Writes an event. It comes first: the row that it explains names it.
     pub(crate) fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
-        let (actor_kind, actor_id, client) = event.actor.parts();
         // The next number: a writer is alone in its tenant, so nobody takes it meanwhile.
         let seq = self.newest_event(&event.tenant)?.map_or(1, |(newest, _)| newest + 1);
+        self.memo.is_changed = true;
+        self.memo.newest.insert(event.tenant.clone(), Some((seq, event.at)));
+        self.memo.last_event = Some((event.tenant.clone(), event.id.clone()));
+        if self.gathers() {
+            self.memo.pending.event(seq, event, request);
+            return Ok(());
+        }
+        let (actor_kind, actor_id, client) = event.actor.parts();
         let row = (
             events::seq.eq(seq),
             events::id.eq(&event.id),
@@ -77,10 +84,7 @@ impl Tx<'_> {
             events::request_id.eq(request),
             events::data.eq(Json(event.data.clone())),
         );
-        self.memo.is_changed = true;
         let rows = on!(self, conn => diesel::insert_into(events::table).values(row).execute(conn))?;
-        self.memo.newest.insert(event.tenant.clone(), Some((seq, event.at)));
-        self.memo.last_event = Some((event.tenant.clone(), event.id.clone()));
         exactly_one("events", rows)
     }
 

@@ -1,17 +1,17 @@
-//! Factors, their steps, throttles, recovery codes and the tokens that they led to.
+//! Factors and recovery codes.
 
 use diesel::prelude::*;
 use zeroize::Zeroizing;
 
 use super::conn::{change, on};
-use super::rows::{FactorRow, IssuedTokenRow, RecoveryCodeRow, ThrottleRow};
-use super::schema::{factor_steps, factors, issued_tokens, recovery_codes, throttles};
+use super::rows::{FactorRow, RecoveryCodeRow};
+use super::schema::{factor_steps, factors, recovery_codes};
 use super::seal::Place;
 use super::{StoreError, Tx, exactly_one};
 use crate::mfa::challenge::Authority;
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::{EventId, FactorId, RecoveryCodeId, TenantId, UserId};
-use crate::mfa::time::{Step, Timestamp};
+use crate::mfa::ids::{EventId, RecoveryCodeId, TenantId, UserId};
+use crate::mfa::time::Timestamp;
 
 fn parameters(row: &FactorRow) -> String {
     format!("{}/{}", row.algorithm.as_str(), row.digits)
@@ -24,6 +24,9 @@ impl Tx<'_> {
         tenant: &TenantId,
         user: &UserId,
     ) -> Result<Option<FactorRow>, StoreError> {
+        if let Some(known) = self.memo.rows.known(tenant, user) {
+            return Ok(known.factor.clone());
+        }
         Ok(on!(self, conn => factors::table
             .filter(factors::tenant_id.eq(tenant))
             .filter(factors::user_id.eq(user))
@@ -90,37 +93,6 @@ impl Tx<'_> {
     pub(crate) fn open_seed(&self, row: &FactorRow) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let sealed = row.sealed.as_deref().ok_or(StoreError::Invalid("factor"))?;
         Ok(self.keys.ring.open(&factor_place(row, &parameters(row)), sealed)?)
-    }
-
-    /// The last step that was spent.
-    pub(crate) fn last_step(
-        &mut self,
-        tenant: &TenantId,
-        factor: &FactorId,
-    ) -> Result<Step, StoreError> {
-        Ok(on!(self, conn => factor_steps::table
-            .filter(factor_steps::tenant_id.eq(tenant))
-            .filter(factor_steps::factor_id.eq(factor))
-            .select(factor_steps::last_step)
-            .get_result(conn))?)
-    }
-
-    /// Spends a step; whether this caller was the first to do so.
-    pub(crate) fn spend_step(
-        &mut self,
-        tenant: &TenantId,
-        factor: &FactorId,
-        step: Step,
-        event: &EventId,
-    ) -> Result<bool, StoreError> {
-        self.memo.is_changed = true;
-        let rows = on!(self, conn => diesel::update(factor_steps::table)
-            .filter(factor_steps::tenant_id.eq(tenant))
-            .filter(factor_steps::factor_id.eq(factor))
-            .filter(factor_steps::last_step.lt(step))
-            .set((factor_steps::last_step.eq(step), factor_steps::event_id.eq(event)))
-            .execute(conn))?;
-        Ok(rows == 1)
     }
 
     /// Binds a pending factor whose first code was spent by the same event.
@@ -207,48 +179,6 @@ impl Tx<'_> {
         exactly_one("factors", rows)
     }
 
-    /// A user's throttle in a lane, if it ever moved.
-    pub(crate) fn find_throttle(
-        &mut self,
-        tenant: &TenantId,
-        user: &UserId,
-        lane: &str,
-    ) -> Result<Option<ThrottleRow>, StoreError> {
-        Ok(on!(self, conn => throttles::table
-            .filter(throttles::tenant_id.eq(tenant))
-            .filter(throttles::user_id.eq(user))
-            .filter(throttles::lane.eq(lane))
-            .select(ThrottleRow::as_select())
-            .get_result(conn)
-            .optional())?)
-    }
-
-    /// Writes a throttle. The user is locked, so nobody else writes it meanwhile.
-    pub(crate) fn put_throttle(
-        &mut self,
-        row: ThrottleRow,
-        is_new: bool,
-    ) -> Result<(), StoreError> {
-        self.memo.is_changed = true;
-        let rows = if is_new {
-            on!(self, conn => diesel::insert_into(throttles::table).values(row).execute(conn))?
-        } else {
-            on!(self, conn => diesel::update(throttles::table)
-                .filter(throttles::tenant_id.eq(&row.tenant_id))
-                .filter(throttles::user_id.eq(&row.user_id))
-                .filter(throttles::lane.eq(&row.lane))
-                .set((
-                    throttles::level.eq(row.level),
-                    throttles::updated_at.eq(row.updated_at),
-                    throttles::consecutive.eq(row.consecutive),
-                    throttles::blocked_until.eq(row.blocked_until),
-                    throttles::event_id.eq(&row.event_id),
-                ))
-                .execute(conn))?
-        };
-        exactly_one("throttles", rows)
-    }
-
     /// The keyed hash of a recovery code of this user.
     pub(crate) fn hash_recovery_code(
         &self,
@@ -317,15 +247,6 @@ impl Tx<'_> {
             .set((recovery_codes::used_at.eq(at), recovery_codes::event_id.eq(event)))
             .execute(conn))?;
         Ok(rows == 1)
-    }
-
-    /// Writes down a token that will be minted once this transaction is committed.
-    pub(crate) fn insert_issued_token(&mut self, row: IssuedTokenRow) -> Result<(), StoreError> {
-        self.memo.is_changed = true;
-        let rows = on!(self, conn => diesel::insert_into(issued_tokens::table)
-            .values(row)
-            .execute(conn))?;
-        exactly_one("issued_tokens", rows)
     }
 }
 

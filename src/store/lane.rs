@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::conn::{Intent, Line};
 use super::memo::Memo;
-use super::{Committed, Failing, Keys, StoreError, Tx, postgres};
+use super::{Ahead, Committed, Failing, Keys, StoreError, Tx, postgres};
 use crate::mfa::ids::{ClientId, TenantId};
 
 /// Requests in one transaction.
@@ -43,7 +43,7 @@ pub(super) trait Job: Send {
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
     /// `None`: it locks for itself, and shares its transaction with nobody.
-    fn whose(&self) -> Option<&Whose>;
+    fn whose(&self) -> Option<&(Whose, Ahead)>;
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
     /// Whether a comparison was made whose charge is in no committed transaction.
     fn owes(&self) -> bool;
@@ -55,7 +55,7 @@ pub(super) trait Job: Send {
 /// The one kind of job.
 pub(super) struct Request<T, E, F, O, C> {
     pub(super) name: &'static str,
-    pub(super) whose: Option<Whose>,
+    pub(super) whose: Option<(Whose, Ahead)>,
     pub(super) operation: F,
     pub(super) owes: O,
     pub(super) charge: C,
@@ -79,7 +79,7 @@ where
         !self.reply.is_closed()
     }
 
-    fn whose(&self) -> Option<&Whose> {
+    fn whose(&self) -> Option<&(Whose, Ahead)> {
         self.whose.as_ref()
     }
 
@@ -174,15 +174,21 @@ impl Lane {
     /// is in: diesel would leave its transaction open.
     fn attempt(&mut self, slice: &mut [Box<dyn Job>]) -> Fate {
         let mut memo = Memo::default();
-        let whose: Vec<Whose> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
+        let ahead: Vec<_> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
+        let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
         let name = slice.first().map_or("", |job| job.name());
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let connection = line.begin(Intent::Write)?;
             let mut tx = Tx { connection, keys, memo: &mut memo };
             tx.lock(&whose)?;
+            tx.read_ahead(&ahead)?;
             let is_done = slice.iter_mut().all(|job| job.run(&mut tx) == Ran::Done);
-            Ok(if is_done { Ran::Done } else { Ran::Failed })
+            match tx.flush() {
+                Ok(()) if is_done => Ok(Ran::Done),
+                Err(error) if slice.len() == 1 && is_done => Err(error),
+                Ok(()) | Err(_) => Ok(Ran::Failed),
+            }
         }));
         match ran {
             Ok(Ok(Ran::Done)) => self.commit(&whose, &memo),
@@ -238,7 +244,7 @@ impl Lane {
         let job = Mutex::new(job);
         let charged = super::transact(&mut self.line, &self.keys, Intent::Write, "charge", &|tx| {
             let mut job = job.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(whose) = job.whose().cloned() {
+            if let Some((whose, _)) = job.whose().cloned() {
                 tx.lock(std::slice::from_ref(&whose))?;
             }
             match job.charge(tx) {

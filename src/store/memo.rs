@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::ahead::{Known, Read};
 use super::rows::{ClientRow, ClientSecretRow, PolicyRow, TenantRow};
-use crate::mfa::ids::{ClientId, EventId, TenantId};
+use super::sets::Pending;
+use crate::mfa::ids::{ClientId, EventId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 
 /// Number and time of a tenant's newest event, if it has one.
@@ -22,6 +24,8 @@ pub(super) struct Memo {
     /// Kept up by `record`, which is the only way to write an event.
     pub(super) newest: HashMap<TenantId, Newest>,
     pub(super) rows: Rows,
+    /// Written, and not yet sent: PostgreSQL only.
+    pub(super) pending: Pending,
 }
 
 /// Rows that whole slices share. Any write but those of a login forgets them.
@@ -31,6 +35,14 @@ pub(super) struct Rows {
     pub(super) secrets: HashMap<ClientId, Vec<ClientSecretRow>>,
     pub(super) tenants: HashMap<TenantId, Option<TenantRow>>,
     pub(super) policies: HashMap<TenantId, PolicyRow>,
+    pub(super) read: HashMap<TenantId, Read>,
+}
+
+impl Rows {
+    /// A user of this tenant, if they were read.
+    pub(super) fn known(&self, tenant: &TenantId, user: &UserId) -> Option<&Known> {
+        self.read.get(tenant)?.people.get(user)
+    }
 }
 
 impl Memo {

@@ -4,8 +4,10 @@
 //! closure in which nothing can wait for any network but the database's. Time, ids and random bytes
 //! are values that it captured.
 
+mod ahead;
 mod challenges;
 mod clients;
+mod codes;
 mod columns;
 mod committed;
 mod conn;
@@ -23,6 +25,7 @@ mod roles;
 pub mod rows;
 mod schema;
 pub mod seal;
+mod sets;
 mod tenants;
 mod tickets;
 mod users;
@@ -34,6 +37,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+pub use ahead::Ahead;
+pub(crate) use ahead::LOGIN_LANE;
 pub use columns::Json;
 pub use committed::Committed;
 pub use conn::{Connection, Database};
@@ -142,6 +147,21 @@ pub struct Tx<'a> {
     memo: &'a mut Memo,
 }
 
+impl Tx<'_> {
+    /// Sends what was gathered.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        match &mut *self.connection {
+            Connection::Postgres(connection) => self.memo.pending.flush(connection),
+            Connection::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Whether the writes of logins are gathered.
+    fn gathers(&self) -> bool {
+        matches!(self.connection, Connection::Postgres(_))
+    }
+}
+
 impl Store {
     /// Opens a database that is there and starts its writers: one for SQLite, whose file has one
     /// writer at a time, and two lanes for PostgreSQL.
@@ -200,7 +220,7 @@ impl Store {
     /// The operation's own, or the database's.
     pub async fn write_in<T, E>(
         &self,
-        whose: Whose,
+        (whose, ahead): (Whose, Ahead),
         name: &'static str,
         operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         charged: (
@@ -212,13 +232,13 @@ impl Store {
         T: Send + 'static,
         E: Failing + Send + 'static,
     {
-        self.enqueue(name, Some(whose), operation, charged).await
+        self.enqueue(name, Some((whose, ahead)), operation, charged).await
     }
 
     async fn enqueue<T, E>(
         &self,
         name: &'static str,
-        whose: Option<Whose>,
+        whose: Option<(Whose, Ahead)>,
         operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         (owes, charge): (
             impl Fn() -> bool + Send + 'static,
@@ -282,7 +302,11 @@ fn transact<T, E: From<StoreError>>(
 ) -> Result<T, E> {
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let connection = line.begin(intent)?;
-        operation(&mut Tx { connection, keys, memo: &mut Memo::default() })
+        let mut memo = Memo::default();
+        let mut tx = Tx { connection, keys, memo: &mut memo };
+        let value = operation(&mut tx)?;
+        tx.flush()?;
+        Ok(value)
     }));
     match ran {
         Ok(Ok(value)) => line.end("COMMIT").map(|()| value).map_err(E::from),

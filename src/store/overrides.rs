@@ -77,6 +77,10 @@ impl Tx<'_> {
         user: &UserId,
         now: Timestamp,
     ) -> Result<Vec<OverrideRow>, StoreError> {
+        if let Some(known) = self.memo.rows.known(tenant, user) {
+            let live = known.exemptions.iter().filter(|row| row.expires_at > now);
+            return Ok(live.cloned().collect());
+        }
         Ok(on!(self, conn => overrides::table
             .filter(overrides::tenant_id.eq(tenant))
             .filter(overrides::user_id.eq(user))

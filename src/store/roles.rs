@@ -19,6 +19,9 @@ impl Tx<'_> {
         tenant: &TenantId,
         user: &UserId,
     ) -> Result<BTreeSet<Role>, StoreError> {
+        if let Some(known) = self.memo.rows.known(tenant, user) {
+            return Ok(known.roles.iter().copied().collect());
+        }
         let held: Vec<Role> = on!(self, conn => roles::table
             .filter(roles::tenant_id.eq(tenant))
             .filter(roles::user_id.eq(user))

@@ -29,6 +29,10 @@ impl Tx<'_> {
         directory: Option<&DirectoryId>,
         id: &UserId,
     ) -> Result<Option<UserRow>, StoreError> {
+        if let Some(known) = self.memo.rows.known(tenant, id) {
+            let is_seen = directory.is_none_or(|directory| *directory == known.user.directory_id);
+            return Ok(is_seen.then(|| known.user.clone()));
+        }
         Ok(on!(self, conn => {
             let mut query = users::table
                 .filter(users::tenant_id.eq(tenant))
@@ -49,6 +53,12 @@ impl Tx<'_> {
         directory: &DirectoryId,
         external_id: &ExternalId,
     ) -> Result<Option<UserRow>, StoreError> {
+        if let Some(read) = self.memo.rows.read.get(tenant)
+            && let Some(id) = read.external.get(&(directory.clone(), external_id.clone()))
+            && let Some(known) = read.people.get(id)
+        {
+            return Ok(Some(known.user.clone()));
+        }
         Ok(on!(self, conn => users::table
             .filter(users::tenant_id.eq(tenant))
             .filter(users::directory_id.eq(directory))
@@ -184,6 +194,9 @@ impl Tx<'_> {
         tenant: &TenantId,
         user: &UserId,
     ) -> Result<Vec<UserGroupsRow>, StoreError> {
+        if let Some(known) = self.memo.rows.known(tenant, user) {
+            return Ok(known.groups.clone());
+        }
         Ok(on!(self, conn => user_groups::table
             .filter(user_groups::tenant_id.eq(tenant))
             .filter(user_groups::user_id.eq(user))
