@@ -2,6 +2,7 @@
 
 mod admin;
 mod first_start;
+mod housekeeping;
 mod serve;
 
 use std::io::{self, Write as _};

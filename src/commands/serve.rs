@@ -1,7 +1,8 @@
-//! `pawl serve`: start, first start, drain.
+//! `pawl serve`: start, first start, housekeeping, drain.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::housekeeping::Housekeeping;
 use super::{FirstStart, first_start, refused};
 use crate::app::{Running, explain, start};
 use crate::clock::Clock;
@@ -23,7 +24,8 @@ pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String
             let founded = first_start::found(&running.pawl, founding).await?;
             first_start::hand_over(config, &founded)?;
         }
-        wait_and_drain(running, signals).await
+        let housekeeping = Housekeeping::begin(running.pawl.clone(), Clock::system());
+        wait_and_drain(running, housekeeping, signals).await
     })
 }
 
@@ -46,9 +48,14 @@ impl Signals {
     }
 }
 
-async fn wait_and_drain(running: Running, mut signals: Signals) -> Result<(), String> {
+async fn wait_and_drain(
+    running: Running,
+    housekeeping: Housekeeping,
+    mut signals: Signals,
+) -> Result<(), String> {
     signals.next().await;
     tracing::info!("draining");
+    housekeeping.end().await;
     tokio::select! {
         stopped = running.stop() => stopped.map_err(|error| explain(&error)),
         () = signals.next() => Err("stopped at once by a second signal".to_owned()),

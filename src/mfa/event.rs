@@ -106,6 +106,8 @@ choice_words! {
         OverrideRevoked = "override.revoked",
         /// A user's block was lifted.
         UserUnlocked = "user.unlocked",
+        /// Rows past their keeping were purged.
+        RetentionPurged = "retention.purged",
     }
 }
 

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod qr;
 pub mod recovery;
 pub mod refusal;
+pub mod retention;
 pub mod secret;
 pub mod throttle;
 pub mod time;

@@ -26,6 +26,7 @@ pub mod policies;
 mod protocol;
 mod recent;
 pub mod recovery;
+pub mod retention;
 pub mod roles;
 mod standing;
 pub mod status;
@@ -45,7 +46,7 @@ pub use recent::Recent;
 use crate::mfa::ids::TenantId;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::words::{Audience, InvalidWord};
-pub use crate::store::{Committed, EventFilter};
+pub use crate::store::{Committed, Due, EventFilter, Purged};
 use crate::store::{Failing, Store, StoreError};
 
 /// What every operation needs besides its call.

@@ -21,6 +21,7 @@ mod overrides;
 mod petitions;
 mod policies;
 mod postgres;
+mod retention;
 mod roles;
 pub mod rows;
 mod schema;
@@ -51,6 +52,7 @@ pub use migrate::{check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
 pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;
+pub use retention::{Due, Purged};
 pub use seal::{KeyRing, Pepper};
 pub use users::UserFilter;
 

@@ -26,6 +26,7 @@ mod policies;
 mod proofs;
 mod races;
 mod recovery;
+mod retention;
 mod roles;
 mod shapes;
 mod throttle;

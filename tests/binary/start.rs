@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
+
 use crate::support::{HandedOver, Server, done, login, mode, pawl, place, refused, text};
 
 #[test]
@@ -81,6 +83,31 @@ fn a_request_in_flight_is_answered_before_the_end() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     let ended = server.ended();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+}
+
+#[test]
+fn what_is_past_its_keeping_is_purged_while_it_serves() {
+    let data = stopped("purge");
+    let mut file = database(&data);
+    let old = "INSERT INTO challenges SELECT u.tenant_id, 'cha_00000000000000000000000000000000', \
+         zeroblob(32), u.id, c.id, 'login', '[]', 'password', 1000, NULL, NULL, NULL, NULL, 1000, \
+         2000, 0, NULL, u.event_id FROM users u JOIN clients c ON c.tenant_id = u.tenant_id";
+    assert_eq!(sql_query(old).execute(&mut file).unwrap(), 1);
+    let mut server = Server::start(&data);
+    let line = server.logged("\"purged\"");
+    assert!(line.contains("\"challenges\":1"), "{line}");
+    let gone = sql_query("DELETE FROM challenges").execute(&mut file);
+    assert_eq!(gone, Ok(0), "nothing is left to delete");
+    let ended = server.stop();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+}
+
+/// The database of a server, beside it.
+fn database(data: &Path) -> SqliteConnection {
+    let path = data.join("pawl.db");
+    #[expect(clippy::disallowed_methods, reason = "what the server finds was made long ago")]
+    let connection = SqliteConnection::establish(path.to_str().unwrap());
+    connection.unwrap()
 }
 
 #[test]

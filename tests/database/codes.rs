@@ -9,6 +9,7 @@ pub fn all() -> Vec<Hostile> {
     all.extend(single_use());
     all.extend(starts());
     all.extend(places());
+    all.extend(deletions());
     all
 }
 
@@ -318,4 +319,41 @@ fn places() -> Vec<Hostile> {
     .into_iter()
     .map(|(why, sql, says)| hostile(5, why, sql, says))
     .collect()
+}
+
+/// Rows that have an end, deleted too early or behind the record's back.
+fn deletions() -> Vec<Hostile> {
+    let rows = [
+        ("challenges", "chl_open"),
+        ("enrollments", "enr_fay"),
+        ("tickets", "tkt_open"),
+        ("issued_tokens", "tok_1"),
+    ];
+    let event = |id: &str, kind: &str, actor: &str, at: &str| {
+        format!(
+            "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+             SELECT 1 + max(seq), '{id}', 'ten_a', {at}, '{kind}', '{actor}', 'x', 'req', '{{}}' \
+             FROM events WHERE tenant_id = 'ten_a'; "
+        )
+    };
+    let later = "NOW + 2592000000";
+    let cases = [
+        ("before its end", event("purge", "retention.purged", "server", "NOW")),
+        ("without a purge on record", event("purge", "user.changed", "server", later)),
+        ("by a client", event("purge", "retention.purged", "client", later)),
+        (
+            "after another change than the purge",
+            event("purge", "retention.purged", "server", later)
+                + &event("more", "user.changed", "server", later),
+        ),
+    ];
+    let mut all = Vec::new();
+    for (table, id) in rows {
+        for (why, before) in &cases {
+            let sql = format!("{before}DELETE FROM {table} WHERE id = '{id}'");
+            let says = format!("{table}: not expired, or not purged");
+            all.push(hostile(7, format!("{table}: {id} is deleted {why}"), sql, &says));
+        }
+    }
+    all
 }

@@ -229,6 +229,10 @@ CREATE TABLE challenges (
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
+-- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
+-- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
+-- need none: the key by event_id is in the order of time, as the ids of events are.
+CREATE INDEX challenges_by_end ON challenges (expires_at);
 
 CREATE TABLE enrollments (
   tenant_id TEXT NOT NULL,
@@ -252,6 +256,7 @@ CREATE TABLE enrollments (
   CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
   CHECK (expires_at > created_at)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX enrollments_by_end ON enrollments (expires_at);
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
 CREATE INDEX enrollments_of_server ON enrollments (tenant_id, user_id) WHERE client_id IS NULL;
 
@@ -290,6 +295,7 @@ CREATE TABLE tickets (
     + CASE mode WHEN 'bearer' THEN 600000 WHEN 'with_claim_code' THEN 86400000 ELSE 1209600000 END),
   CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX tickets_by_end ON tickets (expires_at);
 CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
 
 CREATE TABLE petitions (
@@ -393,7 +399,8 @@ BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
 CREATE TRIGGER events_delete BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
 
--- Every state row names the event that made or changed it, keeps its facts, and is not deleted.
+-- Every state row names the event that made or changed it, keeps its facts, and is not deleted; but an
+-- expired challenge, enrollment, ticket or row of a token may be, after an event that says so.
 -- BEFORE INSERT also stops INSERT OR REPLACE, which deletes without a DELETE trigger where
 -- recursive_triggers is off: so it looks for every key that could collide, and state tables have no
 -- rowid, which would be one more. An event is newer than the one that the row named before.
@@ -677,8 +684,10 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'challenges: a fact cannot change'); END;
 
 CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges
-WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
-BEGIN SELECT RAISE(ABORT, 'challenges: not yet expired'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'challenges: not expired, or not purged'); END;
 
 CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
 WHEN EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
@@ -708,8 +717,10 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'enrollments: a fact cannot change'); END;
 
 CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments
-WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
-BEGIN SELECT RAISE(ABORT, 'enrollments: not yet expired'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'enrollments: not expired, or not purged'); END;
 
 CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
 WHEN EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
@@ -758,8 +769,10 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'tickets: a fact cannot change'); END;
 
 CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets
-WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
-BEGIN SELECT RAISE(ABORT, 'tickets: not yet expired'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'tickets: not expired, or not purged'); END;
 
 CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions
 WHEN EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
@@ -839,8 +852,10 @@ CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: append only'); END;
 
 CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens
-WHEN OLD.expires_at >= (SELECT at FROM events WHERE tenant_id = OLD.tenant_id ORDER BY seq DESC LIMIT 1)
-BEGIN SELECT RAISE(ABORT, 'issued_tokens: not yet expired'); END;
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: not expired, or not purged'); END;
 
 -- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes one.
 CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
@@ -1133,15 +1148,18 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('factors', 'factors', '1000000 10000 1'),
   ('factor_steps', 'factor_steps', '1000000 10000 1'),
   ('throttles', 'throttles', '1000000 10000 10 1'),
+  ('challenges', 'challenges_by_end', '1000000 10'),
   ('challenges', 'challenges_by_user', '1000000 10000 10'),
   ('challenges', 'challenges', '1000000 10000 1'),
   ('challenges', 'sqlite_autoindex_challenges_1', '1000000 1'),
+  ('enrollments', 'enrollments_by_end', '1000000 10'),
   ('enrollments', 'enrollments_by_factor', '1000000 10000 10'),
   ('enrollments', 'enrollments_of_server', '100 10 1'),
   ('enrollments', 'enrollments', '1000000 10000 1'),
   ('enrollments', 'sqlite_autoindex_enrollments_1', '1000000 1'),
   ('recovery_codes', 'sqlite_autoindex_recovery_codes_2', '1000000 10000 10 1'),
   ('recovery_codes', 'recovery_codes', '1000000 10000 1'),
+  ('tickets', 'tickets_by_end', '1000000 10'),
   ('tickets', 'tickets_by_user', '1000000 10000 10'),
   ('tickets', 'tickets', '1000000 10000 1'),
   ('tickets', 'sqlite_autoindex_tickets_1', '1000000 1'),

@@ -14,10 +14,12 @@ use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnectio
 use pawl::app::{entropy, new_key, start};
 use pawl::clock::Clock;
 use pawl::config::Config;
+use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
-use pawl::operations::Pawl;
 use pawl::operations::bootstrap::{Founding, bootstrap};
+use pawl::operations::retention::{batches_due, purge_batch};
+use pawl::operations::{Done, Due, Pawl, Purged};
 use tokio::sync::oneshot;
 
 use super::actors::{Console, Tenant};
@@ -106,9 +108,7 @@ impl Server {
             audience: Audience::parse(name).unwrap(),
             administrator: ExternalId::parse("admin").unwrap(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let founded = bootstrap(&self.0.pawl, founding, self.now(), entropy().unwrap());
-        let Ok(founded) = runtime.block_on(founded) else { panic!("the founding failed") };
+        let founded = done(bootstrap(&self.0.pawl, founding, self.now(), entropy().unwrap()));
         let key = serde_json::to_value(founded.client_key.unwrap()).unwrap();
         let console = Console {
             server: self.clone(),
@@ -118,6 +118,26 @@ impl Server {
         };
         let authenticator = Authenticator::scan(founded.otpauth_uri.expose());
         Tenant::new(console, authenticator)
+    }
+
+    /// What housekeeping finds.
+    pub fn batches_due(&self) -> Vec<(TenantId, Due)> {
+        done(batches_due(&self.0.pawl, self.now()))
+    }
+
+    /// Purges what it found, if it is still there.
+    pub fn purge_batch(&self, due: (TenantId, Due)) -> Purged {
+        done(purge_batch(&self.0.pawl, due, self.now(), entropy().unwrap()))
+    }
+
+    /// Purges until nothing is due, or another purge is at it; answers each transaction that did
+    /// something. This server has no housekeeping of its own.
+    pub fn purge(&self) -> Vec<Purged> {
+        let round = || {
+            let batches = self.batches_due().into_iter().map(|due| self.purge_batch(due));
+            batches.filter(|purged| purged.rows() > 0).collect::<Vec<_>>()
+        };
+        std::iter::repeat_with(round).take_while(|round| !round.is_empty()).flatten().collect()
     }
 
     /// What the server's clock says.
@@ -270,6 +290,13 @@ impl Drop for Inner {
             removed.unwrap();
         }
     }
+}
+
+/// Runs an operation that is no request.
+fn done<T>(operation: impl Future<Output = Done<T>>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let Ok(done) = runtime.block_on(operation) else { panic!("an operation failed") };
+    done
 }
 
 fn fresh_directory() -> PathBuf {

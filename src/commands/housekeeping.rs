@@ -1,0 +1,91 @@
+//! Housekeeping beside the server. Every replica does it: there is no leader to elect, and nothing to
+//! agree on.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::app::{StartError, entropy, explain};
+use crate::clock::Clock;
+use crate::operations::retention::{batches_due, purge_batch};
+use crate::operations::{Pawl, Purged};
+
+/// Between two rounds, and how much longer it may be by chance: replicas that started together do not
+/// stay together.
+const PAUSE: Duration = Duration::from_secs(60);
+const CHANCE_MILLIS: u64 = 30_000;
+/// After a batch the callers have the writer for so many times as long as the batch took.
+const TURNS: u32 = 4;
+/// And for so long at least.
+const TURN: Duration = Duration::from_millis(10);
+
+/// The task that purges until it is ended.
+pub(super) struct Housekeeping {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Housekeeping {
+    /// Begins with a first round at once.
+    pub(super) fn begin(pawl: Pawl, clock: Clock) -> Self {
+        let (stop, mut stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            tokio::select! { _ = &mut stopped => {}, () = keep_house(&pawl, &clock) => {} }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it. A batch that has begun is committed or not, as a whole.
+    pub(super) async fn end(self) {
+        // An error here says that the task is over already.
+        let _ = self.stop.send(());
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "housekeeping ended by itself");
+        }
+    }
+}
+
+async fn keep_house(pawl: &Pawl, clock: &Clock) {
+    let chance = RandomState::new();
+    for round in 0_u64.. {
+        let mut purged = Purged::default();
+        let done = purge_all(pawl, clock, &mut purged).await;
+        if purged.rows() > 0 {
+            let Purged { challenges, enrollments, factors, tickets, issued_tokens } = purged;
+            tracing::info!(challenges, enrollments, factors, tickets, issued_tokens, "purged");
+        }
+        if let Err(error) = done {
+            let cause = explain(&error);
+            tracing::warn!(cause, "not everything due could be purged; it is tried again");
+        }
+        let more = Duration::from_millis(chance.hash_one(round) % CHANCE_MILLIS);
+        tokio::time::sleep(PAUSE + more).await;
+    }
+}
+
+/// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it. A
+/// batch that fails does not keep those of other tenants; the first failure is told.
+async fn purge_all(pawl: &Pawl, clock: &Clock, purged: &mut Purged) -> Result<(), StartError> {
+    loop {
+        let (mut rows, mut failed) = (0, None);
+        for batch in batches_due(pawl, clock.now()).await? {
+            let begun = Instant::now();
+            match purge_batch(pawl, batch, clock.now(), entropy()?).await {
+                Ok(done) => {
+                    rows += done.rows();
+                    *purged += done;
+                }
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+            tokio::time::sleep(TURN.max(begun.elapsed() * TURNS)).await;
+        }
+        match failed {
+            Some(failure) => return Err(failure.into()),
+            None if rows == 0 => return Ok(()),
+            None => {}
+        }
+    }
+}
