@@ -131,15 +131,27 @@ fn an_enrollment_that_began_later_keeps_its_secret() {
     let begun = begin(&bob);
     server.advance(60);
     let purged = sum(&server.purge());
-    assert_eq!(
-        (purged.enrollments, purged.factors),
-        (2, 0),
-        "Bob's first, and the administrator's"
-    );
+    // Bob's first one, which the second replaced, and the administrator's: the printed and the console's.
+    assert_eq!((purged.enrollments, purged.factors), (3, 0));
     assert_eq!(pending_secrets(&server), 1);
     bob.scan(&begun).ok();
     bob.sign_in().ok();
     admin.sign_in().ok();
+}
+
+#[test]
+fn a_factor_waits_for_its_last_enrollment() {
+    let server = Server::start();
+    server.advance(40 * 60);
+    let tenant = server.tenant("acme");
+    // The console's handle is good until 00:55, the printed enrollment until 01:10.
+    assert_eq!(tenant.console.user("admin").evaluate().ok()["decision"], "enroll");
+    server.advance(80 * 60);
+    let purged = sum(&server.purge());
+    assert_eq!((purged.enrollments, purged.factors, pending_secrets(&server)), (1, 0, 1));
+    server.advance(HOUR);
+    let purged = sum(&server.purge());
+    assert_eq!((purged.enrollments, purged.factors, pending_secrets(&server)), (1, 1, 0));
 }
 
 /// Leaves more challenges of a user behind than one batch holds, long past their keeping.
@@ -203,33 +215,41 @@ fn two_purges_at_once_purge_everything_once() {
     assert_eq!((sum(&batches).challenges, told, count(&server, "challenges")), (250, 250, 0));
 }
 
+const CALLERS: usize = 8;
+
 #[test]
 fn eight_callers_log_in_during_a_purge_and_the_record_stays() {
     let server = Server::start();
     let console = server.tenant("acme").console;
     let enrolled = |number| console.user(&format!("user{number}")).enrolled();
-    let mut users: Vec<User> = (0..8).map(enrolled).collect();
+    let mut users: Vec<User> = (0..CALLERS).map(enrolled).collect();
     leave_behind(&server, &users[0], 400);
     let events = count(&server, "events");
-    let barrier = Barrier::new(users.len() + 1);
+    let barrier = Barrier::new(CALLERS + 1);
+    let begin = &barrier;
     let (logins, purged) = thread::scope(|scope| {
-        let logins: Vec<_> = users.iter_mut().map(|user| {
-            let barrier = &barrier;
-            scope.spawn(move || {
-                let code = user.code();
-                barrier.wait();
-                let challenges: Vec<String> = (0..10).map(|_| user.challenge()).collect();
-                user.verify(&challenges[9], &code).status
+        let log_in = |user: &'_ User, code: &str| {
+            let challenges: Vec<String> = (0..10).map(|_| user.challenge()).collect();
+            user.verify(challenges.last().unwrap(), code).status
+        };
+        let callers: Vec<_> = users
+            .iter_mut()
+            .map(|user| {
+                scope.spawn(move || {
+                    let code = user.code();
+                    begin.wait();
+                    log_in(user, &code)
+                })
             })
-        });
-        let logins: Vec<_> = logins.collect();
-        barrier.wait();
+            .collect();
+        begin.wait();
         let purged = server.purge();
-        (logins.into_iter().map(|login| login.join().unwrap()).collect::<Vec<_>>(), purged)
+        let logins: Vec<u16> = callers.into_iter().map(|one| one.join().unwrap()).collect();
+        (logins, purged)
     });
-    assert_eq!(logins, [200; 8]);
+    assert_eq!(logins, [200; CALLERS]);
     assert_eq!(sum(&purged).challenges, 408);
     assert_eq!(count(&server, "challenges"), 80, "those of the logins");
     // Ten evaluations and a verified code of each caller, and one event for each batch.
-    assert_eq!(count(&server, "events"), events + 8 * 11 + purged.len());
+    assert_eq!(count(&server, "events"), events + CALLERS * 11 + purged.len());
 }
