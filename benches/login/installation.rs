@@ -58,9 +58,11 @@ impl Installation {
         let _ = fs::remove_dir_all(&directory);
         let mut setting = Setting::new(directory, log);
         if let Engine::Postgres(postgres) = engine {
-            setting.variables = postgres.create(&name)?;
+            let [owner, serving] = postgres.create(&name)?;
             new_key(&setting.directory)?;
+            setting.variables = owner;
             setting.run("migrate")?;
+            setting.variables = serving;
         }
         setting.run("bootstrap")?;
         let world = Rc::new(World::new(population));

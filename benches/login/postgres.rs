@@ -16,7 +16,12 @@ use crate::population::Population;
 use crate::seed::{Rows, fill};
 use crate::server::pause;
 
-const ROLE: &str = "pawl";
+/// Fills the databases.
+const SUPERUSER: &str = "postgres";
+/// Owns the tables.
+const OWNER: &str = "pawl";
+/// Serves.
+const SERVING: &str = "pawl_serving";
 
 /// The server.
 pub struct Postgres {
@@ -63,7 +68,9 @@ impl Postgres {
         }
         let data = place.join("data");
         let mut initdb = command(&programs.join("initdb"));
-        done(initdb.arg("-D").arg(&data).args(["-U", ROLE, "-A", "trust", "-E", "UTF8", "-N"]))?;
+        done(
+            initdb.arg("-D").arg(&data).args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "-N"]),
+        )?;
         let log = fs::File::create(place.join("log")).map_err(|error| error.to_string())?;
         let mut server = command(&programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(place).args(["-c", "listen_addresses="]);
@@ -79,6 +86,8 @@ impl Postgres {
             }
             pause();
         }
+        postgres
+            .psql("postgres", &format!("CREATE ROLE {OWNER} LOGIN; CREATE ROLE {SERVING} LOGIN"))?;
         Ok(Some(postgres))
     }
 
@@ -96,17 +105,22 @@ impl Postgres {
         )
     }
 
-    /// Makes an empty database, and answers the variables that lead Pawl to it.
-    pub fn create(&self, name: &str) -> Outcome<Vec<(String, String)>> {
-        self.psql("postgres", &format!("CREATE DATABASE {name}"))?;
+    /// Makes an empty database, and answers the variables of its owner and of who serves from it.
+    pub fn create(&self, name: &str) -> Outcome<[Vec<(String, String)>; 2]> {
+        self.psql("postgres", &format!("CREATE DATABASE {name} OWNER {OWNER}"))?;
         let socket = self.socket.display().to_string().replace('/', "%2F");
-        let url = format!("postgres://{ROLE}@{socket}/{name}");
-        Ok(vec![("PAWL_DATABASE_URL".to_owned(), url)])
+        Ok([OWNER, SERVING].map(|role| {
+            let url = format!("postgres://{role}@{socket}/{name}?sslmode=disable");
+            vec![
+                ("PAWL_DATABASE_URL".to_owned(), url),
+                ("PAWL_DATABASE_SERVING_ROLE".to_owned(), SERVING.to_owned()),
+            ]
+        }))
     }
 
     fn client(&self, database: &str) -> Command {
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.arg("-h").arg(&self.socket).args(["-U", ROLE, "-d", database, "-X", "-q"]);
+        psql.arg("-h").arg(&self.socket).args(["-U", SUPERUSER, "-d", database, "-X", "-q"]);
         psql.args(["-v", "ON_ERROR_STOP=1"]);
         psql
     }

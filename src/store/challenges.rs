@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::kept::Kept;
 use super::rows::{ChallengeRow, EnrollmentRow};
 use super::schema::{challenges, enrollments};
 use super::{StoreError, Tx, exactly_one};
@@ -36,8 +37,7 @@ impl Tx<'_> {
             self.memo.pending.challenge(row);
             return Ok(());
         }
-        let rows =
-            on!(self, conn => diesel::insert_into(challenges::table).values(row).execute(conn))?;
+        let rows = on!(self, conn => Kept(diesel::insert_into(challenges::table).values(row)).execute(conn))?;
         exactly_one("challenges", rows)
     }
 
@@ -62,7 +62,7 @@ impl Tx<'_> {
             self.memo.pending.charge(row, closed_at, event);
             return Ok(());
         }
-        let rows = on!(self, conn => diesel::update(challenges::table)
+        let rows = on!(self, conn => Kept(diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
@@ -71,8 +71,7 @@ impl Tx<'_> {
                 challenges::attempts.eq(row.attempts + 1),
                 challenges::closed_at.eq(closed_at),
                 challenges::event_id.eq(event),
-            ))
-            .execute(conn))?;
+            ))).execute(conn))?;
         exactly_one("challenges", rows)
     }
 
@@ -83,12 +82,11 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(challenges::table)
+        let rows = change!(self, conn => Kept(diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
-            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
-            .execute(conn))?;
+            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))).execute(conn))?;
         exactly_one("challenges", rows)
     }
 
@@ -151,7 +149,7 @@ impl Tx<'_> {
 
     /// Opens an enrollment.
     pub(crate) fn insert_enrollment(&mut self, row: EnrollmentRow) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::insert_into(enrollments::table).values(row).execute(conn))?;
+        let rows = change!(self, conn => Kept(diesel::insert_into(enrollments::table).values(row)).execute(conn))?;
         exactly_one("enrollments", rows)
     }
 
@@ -162,7 +160,7 @@ impl Tx<'_> {
         closed_at: Option<Timestamp>,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(enrollments::table)
+        let rows = change!(self, conn => Kept(diesel::update(enrollments::table)
             .filter(enrollments::tenant_id.eq(&row.tenant_id))
             .filter(enrollments::id.eq(&row.id))
             .filter(enrollments::closed_at.is_null())
@@ -171,8 +169,7 @@ impl Tx<'_> {
                 enrollments::attempts.eq(row.attempts + 1),
                 enrollments::closed_at.eq(closed_at),
                 enrollments::event_id.eq(event),
-            ))
-            .execute(conn))?;
+            ))).execute(conn))?;
         exactly_one("enrollments", rows)
     }
 

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::on;
+use super::kept::Kept;
 use super::rows::{IssuedTokenRow, ThrottleRow};
 use super::schema::{factor_steps, issued_tokens, throttles};
 use super::{LOGIN_LANE, StoreError, Tx, exactly_one};
@@ -48,12 +49,11 @@ impl Tx<'_> {
             self.memo.pending.step(tenant, factor, step, event);
             return Ok(true);
         }
-        let rows = on!(self, conn => diesel::update(factor_steps::table)
+        let rows = on!(self, conn => Kept(diesel::update(factor_steps::table)
             .filter(factor_steps::tenant_id.eq(tenant))
             .filter(factor_steps::factor_id.eq(factor))
             .filter(factor_steps::last_step.lt(step))
-            .set((factor_steps::last_step.eq(step), factor_steps::event_id.eq(event)))
-            .execute(conn))?;
+            .set((factor_steps::last_step.eq(step), factor_steps::event_id.eq(event)))).execute(conn))?;
         Ok(rows == 1)
     }
 
@@ -96,9 +96,9 @@ impl Tx<'_> {
             return Ok(());
         }
         let rows = if is_new {
-            on!(self, conn => diesel::insert_into(throttles::table).values(row).execute(conn))?
+            on!(self, conn => Kept(diesel::insert_into(throttles::table).values(row)).execute(conn))?
         } else {
-            on!(self, conn => diesel::update(throttles::table)
+            on!(self, conn => Kept(diesel::update(throttles::table)
                 .filter(throttles::tenant_id.eq(&row.tenant_id))
                 .filter(throttles::user_id.eq(&row.user_id))
                 .filter(throttles::lane.eq(&row.lane))
@@ -108,8 +108,7 @@ impl Tx<'_> {
                     throttles::consecutive.eq(row.consecutive),
                     throttles::blocked_until.eq(row.blocked_until),
                     throttles::event_id.eq(&row.event_id),
-                ))
-                .execute(conn))?
+                ))).execute(conn))?
         };
         exactly_one("throttles", rows)
     }
@@ -121,9 +120,8 @@ impl Tx<'_> {
             self.memo.pending.token(row);
             return Ok(());
         }
-        let rows = on!(self, conn => diesel::insert_into(issued_tokens::table)
-            .values(row)
-            .execute(conn))?;
+        let rows = on!(self, conn => Kept(diesel::insert_into(issued_tokens::table)
+            .values(row)).execute(conn))?;
         exactly_one("issued_tokens", rows)
     }
 }

@@ -70,6 +70,9 @@ const BUSY_MILLIS: u32 = 2000;
 const PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
      PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 20000; PRAGMA trusted_schema = OFF;";
 
+/// The one writer keeps the upper levels of all indexes at hand, and what logins changed last.
+const WRITER_CACHE: &str = "PRAGMA cache_size = -24576;";
+
 /// Opens the SQLite file, which must exist unless `create` says otherwise.
 pub(super) fn open_sqlite(path: &Path, create: bool) -> Result<Connection, StoreError> {
     if !create && !path.exists() {
@@ -145,6 +148,9 @@ impl Line {
             connection
         } else {
             let mut connection = self.connect()?;
+            if intent == Intent::Write && matches!(connection, Connection::Sqlite(_)) {
+                connection.execute(WRITER_CACHE)?;
+            }
             connection.execute(&beginning)?;
             connection
         };

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::on;
+use super::kept::Kept;
 use super::memo::Newest;
 use super::rows::EventRow;
 use super::schema::events;
@@ -84,7 +85,8 @@ impl Tx<'_> {
             events::request_id.eq(request),
             events::data.eq(Json(event.data.clone())),
         );
-        let rows = on!(self, conn => diesel::insert_into(events::table).values(row).execute(conn))?;
+        let rows =
+            on!(self, conn => Kept(diesel::insert_into(events::table).values(row)).execute(conn))?;
         exactly_one("events", rows)
     }
 

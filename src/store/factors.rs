@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use zeroize::Zeroizing;
 
 use super::conn::{change, on};
+use super::kept::Kept;
 use super::rows::{FactorRow, RecoveryCodeRow};
 use super::schema::{factor_steps, factors, recovery_codes};
 use super::seal::Place;
@@ -31,7 +32,8 @@ impl Tx<'_> {
             .filter(factors::tenant_id.eq(tenant))
             .filter(factors::user_id.eq(user))
             // Not "active or suspended": a state that nobody knows must fail to load, not be missed.
-            .filter(factors::state.ne_all([FactorState::Pending, FactorState::Ended]))
+            .filter(factors::state.ne(FactorState::Pending))
+            .filter(factors::state.ne(FactorState::Ended))
             .select(FactorRow::as_select())
             .get_result(conn)
             .optional())?)
@@ -82,10 +84,9 @@ impl Tx<'_> {
             factor_steps::last_step.eq(0),
             factor_steps::event_id.eq(row.event_id.clone()),
         );
-        let rows =
-            change!(self, conn => diesel::insert_into(factors::table).values(row).execute(conn))?;
+        let rows = change!(self, conn => Kept(diesel::insert_into(factors::table).values(row)).execute(conn))?;
         exactly_one("factors", rows)?;
-        let rows = change!(self, conn => diesel::insert_into(factor_steps::table).values(step).execute(conn))?;
+        let rows = change!(self, conn => Kept(diesel::insert_into(factor_steps::table).values(step)).execute(conn))?;
         exactly_one("factor_steps", rows)
     }
 
@@ -103,7 +104,7 @@ impl Tx<'_> {
         trust_since: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => Kept(diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(FactorState::Pending))
@@ -112,8 +113,7 @@ impl Tx<'_> {
                 factors::activated_at.eq(at),
                 factors::trust_since.eq(trust_since),
                 factors::event_id.eq(event),
-            ))
-            .execute(conn))?;
+            ))).execute(conn))?;
         exactly_one("factors", rows)
     }
 

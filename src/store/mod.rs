@@ -14,6 +14,7 @@ mod conn;
 mod events;
 mod factors;
 mod installation;
+mod kept;
 mod lane;
 mod memo;
 mod migrate;
