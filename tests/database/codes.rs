@@ -41,7 +41,7 @@ fn steps() -> Vec<Hostile> {
         (
             "a step begins ahead",
             "INSERT INTO factors SELECT 'ten_a', 'fac_c', 'ivy', kind, state, algorithm, digits, sealed, \
-             NOW, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
+             NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
              WHERE id = 'fac_fay'; \
              INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 60000000, 'new_server')",
             "factor_steps: starts at zero",

@@ -59,7 +59,7 @@ fn bound() -> Vec<Hostile> {
                  INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, 'new_server'); \
                  INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
                  object_id, evaluated, request_id, data) VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), 'new_ivy', 'ten_a', NOW, \
-                 'enrollment.confirmed', 'client', 'cli_a', 'cli_a', 'ivy', 'enr_c', 1, 'req', \
+                 'enrollment.confirmed', 'client', 'cli_a', 'cli_a', 'ivy', 'enr_c', TRUE, 'req', \
                  '{{\"factor\":\"fac_c\"}}'); \
                  UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_ivy' \
                  WHERE factor_id = 'fac_c'; \
@@ -68,7 +68,7 @@ fn bound() -> Vec<Hostile> {
                 copy(
                     "factors",
                     "id = 'fac_fay'",
-                    "id = 'fac_c', user_id = 'ivy', is_bootstrap = 1, event_id = 'new_server'"
+                    "id = 'fac_c', user_id = 'ivy', is_bootstrap = TRUE, event_id = 'new_server'"
                 )
             ),
         ),
@@ -216,10 +216,10 @@ fn users() -> Vec<Hostile> {
     let start = "users: no authority for this start";
     [
         ("an epoch falls", set("epoch = epoch - 1", "bob"), says),
-        ("a user was never enrolled", set("ever_enrolled = 0", "bob"), says),
+        ("a user was never enrolled", set("ever_enrolled = FALSE", "bob"), says),
         ("a user comes back", set("offboarded_at = NULL", "dan"), says),
         ("a user left at another time", set("offboarded_at = 1", "dan"), says),
-        ("a user needs no ticket any more", set("ticket_only = 0", "eve"), says),
+        ("a user needs no ticket any more", set("ticket_only = FALSE", "eve"), says),
         ("a grace is longer", set("grace_until = grace_until + 1", "eve"), says),
         ("a grace has no end", set("grace_until = NULL", "eve"), says),
         ("a label appears", set("labels = '[\"exempt\"]'", "bob"), says),

@@ -1,7 +1,5 @@
 //! What a hostile statement is, and how one is tried.
 
-use diesel::connection::SimpleConnection as _;
-
 use crate::story::{Story, expand};
 
 /// A statement that must be refused. What stands before its last `;` prepares it and is legal.
@@ -51,9 +49,9 @@ impl Story {
     /// Tries a statement and takes it back; what the database said, or `None` if it let it pass.
     pub fn try_it(&mut self, hostile: &Hostile) -> Option<String> {
         let sql = expand(&hostile.sql).replace("NOW", &self.instant());
-        self.connection.batch_execute("SAVEPOINT hostile").unwrap();
-        let refused = self.connection.batch_execute(&sql).err().map(|error| error.to_string());
-        self.connection.batch_execute("ROLLBACK TO hostile; RELEASE hostile").unwrap();
+        self.place.run("SAVEPOINT hostile").unwrap();
+        let refused = self.place.run(&sql).err();
+        self.place.run("ROLLBACK TO hostile; RELEASE hostile").unwrap();
         refused
     }
 }

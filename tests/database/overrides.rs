@@ -38,7 +38,7 @@ fn requests() -> Vec<Hostile> {
         (
             "the glass is broken by a person",
             request(
-                "is_break_glass = 1, requested_by = 'server', required_approvals = 0, \
+                "is_break_glass = TRUE, requested_by = 'server', required_approvals = 0, \
                  expires_at = requested_at + 1000, event_id = 'new_person'",
             ),
             says,
@@ -46,7 +46,7 @@ fn requests() -> Vec<Hostile> {
         (
             "the glass is broken for a day",
             request(
-                "is_break_glass = 1, requested_by = 'server', required_approvals = 0, \
+                "is_break_glass = TRUE, requested_by = 'server', required_approvals = 0, \
                  expires_at = requested_at + 86400000, event_id = 'new_server'",
             ),
             "CHECK constraint failed",
@@ -63,8 +63,8 @@ fn broken(changes: &str) -> String {
         "overrides",
         "id = 'ovr_last'",
         &format!(
-            "id = 'ovr_c', is_break_glass = 1, requested_by = 'server', required_approvals = 0, \
-             expires_at = requested_at + 1000, event_id = 'new_server', {changes}"
+            "id = 'ovr_c', is_break_glass = TRUE, requested_by = 'server', required_approvals = 0, \
+             event_id = 'new_server', {changes}"
         ),
     )
 }
@@ -115,13 +115,14 @@ fn lives() -> Vec<Hostile> {
     .into_iter()
     .map(|(why, sql)| hostile(2, why, sql, says))
     .collect();
+    let soon = "expires_at = requested_at + 1000";
     all.extend(
         [
-            ("without a reason", broken("reason = 'short'")),
+            ("without a reason", broken(&format!("{soon}, reason = 'short'"))),
             ("for ever", broken("expires_at = 9000000000000")),
             ("ended before it began", broken("expires_at = requested_at")),
             ("approved and ended", set("ended_at = NOW", "ovr_exempt", "new_person")),
-            ("a reset for nobody", broken("user_id = NULL")),
+            ("a reset for nobody", broken(&format!("{soon}, user_id = NULL"))),
         ]
         .into_iter()
         .map(|(why, sql)| hostile(2, why, sql, "CHECK constraint failed")),
@@ -142,9 +143,9 @@ fn approvals() -> Vec<Hostile> {
         format!(
             "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
              object_id, evaluated, request_id, data) SELECT (SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_a'), 'new_proof', 'ten_a', at, 'code.verified', \
-             'person', '{person}', 'cli_a', '{person}', 'chl_act', 1, 'req', \
+             'person', '{person}', 'cli_a', '{person}', 'chl_act', TRUE, 'req', \
              '{{\"factor\":\"fac_{person}\"}}' FROM events WHERE id = 'new_bea'; \
-             UPDATE factor_steps SET last_step = max(last_step + 1, NOW / 30000), event_id = 'new_proof' \
+             UPDATE factor_steps SET last_step = CASE WHEN last_step < NOW / 30000 THEN NOW / 30000 ELSE last_step + 1 END, event_id = 'new_proof' \
              WHERE factor_id = 'fac_{person}'; \
              INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, object_id, \
              request_id, data) SELECT (SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_a'), 'new_yes', 'ten_a', at, 'override.endorsed', 'person', \

@@ -67,7 +67,7 @@ fn people(story: &mut Story) {
     ));
     let event = story.event("user.offboarded", By::Person("adm"), "dan", "", "{}");
     story.run(&format!(
-        "UPDATE users SET offboarded_at = NOW, ticket_only = 1, epoch = epoch + 1, \
+        "UPDATE users SET offboarded_at = NOW, ticket_only = TRUE, epoch = epoch + 1, \
          event_id = '{event}' WHERE id = 'dan';
          UPDATE roles SET revoked_at = NOW, event_id = '{event}' WHERE user_id = 'dan';
          UPDATE factors SET state = 'ended', sealed = NULL, ended_at = NOW, \
@@ -76,7 +76,7 @@ fn people(story: &mut Story) {
     ));
     let event = story.event("user.changed", By::Person("adm"), "eve", "", "{}");
     story.run(&format!(
-        "UPDATE users SET ticket_only = 1, grace_until = NOW + 1000, event_id = '{event}' \
+        "UPDATE users SET ticket_only = TRUE, grace_until = NOW + 1000, event_id = '{event}' \
          WHERE id = 'eve'"
     ));
     story.pend("fay", &Right::First);

@@ -100,7 +100,7 @@ const TABLES: &[Table] = &[
             "algorithm = 'SHA256'",
             "digits = 8",
             "created_at",
-            "is_bootstrap = 1",
+            "is_bootstrap = TRUE",
             "exposed_to = 'adm'",
         ],
         "id = 'fac_c', user_id = 'ivy', state = 'pending', activated_at = NULL, trust_since = NULL",
@@ -225,7 +225,7 @@ const TABLES: &[Table] = &[
             "required_approvals = 3",
             "policy_version = 9",
             "petition_id = 'x'",
-            "is_break_glass = 1",
+            "is_break_glass = TRUE",
         ],
         "id = 'ovr_c', state = 'requested', approved_at = NULL",
     ),
@@ -370,4 +370,15 @@ pub fn of_the_record() -> Vec<Hostile> {
         all.push(hostile(7, why.to_owned(), numbered(number), says));
     }
     all
+}
+
+/// What would empty a table, of whichever database can.
+pub fn emptied() -> Vec<Hostile> {
+    let tables = TABLES.iter().map(|table| table.name);
+    let names = tables.chain(APPEND_ONLY.iter().map(|(name, ..)| *name)).chain(["events"]);
+    let empty = |name| {
+        let sql = format!("TRUNCATE {name} CASCADE");
+        hostile(7, format!("{name} is emptied"), sql, &format!("{name}: never emptied"))
+    };
+    names.map(empty).collect()
 }

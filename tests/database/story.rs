@@ -1,10 +1,9 @@
 //! A populated database, written statement by statement in the order that the operations write: every
 //! legal change in it passes the same triggers that refuse the hostile ones.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use diesel::connection::SimpleConnection as _;
-use diesel::{Connection as _, SqliteConnection};
+use crate::place::Place;
 
 /// When the story begins: the first instant of a time step.
 pub const BEGIN: i64 = 1_800_000_000_000;
@@ -30,25 +29,10 @@ pub enum Right<'a> {
     Ticket(&'a str),
 }
 
-/// An empty directory of this test's own.
-pub fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("database").join(name);
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).unwrap();
-    path
-}
-
-/// A second connection, beside the program's own.
-pub fn open(path: &Path) -> SqliteConnection {
-    #[expect(clippy::disallowed_methods, reason = "the hostile connection is not the store's")]
-    let connection = SqliteConnection::establish(path.to_str().unwrap());
-    connection.unwrap()
-}
-
 /// The database while it is being written.
 pub struct Story {
-    /// One transaction, never committed.
-    pub connection: SqliteConnection,
+    /// Where it is written.
+    pub place: Place,
     now: i64,
     events: u32,
 }
@@ -56,20 +40,16 @@ pub struct Story {
 impl Story {
     /// The migrated, empty database.
     pub fn new(name: &str) -> Self {
-        let path = directory(name).join("pawl.db");
-        pawl::store::migrate(&pawl::store::Database::Sqlite(path.clone())).unwrap();
-        let mut connection = open(&path);
-        connection
-            .batch_execute("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON;")
-            .unwrap();
-        connection.batch_execute("BEGIN IMMEDIATE").unwrap();
-        Self { connection, now: BEGIN, events: 0 }
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("database").join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self { place: Place::made(&path.join("pawl.db")), now: BEGIN, events: 0 }
     }
 
     /// Runs a legal statement, in which `NOW` is the story's time and `h(…)` a 32-byte hash.
     pub fn run(&mut self, sql: &str) {
         let sql = expand(sql).replace("NOW", &self.now.to_string());
-        if let Err(error) = self.connection.batch_execute(&sql) {
+        if let Err(error) = self.place.run(&sql) {
             panic!("a legal statement was refused: {error}\n{sql}");
         }
     }
@@ -114,7 +94,7 @@ impl Story {
             By::Console => ("client", "cli_a", "cli_a"),
             By::Person(name) => ("person", name, "cli_a"),
         };
-        let evaluated = if data.contains("\"factor\"") { "1" } else { "NULL" };
+        let evaluated = if data.contains("\"factor\"") { "TRUE" } else { "NULL" };
         self.run(&format!(
             "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \
              object_id, evaluated, request_id, data) VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), '{id}', 'ten_a', NOW, '{kind}', \
@@ -128,7 +108,7 @@ impl Story {
         let event = self.event("user.created", By::Console, id, "", "{}");
         self.run(&format!(
             "INSERT INTO users VALUES ('ten_a', '{id}', 'dir_a', 'x-{id}', '{id}', 'person', '[]', \
-             1, 0, 0, NULL, NOW, NULL, '{event}')"
+             1, FALSE, FALSE, NULL, NOW, NULL, '{event}')"
         ));
     }
 
@@ -147,9 +127,9 @@ impl Story {
     /// A factor in the making, `fac_USER`, and its enrollment `enr_USER`.
     pub fn pend(&mut self, user: &str, right: &Right<'_>) {
         let (by, authority, id, first) = match right {
-            Right::First => (By::Console, "first", "", 0),
-            Right::Bootstrap => (By::Server, "bootstrap", "", 1),
-            Right::Ticket(id) => (By::Console, "ticket", *id, 0),
+            Right::First => (By::Console, "first", "", "FALSE"),
+            Right::Bootstrap => (By::Server, "bootstrap", "", "TRUE"),
+            Right::Ticket(id) => (By::Console, "ticket", *id, "FALSE"),
         };
         let event = self.event("enrollment.begun", by, user, "", "{}");
         self.run(&format!(
@@ -165,13 +145,13 @@ impl Story {
     /// Binds the pending factor by its first code.
     pub fn bind(&mut self, user: &str, is_by_ticket: bool) -> String {
         let event = self.spend(user, "enrollment.confirmed", By::Console, &format!("enr_{user}"));
-        let duty = if is_by_ticket { "0" } else { "ticket_only" };
+        let duty = if is_by_ticket { "FALSE" } else { "ticket_only" };
         self.run(&format!(
             "UPDATE enrollments SET attempts = 1, closed_at = NOW, event_id = '{event}' \
              WHERE id = 'enr_{user}';
              UPDATE factors SET state = 'active', activated_at = NOW, trust_since = NOW, \
              event_id = '{event}' WHERE id = 'fac_{user}';
-             UPDATE users SET ever_enrolled = 1, ticket_only = {duty}, epoch = epoch + 1, \
+             UPDATE users SET ever_enrolled = TRUE, ticket_only = {duty}, epoch = epoch + 1, \
              event_id = '{event}' WHERE id = '{user}'"
         ));
         event
@@ -203,7 +183,7 @@ impl Story {
         self.run(&format!(
             "INSERT INTO overrides VALUES ('ten_a', '{id}', '{kind}', nullif('{user}', ''), \
              '{facts}', '[]', h(digest {id}), 'requested', 'a reason that is long enough', NULL, \
-             'adm', 'cli_a', NOW, {approvals}, 1, NULL, 0, NOW + 259200000, NULL, NULL, NULL, \
+             'adm', 'cli_a', NOW, {approvals}, 1, NULL, FALSE, NOW + 259200000, NULL, NULL, NULL, \
              '{event}')"
         ));
     }

@@ -5,9 +5,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pawl::store::{Database, Target, grant, migrate};
 use tokio_postgres::SimpleQueryMessage;
 
-/// The role that serves; it owns nothing.
-const ROLE: &str = "pawl_serving";
-
 /// A schema that is dropped with its guard.
 pub struct Schema {
     name: String,
@@ -15,6 +12,9 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The role that serves; it owns nothing.
+    pub const ROLE: &str = "pawl_serving";
+
     /// A new schema with Pawl's tables, if the tests run on PostgreSQL.
     pub fn made() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -25,14 +25,15 @@ impl Schema {
         let schema = Self { name, superuser };
         schema.run(&format!(
             "SET client_min_messages = warning; DROP SCHEMA IF EXISTS {0} CASCADE; \
-             CREATE SCHEMA {0}; SELECT pg_advisory_lock(7); DO $$ BEGIN \
-             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN \
-             CREATE ROLE {ROLE} LOGIN; END IF; END $$; SELECT pg_advisory_unlock(7)",
-            schema.name
+             CREATE SCHEMA {0}; SELECT pg_advisory_xact_lock(7); DO $$ BEGIN \
+             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{1}') THEN \
+             CREATE ROLE {1} LOGIN; END IF; END $$",
+            schema.name,
+            Self::ROLE
         ));
         let owner = schema.target(&schema.superuser);
         migrate(&Database::Postgres(Box::new(owner.clone()))).unwrap();
-        grant(&owner, ROLE).unwrap();
+        grant(&owner, Self::ROLE).unwrap();
         Some(schema)
     }
 
@@ -42,7 +43,12 @@ impl Schema {
 
     /// What the server is configured with: the address for the serving role.
     pub fn serving_url(&self) -> String {
-        self.superuser.replacen("://postgres@", &format!("://{ROLE}@"), 1)
+        self.superuser.replacen("://postgres@", &format!("://{}@", Self::ROLE), 1)
+    }
+
+    /// The address for the tables' owner.
+    pub fn owner_url(&self) -> &str {
+        &self.superuser
     }
 
     /// The schema's name.
