@@ -1,7 +1,7 @@
 //! What PostgreSQL holds against whoever serves from it, and what the start refuses.
 //! `.ci/run postgres` starts the server that `TEST_POSTGRES` names.
 
-#![expect(clippy::unwrap_used, reason = "test code outside of test functions")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test code outside of test functions")]
 
 #[path = "api/support/postgres.rs"]
 #[expect(dead_code, reason = "the harness of the other binary")]

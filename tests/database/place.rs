@@ -88,11 +88,12 @@ impl Session {
     /// The rows of a query, as text.
     fn rows(&self, query: &str) -> Vec<Vec<String>> {
         let answers = self.runtime.block_on(self.client.simple_query(query)).unwrap();
-        let row = |answer: &SimpleQueryMessage| match answer {
-            SimpleQueryMessage::Row(row) => {
+        let row = |answer: &SimpleQueryMessage| {
+            if let SimpleQueryMessage::Row(row) = answer {
                 Some((0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect())
+            } else {
+                None
             }
-            _ => None,
         };
         answers.iter().filter_map(row).collect()
     }

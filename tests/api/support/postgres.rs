@@ -70,7 +70,7 @@ impl Schema {
     fn last(&self, statements: &str) -> Option<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let connected = tokio_postgres::connect(&self.superuser, tokio_postgres::NoTls).await;
+            let connected = tokio_postgres::connect(self.owner_url(), tokio_postgres::NoTls).await;
             let (client, driver) = connected.unwrap();
             let driving = tokio::spawn(driver);
             let place = format!("SET search_path = {}, pg_temp", self.name);
