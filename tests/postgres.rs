@@ -7,8 +7,13 @@
 #[expect(dead_code, reason = "the harness of the other binary")]
 mod support;
 
-use pawl::store::{Database, Target, check_schema};
+use std::sync::{Mutex, PoisonError};
+
+use pawl::store::{Database, Target, check_schema, grant};
 use support::Schema;
+
+/// Held while the role or the whole database is not as it should be, and while it must be.
+static SERVER: Mutex<()> = Mutex::new(());
 
 fn schema() -> Schema {
     Schema::made().expect("set TEST_POSTGRES to a superuser's address, as .ci/run postgres does")
@@ -43,6 +48,7 @@ fn attempt(schema: &Schema, statements: &str) -> Result<(), String> {
 
 #[test]
 fn the_serving_role_can_undo_no_guard() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     let schema = schema();
     check_schema(&served(&schema)).unwrap();
     for statement in [
@@ -94,6 +100,17 @@ fn the_start_names_what_is_not_as_it_was_made() {
         ("DROP INDEX one_bound_factor", "index one_bound_factor is missing"),
         ("ALTER TABLE users ALTER labels DROP NOT NULL", "column users.labels was changed"),
         ("CREATE TABLE more (id int)", "relation more is unknown"),
+        ("CREATE TABLE more () INHERITS (events)", "inheritance of events is unknown"),
+        ("ALTER TABLE events ENABLE ROW LEVEL SECURITY", "relation events was changed"),
+        ("CREATE POLICY few ON events USING (false)", "policy events.few is unknown"),
+        (
+            "CREATE RULE none AS ON DELETE TO factors DO INSTEAD NOTHING",
+            "rule factors.none is unknown",
+        ),
+        (
+            "CREATE FUNCTION diesel_more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "function diesel_more() is unknown",
+        ),
     ] {
         let schema = schema();
         schema.run(damage);
@@ -103,9 +120,95 @@ fn the_start_names_what_is_not_as_it_was_made() {
 }
 
 #[test]
+fn the_start_names_rights_that_were_not_granted_and_migrate_takes_them_back() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    for (given, named) in [
+        ("GRANT DELETE ON events TO pawl_serving", "right DELETE on events is unknown"),
+        ("GRANT TRUNCATE ON users TO PUBLIC", "right TRUNCATE on users is unknown"),
+        ("GRANT TRIGGER ON factors TO pawl_serving", "right TRIGGER on factors is unknown"),
+        (
+            "GRANT REFERENCES (id) ON events TO pawl_serving",
+            "right REFERENCES on columns of events is unknown",
+        ),
+        ("GRANT UPDATE (kind) ON events TO PUBLIC", "right UPDATE on columns of events is unknown"),
+        (
+            "GRANT INSERT ON __diesel_schema_migrations TO pawl_serving",
+            "right INSERT on __diesel_schema_migrations is unknown",
+        ),
+        ("GRANT CREATE ON SCHEMA SCHEMA TO PUBLIC", "right CREATE on the schema is unknown"),
+        ("REVOKE INSERT ON events FROM pawl_serving", "right INSERT on events is missing"),
+    ] {
+        let schema = schema();
+        schema.run(&given.replace("SCHEMA SCHEMA", &format!("SCHEMA {}", schema.name())));
+        let fault = check_schema(&served(&schema)).unwrap_err().to_string();
+        assert!(fault.contains(named) && fault.contains("run `pawl migrate` again"), "{fault}");
+        let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
+        grant(&owner, Schema::ROLE).unwrap();
+        check_schema(&served(&schema)).unwrap();
+    }
+}
+
+#[test]
+fn the_start_names_what_a_superuser_gave_to_the_role() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let schema = schema();
+    let serving = "pawl_serving SET session_replication_role";
+    let set = format!("ALTER ROLE {serving} = replica");
+    let reset = format!("ALTER ROLE {}", serving.replacen("SET", "RESET", 1));
+    for (given, taken, named) in [
+        (
+            "GRANT pg_write_all_data TO pawl_serving",
+            "REVOKE pg_write_all_data FROM pawl_serving",
+            "membership in pg_write_all_data is unknown",
+        ),
+        (
+            "GRANT pg_execute_server_program TO pawl_serving",
+            "REVOKE pg_execute_server_program FROM pawl_serving",
+            "membership in pg_execute_server_program is unknown",
+        ),
+        (
+            "CREATE ROLE pawl_more; GRANT DELETE ON users TO pawl_more; \
+             ALTER ROLE pawl_serving NOINHERIT; GRANT pawl_more TO pawl_serving",
+            "DROP OWNED BY pawl_more; DROP ROLE pawl_more; ALTER ROLE pawl_serving INHERIT",
+            "right DELETE on users is unknown",
+        ),
+        (
+            "ALTER ROLE pawl_serving CREATEROLE",
+            "ALTER ROLE pawl_serving NOCREATEROLE",
+            "CREATEROLE of pawl_serving is unknown",
+        ),
+        (&set, &reset, "setting session_replication_role was changed"),
+        (
+            "GRANT SET ON PARAMETER session_replication_role TO pawl_serving",
+            "REVOKE SET ON PARAMETER session_replication_role FROM pawl_serving",
+            "right SET on session_replication_role is unknown",
+        ),
+        (
+            "CREATE FUNCTION public.odd() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; \
+             CREATE EVENT TRIGGER odd ON ddl_command_end EXECUTE FUNCTION public.odd()",
+            "DROP EVENT TRIGGER odd; DROP FUNCTION public.odd()",
+            "event trigger odd is unknown",
+        ),
+    ] {
+        schema.run(given);
+        let fault = check_schema(&served(&schema)).unwrap_err().to_string();
+        schema.run(taken);
+        assert!(fault.contains(named) && fault.contains("as a superuser"), "{given}: {fault}");
+        check_schema(&served(&schema)).unwrap();
+    }
+}
+
+#[test]
 fn who_could_undo_the_guards_does_not_serve() {
     let schema = schema();
     let owner = schema.serving_url().replacen("://pawl_serving@", "://postgres@", 1);
     let refused = check_schema(&database(&schema, &owner)).unwrap_err().to_string();
     assert!(refused.contains("PAWL_DATABASE_SERVING_ROLE"), "{refused}");
+    for owned in ["FUNCTION throttles_life()", "TABLE events", "SCHEMA "] {
+        let schema = Schema::made().unwrap();
+        let name = if owned == "SCHEMA " { schema.name() } else { "" };
+        schema.run(&format!("ALTER {owned}{name} OWNER TO pawl_serving"));
+        let refused = check_schema(&served(&schema)).unwrap_err().to_string();
+        assert!(refused.contains("can undo the guards"), "{owned}: {refused}");
+    }
 }

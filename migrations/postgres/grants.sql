@@ -1,5 +1,5 @@
 -- What the serving role may do: nothing that a trigger does not watch.
-REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
+REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC, {role};
 -- Before PostgreSQL 15 everybody may create in `public`, and so stand beside the guards.
 REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {role};
 GRANT USAGE ON SCHEMA {schema} TO {role};

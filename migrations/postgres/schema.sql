@@ -1,8 +1,13 @@
--- Everything in this schema that matters, by name: what the server compares at its start.
+-- Everything in this schema that matters, and what the role that asks may do to it, by name: what the
+-- server compares at its start.
 WITH mine AS (
-  SELECT c.* FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relname NOT LIKE '\_\_diesel%'
+  SELECT c.* FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace
+    AND c.relname NOT IN ('__diesel_schema_migrations', '__diesel_schema_migrations_pkey')
+), actors AS (
+  -- That role, and whom it may become.
+  SELECT * FROM pg_roles WHERE pg_has_role(oid, 'MEMBER')
 ), facts (name, sql) AS (
-  SELECT 'relation ' || relname, concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, relhasrules, relispartition)
+  SELECT 'relation ' || relname, concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, relispartition)
     FROM mine WHERE relkind <> 'i'
   UNION ALL
   SELECT 'column ' || m.relname || '.' || a.attname, concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -26,9 +31,31 @@ WITH mine AS (
   SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', concat_ws(' ', p.prokind, p.prorettype::regtype, p.prosecdef, p.provolatile, (SELECT lanname FROM pg_language
       WHERE oid = p.prolang), CASE array_to_string(p.proconfig, ',') WHEN concat('search_path=', quote_ident(current_schema()), ', pg_temp')
       THEN 'bound' ELSE array_to_string(p.proconfig, ',') END, p.prosrc)
-    FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace AND p.proname NOT LIKE 'diesel%'
+    FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
   UNION ALL
   SELECT 'inheritance of ' || m.relname, count(*)::text FROM mine m JOIN pg_inherits h ON m.oid IN (h.inhparent, h.inhrelid)
     GROUP BY m.relname
+  UNION ALL
+  SELECT 'rule ' || m.relname || '.' || r.rulename, pg_get_ruledef(r.oid) FROM mine m JOIN pg_rewrite r ON r.ev_class = m.oid
+  UNION ALL
+  SELECT 'policy ' || m.relname || '.' || p.polname, p.polcmd::text FROM mine m JOIN pg_policy p ON p.polrelid = m.oid
+  UNION ALL
+  SELECT 'event trigger ' || t.evtname, t.evtevent FROM pg_event_trigger t WHERE t.evtenabled <> 'D' AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e')
+  UNION ALL
+  SELECT DISTINCT concat_ws(' ', 'right', p, 'on', CASE WHEN NOT has_table_privilege(a.oid, c.oid, p) THEN 'columns of' END, c.relname), ''
+    FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p, actors a
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND (has_table_privilege(a.oid, c.oid, p)
+      OR p NOT IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND has_any_column_privilege(a.oid, c.oid, p))
+  UNION ALL
+  SELECT DISTINCT concat('right ', p, ' on the schema'), '' FROM unnest(ARRAY['CREATE', 'USAGE']) p, actors a
+    WHERE has_schema_privilege(a.oid, current_schema(), p)
+  UNION ALL
+  SELECT 'membership in ' || rolname, '' FROM actors WHERE rolsuper OR rolname IN ('pg_write_all_data', 'pg_execute_server_program',
+    'pg_read_server_files', 'pg_write_server_files', 'pg_create_subscription')
+  UNION ALL
+  SELECT 'CREATEROLE of ' || rolname, '' FROM actors WHERE rolcreaterole
+  UNION ALL
+  SELECT 'setting session_replication_role', current_setting('session_replication_role')
 )
 SELECT name, regexp_replace(sql, '\s+', ' ', 'g') AS sql FROM facts ORDER BY name COLLATE "C"

@@ -17,9 +17,20 @@ const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
 /// Lists everything that matters in the schema, by name.
 const DESCRIBE: &str = include_str!("../../migrations/postgres/schema.sql");
 /// What this role could alter, because it is the owner, one of the owner's members or a superuser.
-const OWNED: &str = "SELECT relname::text AS name, relkind::text AS sql FROM pg_class \
-     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' \
-     AND pg_has_role(relowner, 'MEMBER') ORDER BY relname";
+const OWNED: &str = "SELECT name::text, '' AS sql FROM ( \
+     SELECT relname, relowner, relnamespace FROM pg_class WHERE relkind IN ('r', 'p') \
+     UNION ALL SELECT proname, proowner, pronamespace FROM pg_proc \
+     UNION ALL SELECT nspname, nspowner, oid FROM pg_namespace) owned (name, owner, place) \
+     WHERE place = current_schema()::regnamespace AND pg_has_role(owner, 'MEMBER') ORDER BY name";
+/// Whether PostgreSQL can grant the setting of a parameter, as it does since version 15.
+const GRANTS_PARAMETERS: &str = "SELECT proname::text AS name, '' AS sql FROM pg_proc \
+     WHERE oid = to_regprocedure('pg_catalog.has_parameter_privilege(oid, text, text)')";
+/// The right to silence every trigger.
+const SILENCES: &str = "SELECT DISTINCT 'right SET on session_replication_role' AS name, '' AS sql \
+     FROM pg_roles WHERE pg_has_role(oid, 'MEMBER') \
+     AND has_parameter_privilege(oid, 'session_replication_role', 'SET')";
+/// How the names of facts begin that are not in the schema: what a role was given, and how it is set.
+const GIVEN: [&str; 5] = ["right ", "membership ", "CREATEROLE ", "setting ", "event trigger "];
 /// What [`DESCRIBE`] answers after the migrations: name, tab, text, one to a line.
 const EXPECTED: &str = include_str!("../../migrations/postgres/expected.txt");
 
@@ -82,27 +93,17 @@ where
 }
 
 /// Compares everything in the schema, by its whole text, with what this program's migrations make
-/// (R-183). An emptied trigger of the right name is found too.
+/// (R-183). An emptied trigger of the right name is found too. On PostgreSQL so is what would let the
+/// role that serves pass the guards by: rights, memberships and settings.
 ///
 /// # Errors
-/// [`StoreError::Schema`] names what is missing, changed or unknown.
+/// [`StoreError::Schema`] names what is missing, changed or unknown, and says what to do.
 pub fn check_schema(database: &Database) -> Result<(), StoreError> {
     let (expected, found) = match database {
-        Database::Sqlite(path) => {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "in memory, for what the schema should be"
-            )]
-            let mut expected =
-                SqliteConnection::establish(":memory:").map_err(StoreError::Connect)?;
-            run(&mut expected, SQLITE)?;
-            match open_sqlite(path, false)? {
-                Connection::Sqlite(mut found) => {
-                    (schema_of(&mut expected)?, schema_of(&mut found)?)
-                }
-                Connection::Postgres(_) => return Err(StoreError::Busy),
-            }
-        }
+        Database::Sqlite(path) => match open_sqlite(path, false)? {
+            Connection::Sqlite(mut found) => (expected_sqlite()?, schema_of(&mut found)?),
+            Connection::Postgres(_) => return Err(StoreError::Busy),
+        },
         Database::Postgres(target) => (expected_postgres(), apart(|| schema_of_postgres(target))?),
     };
     if found.is_empty() {
@@ -110,29 +111,34 @@ pub fn check_schema(database: &Database) -> Result<(), StoreError> {
             "the database has no tables: run `pawl migrate`".to_owned(),
         ));
     }
-    let mut faults = Vec::new();
-    for (name, sql) in &expected {
-        match found.get(name) {
-            None => faults.push(format!("{name} is missing")),
-            Some(other) if other != sql => faults.push(format!("{name} was changed")),
-            Some(_) => {}
-        }
-    }
-    faults.extend(
-        found
-            .keys()
-            .filter(|name| !expected.contains_key(*name))
-            .map(|name| format!("{name} is unknown")),
-    );
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(StoreError::Schema(format!(
+    let is_given = |fault: &String| GIVEN.iter().any(|begin| fault.starts_with(begin));
+    let (given, made): (Vec<_>, Vec<_>) = faults(&expected, &found).into_iter().partition(is_given);
+    if !made.is_empty() {
+        return Err(StoreError::Schema(format!(
             "the database's schema is not this program's: {}; if somebody changed it, restore the \
              database from a backup; if another version of Pawl made it, start that version",
-            faults.join(", ")
-        )))
+            made.join(", ")
+        )));
     }
+    if !given.is_empty() {
+        return Err(StoreError::Schema(format!(
+            "the role that serves is not as `pawl migrate` leaves it: {}; run `pawl migrate` again, \
+             which grants it what it needs and takes other rights to the tables back; take anything \
+             else back as a superuser",
+            given.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+/// What is missing, changed or unknown.
+fn faults(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+    let differs = expected.iter().filter_map(|(name, sql)| match found.get(name) {
+        None => Some(format!("{name} is missing")),
+        Some(other) => (other != sql).then(|| format!("{name} was changed")),
+    });
+    let unknown = found.keys().filter(|name| !expected.contains_key(*name));
+    differs.chain(unknown.map(|name| format!("{name} is unknown"))).collect()
 }
 
 fn schema_of(connection: &mut SqliteConnection) -> Result<BTreeMap<String, String>, StoreError> {
@@ -142,7 +148,16 @@ fn schema_of(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Strin
     Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
 }
 
-/// What the migrations make, as a test wrote it down: the serving role could not make it again.
+/// What the migrations make, in memory.
+fn expected_sqlite() -> Result<BTreeMap<String, String>, StoreError> {
+    #[expect(clippy::disallowed_methods, reason = "in memory, for what the schema should be")]
+    let mut expected = SqliteConnection::establish(":memory:").map_err(StoreError::Connect)?;
+    run(&mut expected, SQLITE)?;
+    schema_of(&mut expected)
+}
+
+/// What the migrations and the grants make, as it was written down: the serving role could not make
+/// it again.
 fn expected_postgres() -> BTreeMap<String, String> {
     let line = |line: &str| line.split_once('\t').map(|(name, sql)| (name.into(), sql.into()));
     EXPECTED.lines().filter_map(line).collect()
@@ -160,6 +175,11 @@ fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, Store
             object.name
         )));
     }
-    let objects: Vec<SchemaObject> = sql_query(DESCRIBE).load(&mut *connection)?;
+    let mut objects: Vec<SchemaObject> = sql_query(DESCRIBE).load(&mut *connection)?;
+    let grants_parameters: Vec<SchemaObject> =
+        sql_query(GRANTS_PARAMETERS).load(&mut *connection)?;
+    if !grants_parameters.is_empty() {
+        objects.extend(sql_query(SILENCES).load::<SchemaObject>(&mut *connection)?);
+    }
     Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
 }
