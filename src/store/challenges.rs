@@ -66,7 +66,8 @@ impl Tx<'_> {
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
-            .filter(challenges::attempts.eq(row.attempts))
+            // A bare column beside a value would have SQLite prepare the statement for each value.
+            .filter((challenges::attempts + 0).eq(row.attempts))
             .set((
                 challenges::attempts.eq(row.attempts + 1),
                 challenges::closed_at.eq(closed_at),
@@ -164,7 +165,7 @@ impl Tx<'_> {
             .filter(enrollments::tenant_id.eq(&row.tenant_id))
             .filter(enrollments::id.eq(&row.id))
             .filter(enrollments::closed_at.is_null())
-            .filter(enrollments::attempts.eq(row.attempts))
+            .filter((enrollments::attempts + 0).eq(row.attempts))
             .set((
                 enrollments::attempts.eq(row.attempts + 1),
                 enrollments::closed_at.eq(closed_at),

@@ -52,7 +52,8 @@ impl Tx<'_> {
         let rows = on!(self, conn => Kept(diesel::update(factor_steps::table)
             .filter(factor_steps::tenant_id.eq(tenant))
             .filter(factor_steps::factor_id.eq(factor))
-            .filter(factor_steps::last_step.lt(step))
+            // A bare column beside a value would have SQLite prepare the statement for each value.
+            .filter((factor_steps::last_step + 0).lt(step))
             .set((factor_steps::last_step.eq(step), factor_steps::event_id.eq(event)))).execute(conn))?;
         Ok(rows == 1)
     }

@@ -19,7 +19,7 @@ use crate::mfa::ids::{ClientId, TenantId};
 const SLICE: usize = 128;
 
 /// Whose tenant a transaction writes in: it is locked before anything is read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// The client's.
     Client(ClientId),
@@ -132,9 +132,8 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Works until the store is gone.
-    pub(super) fn serve(mut self, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>) {
-        while let Some(first) = take(jobs) {
-            let mut taken = first;
+    pub(super) fn serve(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(mut taken) = take(&mut jobs) {
             taken.retain(|job| job.is_wanted());
             while !taken.is_empty() {
                 let shared = taken.iter().take_while(|job| job.whose().is_some()).count();
@@ -273,8 +272,7 @@ fn is_answer(error: &StoreError) -> bool {
 }
 
 /// The next job, waited for, and those that queued behind it.
-fn take(jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>) -> Option<Vec<Box<dyn Job>>> {
-    let mut queue = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+fn take(queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
     let mut taken = vec![queue.blocking_recv()?];
     while taken.len() < SLICE
         && let Ok(job) = queue.try_recv()

@@ -32,6 +32,8 @@ mod tenants;
 mod tickets;
 mod users;
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -122,7 +124,8 @@ pub(crate) struct Keys {
 
 struct Inner {
     database: Database,
-    queue: mpsc::Sender<Box<dyn Job>>,
+    /// One for each lane.
+    queues: Vec<mpsc::Sender<Box<dyn Job>>>,
     readers: Mutex<Vec<Line>>,
     reading: Semaphore,
     keys: Arc<Keys>,
@@ -138,7 +141,7 @@ pub struct Store {
 const QUEUE: usize = 1024;
 /// Read transactions at a time.
 const READERS: usize = 4;
-/// Writers over PostgreSQL: one builds its transaction while the other's commit is flushed.
+/// Writers over PostgreSQL: one builds its transaction while another's commit is flushed.
 const LANES: usize = 2;
 /// How long a caller waits for an answer, the queue included. What has begun goes on all the same.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -173,8 +176,6 @@ impl Store {
     /// If the database cannot be reached.
     pub fn open(database: Database, ring: KeyRing) -> Result<Self, StoreError> {
         let keys = Arc::new(Keys { ring, pepper: OnceLock::new() });
-        let (queue, jobs) = mpsc::channel::<Box<dyn Job>>(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
         let lanes = match &database {
             Database::Sqlite(path) if !path.exists() => {
                 return Err(StoreError::Missing(path.clone()));
@@ -182,17 +183,19 @@ impl Store {
             Database::Sqlite(_) => 1,
             Database::Postgres(_) => LANES,
         };
+        let mut queues = Vec::with_capacity(lanes);
         for _ in 0..lanes {
-            let jobs = Arc::clone(&jobs);
+            let (queue, jobs) = mpsc::channel(QUEUE);
             let lane = Lane { line: Line::new(database.clone()), keys: Arc::clone(&keys) };
             std::thread::Builder::new()
                 .name("pawl-writer".to_owned())
-                .spawn(move || lane.serve(&jobs))
+                .spawn(move || lane.serve(jobs))
                 .map_err(|_| StoreError::Busy)?;
+            queues.push(queue);
         }
         let readers = Mutex::new(Vec::new());
         let reading = Semaphore::new(READERS);
-        Ok(Self { inner: Arc::new(Inner { database, queue, readers, reading, keys }) })
+        Ok(Self { inner: Arc::new(Inner { database, queues, readers, reading, keys }) })
     }
 
     /// Runs `operation` in a write transaction of its own, called `name`, in which it locks what it
@@ -252,10 +255,15 @@ impl Store {
         T: Send + 'static,
         E: Failing + Send + 'static,
     {
+        // One credential, one lane: two would wait for each other's lock.
+        let key = whose.as_ref().map(|(whose, _)| whose);
+        let lane = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let lane = usize::try_from(lane).unwrap_or(0) % self.inner.queues.len().max(1);
+        let queue = self.inner.queues.get(lane).ok_or(StoreError::Busy)?;
         let (reply, answer) = oneshot::channel();
         let result = None;
         let job = Box::new(Request { name, whose, operation, owes, charge, result, reply });
-        self.inner.queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
+        queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(E::from(StoreError::Busy)),

@@ -106,12 +106,7 @@ const DOUBLED: &[(&str, &str)] = &[
 /// to it.
 const DOUBLED_ON_POSTGRES: &[(&str, &str)] = &[
     ("approvals_insert", "PRIMARY KEY, and approvals_other_person: by the approver's own code"),
-    ("events_insert", "UNIQUE (id)"),
     ("installation_insert", "PRIMARY KEY and CHECK (id = 1): there is one row"),
-    (
-        "issued_tokens_insert",
-        "PRIMARY KEY, UNIQUE (event_id, audience), and issued_tokens_verified",
-    ),
     ("clients_truncate", "client_secrets_truncate and others"),
     ("directories_truncate", "clients_truncate and users_truncate"),
     ("events_truncate", "the triggers of all tables"),

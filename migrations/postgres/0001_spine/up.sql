@@ -187,7 +187,7 @@ CREATE TABLE factor_steps (
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, factor_id),
   FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id)
-);
+) WITH (fillfactor = 80);
 
 CREATE TABLE throttles (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -200,7 +200,7 @@ CREATE TABLE throttles (
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, lane),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
-);
+) WITH (fillfactor = 80);
 
 CREATE TABLE challenges (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -228,7 +228,7 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'act') = (act_operation IS NOT NULL)),
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
-);
+) WITH (fillfactor = 80);
 CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
 -- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
@@ -387,14 +387,6 @@ CREATE TABLE issued_tokens (
 
 -- The record can only grow, and has no gaps: each tenant's events are numbered 1, 2, 3 and so on.
 
-CREATE FUNCTION events_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM events WHERE id = NEW.id)
-  THEN RAISE EXCEPTION 'events: already recorded'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER events_insert BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_insert();
-
 CREATE FUNCTION events_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events WHERE tenant_id = NEW.tenant_id), 0)
@@ -461,15 +453,15 @@ CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys FOR EACH ROW EX
 
 CREATE FUNCTION signing_keys_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'signing_keys: a fact cannot change';
+END $$;
+CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
   OR NEW.public_jwk IS DISTINCT FROM OLD.public_jwk
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'signing_keys: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_facts();
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION signing_keys_facts();
 
 CREATE FUNCTION signing_keys_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -497,12 +489,12 @@ CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNC
 
 CREATE FUNCTION tenants_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'tenants: a fact cannot change'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'tenants: a fact cannot change';
 END $$;
-CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_facts();
+CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION tenants_facts();
 
 CREATE FUNCTION tenants_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -530,13 +522,13 @@ CREATE TRIGGER directories_update BEFORE UPDATE ON directories FOR EACH ROW EXEC
 
 CREATE FUNCTION directories_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'directories: a fact cannot change'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'directories: a fact cannot change';
 END $$;
-CREATE TRIGGER directories_facts BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_facts();
+CREATE TRIGGER directories_facts BEFORE UPDATE ON directories FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION directories_facts();
 
 CREATE FUNCTION directories_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -564,17 +556,17 @@ CREATE TRIGGER clients_update BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNC
 
 CREATE FUNCTION clients_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'clients: a fact cannot change';
+END $$;
+CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
   OR NEW.scopes IS DISTINCT FROM OLD.scopes
   OR NEW.audiences IS DISTINCT FROM OLD.audiences
   OR NEW.created_by IS DISTINCT FROM OLD.created_by
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'clients: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_facts();
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION clients_facts();
 
 CREATE FUNCTION clients_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -602,15 +594,15 @@ CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets FOR EACH RO
 
 CREATE FUNCTION client_secrets_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'client_secrets: a fact cannot change';
+END $$;
+CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.client_id IS DISTINCT FROM OLD.client_id
   OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'client_secrets: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_facts();
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION client_secrets_facts();
 
 CREATE FUNCTION client_secrets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -639,16 +631,16 @@ CREATE TRIGGER users_update BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION
 
 CREATE FUNCTION users_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'users: a fact cannot change';
+END $$;
+CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
   OR NEW.external_id IS DISTINCT FROM OLD.external_id
   OR NEW.kind IS DISTINCT FROM OLD.kind
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'users: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_facts();
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION users_facts();
 
 CREATE FUNCTION users_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -676,13 +668,13 @@ CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups FOR EACH ROW EXEC
 
 CREATE FUNCTION user_groups_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.client_id IS DISTINCT FROM OLD.client_id
-  THEN RAISE EXCEPTION 'user_groups: a fact cannot change'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'user_groups: a fact cannot change';
 END $$;
-CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_facts();
+CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id)
+  EXECUTE FUNCTION user_groups_facts();
 
 CREATE FUNCTION user_groups_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -710,13 +702,13 @@ CREATE TRIGGER roles_update BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION
 
 CREATE FUNCTION roles_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.role IS DISTINCT FROM OLD.role
-  THEN RAISE EXCEPTION 'roles: a fact cannot change'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'roles: a fact cannot change';
 END $$;
-CREATE TRIGGER roles_facts BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_facts();
+CREATE TRIGGER roles_facts BEFORE UPDATE ON roles FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.role IS DISTINCT FROM OLD.role)
+  EXECUTE FUNCTION roles_facts();
 
 CREATE FUNCTION roles_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -766,7 +758,10 @@ CREATE TRIGGER factors_update BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNC
 
 CREATE FUNCTION factors_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'factors: a fact cannot change';
+END $$;
+CREATE TRIGGER factors_facts BEFORE UPDATE ON factors FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
   OR NEW.kind IS DISTINCT FROM OLD.kind
@@ -774,11 +769,8 @@ BEGIN
   OR NEW.digits IS DISTINCT FROM OLD.digits
   OR NEW.created_at IS DISTINCT FROM OLD.created_at
   OR NEW.is_bootstrap IS DISTINCT FROM OLD.is_bootstrap
-  OR NEW.exposed_to IS DISTINCT FROM OLD.exposed_to
-  THEN RAISE EXCEPTION 'factors: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factors_facts BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_facts();
+  OR NEW.exposed_to IS DISTINCT FROM OLD.exposed_to)
+  EXECUTE FUNCTION factors_facts();
 
 CREATE FUNCTION factors_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -806,12 +798,12 @@ CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps FOR EACH ROW EX
 
 CREATE FUNCTION factor_steps_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
-  THEN RAISE EXCEPTION 'factor_steps: a fact cannot change'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'factor_steps: a fact cannot change';
 END $$;
-CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_facts();
+CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id)
+  EXECUTE FUNCTION factor_steps_facts();
 
 CREATE FUNCTION factor_steps_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -821,9 +813,8 @@ CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps FOR EACH ROW EX
 
 CREATE FUNCTION throttles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND lane = NEW.lane)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'throttles: exists, or names no event'; END IF;
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'throttles: names no event'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_insert();
@@ -839,13 +830,13 @@ CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE 
 
 CREATE FUNCTION throttles_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.lane IS DISTINCT FROM OLD.lane
-  THEN RAISE EXCEPTION 'throttles: a fact cannot change'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'throttles: a fact cannot change';
 END $$;
-CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_facts();
+CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.lane IS DISTINCT FROM OLD.lane)
+  EXECUTE FUNCTION throttles_facts();
 
 CREATE FUNCTION throttles_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -855,10 +846,8 @@ CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles FOR EACH ROW EXECUTE 
 
 CREATE FUNCTION challenges_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM challenges WHERE hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'challenges: exists, or names no event'; END IF;
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'challenges: names no event'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_insert();
@@ -874,7 +863,10 @@ CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges FOR EACH ROW EXECUT
 
 CREATE FUNCTION challenges_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'challenges: a fact cannot change';
+END $$;
+CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.hash IS DISTINCT FROM OLD.hash
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
@@ -888,11 +880,8 @@ BEGIN
   OR NEW.act_digest IS DISTINCT FROM OLD.act_digest
   OR NEW.recovery_code_id IS DISTINCT FROM OLD.recovery_code_id
   OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
-  THEN RAISE EXCEPTION 'challenges: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_facts();
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
+  EXECUTE FUNCTION challenges_facts();
 
 CREATE FUNCTION challenges_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -925,7 +914,10 @@ CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments FOR EACH ROW EXEC
 
 CREATE FUNCTION enrollments_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'enrollments: a fact cannot change';
+END $$;
+CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.hash IS DISTINCT FROM OLD.hash
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
@@ -937,11 +929,8 @@ BEGIN
   OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
   OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
   OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
-  THEN RAISE EXCEPTION 'enrollments: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_facts();
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
+  EXECUTE FUNCTION enrollments_facts();
 
 CREATE FUNCTION enrollments_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -974,15 +963,15 @@ CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes FOR EACH RO
 
 CREATE FUNCTION recovery_codes_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'recovery_codes: a fact cannot change';
+END $$;
+CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
   OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'recovery_codes: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_facts();
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION recovery_codes_facts();
 
 CREATE FUNCTION recovery_codes_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1011,7 +1000,10 @@ CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNC
 
 CREATE FUNCTION tickets_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'tickets: a fact cannot change';
+END $$;
+CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
   OR NEW.mode IS DISTINCT FROM OLD.mode
@@ -1020,11 +1012,8 @@ BEGIN
   OR NEW.created_by IS DISTINCT FROM OLD.created_by
   OR NEW.override_id IS DISTINCT FROM OLD.override_id
   OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
-  THEN RAISE EXCEPTION 'tickets: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_facts();
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
+  EXECUTE FUNCTION tickets_facts();
 
 CREATE FUNCTION tickets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1056,7 +1045,10 @@ CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE 
 
 CREATE FUNCTION petitions_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'petitions: a fact cannot change';
+END $$;
+CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.kind IS DISTINCT FROM OLD.kind
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
@@ -1064,11 +1056,8 @@ BEGIN
   OR NEW.facts IS DISTINCT FROM OLD.facts
   OR NEW.requested_by_kind IS DISTINCT FROM OLD.requested_by_kind
   OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'petitions: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_facts();
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION petitions_facts();
 
 CREATE FUNCTION petitions_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1096,7 +1085,10 @@ CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE 
 
 CREATE FUNCTION overrides_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  RAISE EXCEPTION 'overrides: a fact cannot change';
+END $$;
+CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.kind IS DISTINCT FROM OLD.kind
   OR NEW.user_id IS DISTINCT FROM OLD.user_id
@@ -1111,11 +1103,8 @@ BEGIN
   OR NEW.required_approvals IS DISTINCT FROM OLD.required_approvals
   OR NEW.policy_version IS DISTINCT FROM OLD.policy_version
   OR NEW.petition_id IS DISTINCT FROM OLD.petition_id
-  OR NEW.is_break_glass IS DISTINCT FROM OLD.is_break_glass
-  THEN RAISE EXCEPTION 'overrides: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_facts();
+  OR NEW.is_break_glass IS DISTINCT FROM OLD.is_break_glass)
+  EXECUTE FUNCTION overrides_facts();
 
 CREATE FUNCTION overrides_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1143,16 +1132,6 @@ BEGIN
   RAISE EXCEPTION 'approvals: never deleted';
 END $$;
 CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_delete();
-
-CREATE FUNCTION issued_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM issued_tokens WHERE event_id = NEW.event_id AND audience = NEW.audience)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'issued_tokens: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_insert();
 
 CREATE FUNCTION issued_tokens_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1203,29 +1182,29 @@ END $$;
 CREATE TRIGGER clients_made BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_made();
 CREATE FUNCTION clients_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
-  THEN RAISE EXCEPTION 'clients: disabled for good'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'clients: disabled for good';
 END $$;
-CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_life();
+CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW
+  WHEN (OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at)
+  EXECUTE FUNCTION clients_life();
 CREATE FUNCTION client_secrets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.expires_at > OLD.expires_at
-  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at)
-  THEN RAISE EXCEPTION 'client_secrets: a secret only ends sooner'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'client_secrets: a secret only ends sooner';
 END $$;
-CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_life();
+CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW
+  WHEN (NEW.expires_at > OLD.expires_at
+  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at))
+  EXECUTE FUNCTION client_secrets_life();
 
 -- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
 -- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
 CREATE FUNCTION users_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.epoch <> 1 OR NEW.labels <> '[]'
-  THEN RAISE EXCEPTION 'users: no authority for this start'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'users: no authority for this start';
 END $$;
-CREATE TRIGGER users_start BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_start();
+CREATE TRIGGER users_start BEFORE INSERT ON users FOR EACH ROW
+  WHEN (NEW.epoch <> 1 OR NEW.labels <> '[]')
+  EXECUTE FUNCTION users_start();
 CREATE FUNCTION users_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.epoch < OLD.epoch
@@ -1297,11 +1276,11 @@ CREATE TRIGGER policies_version BEFORE INSERT ON policies FOR EACH ROW EXECUTE F
 -- Factors: pending → active ⇄ suspended → ended. There is no "disabled".
 CREATE FUNCTION factors_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL
-  THEN RAISE EXCEPTION 'factors: a factor starts pending'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'factors: a factor starts pending';
 END $$;
-CREATE TRIGGER factors_start BEFORE INSERT ON factors FOR EACH ROW EXECUTE FUNCTION factors_start();
+CREATE TRIGGER factors_start BEFORE INSERT ON factors FOR EACH ROW
+  WHEN (NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL)
+  EXECUTE FUNCTION factors_start();
 CREATE FUNCTION factors_confirmed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
@@ -1367,11 +1346,11 @@ CREATE TRIGGER factors_authority BEFORE UPDATE ON factors FOR EACH ROW EXECUTE F
 -- factor, and never so far ahead that it would lock its owner out.
 CREATE FUNCTION factor_steps_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.last_step <> 0
-  THEN RAISE EXCEPTION 'factor_steps: starts at zero'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'factor_steps: starts at zero';
 END $$;
-CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_start();
+CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps FOR EACH ROW
+  WHEN (NEW.last_step <> 0)
+  EXECUTE FUNCTION factor_steps_start();
 CREATE FUNCTION factor_steps_spent() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
@@ -1388,24 +1367,27 @@ CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps FOR EACH ROW EXE
 -- of that user.
 CREATE FUNCTION throttles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
     'code.verified', 'enrollment.confirmed', 'loss.reported', 'recovery_code.used', 'user.unlocked', 'factor.ended'))
   THEN RAISE EXCEPTION 'throttles: nothing lifts this block'; END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_life();
+CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW
+  WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+  EXECUTE FUNCTION throttles_life();
 
 -- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
 -- rise.
 CREATE FUNCTION challenges_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.purpose = 'recover' AND NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+  IF NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
     AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at)
   THEN RAISE EXCEPTION 'challenges: no recovery code was used'; END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER challenges_start BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_start();
+CREATE TRIGGER challenges_start BEFORE INSERT ON challenges FOR EACH ROW
+  WHEN (NEW.purpose = 'recover')
+  EXECUTE FUNCTION challenges_start();
 CREATE FUNCTION enrollments_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
@@ -1455,40 +1437,40 @@ END $$;
 CREATE TRIGGER tickets_start BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_start();
 CREATE FUNCTION challenges_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
-  THEN RAISE EXCEPTION 'challenges: over'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'challenges: over';
 END $$;
-CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_life();
+CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts)
+  EXECUTE FUNCTION challenges_life();
 CREATE FUNCTION enrollments_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
-  THEN RAISE EXCEPTION 'enrollments: over'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'enrollments: over';
 END $$;
-CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_life();
+CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts)
+  EXECUTE FUNCTION enrollments_life();
 CREATE FUNCTION recovery_codes_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL
-  THEN RAISE EXCEPTION 'recovery_codes: used'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'recovery_codes: used';
 END $$;
-CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_life();
+CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes FOR EACH ROW
+  WHEN (OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL)
+  EXECUTE FUNCTION recovery_codes_life();
 CREATE FUNCTION tickets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
-  OR NEW.redeemed_at >= OLD.expires_at
-  THEN RAISE EXCEPTION 'tickets: over'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'tickets: over';
 END $$;
-CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_life();
+CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets FOR EACH ROW
+  WHEN (OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
+  OR NEW.redeemed_at >= OLD.expires_at)
+  EXECUTE FUNCTION tickets_life();
 CREATE FUNCTION petitions_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF OLD.state <> 'open'
-  THEN RAISE EXCEPTION 'petitions: decided'; END IF;
-  RETURN NEW;
+  RAISE EXCEPTION 'petitions: decided';
 END $$;
-CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_life();
+CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions FOR EACH ROW
+  WHEN (OLD.state <> 'open')
+  EXECUTE FUNCTION petitions_life();
 
 -- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
 -- A request and an approval are an administrator's, each with a code spent on that act in the same
