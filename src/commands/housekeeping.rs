@@ -15,7 +15,7 @@ use crate::operations::{Pawl, Purged};
 
 /// Between two rounds, and how much longer it may be by chance: replicas that started together do not
 /// stay together.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 const CHANCE_MILLIS: u64 = 30_000;
 /// After a batch the callers have the writer for so many times as long as the batch took.
 const TURNS: u32 = 4;
