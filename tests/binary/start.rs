@@ -85,14 +85,16 @@ fn a_request_in_flight_is_answered_before_the_end() {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
 }
 
+/// A challenge of each tenant, long past its keeping.
+const OLD: &str = "INSERT INTO challenges SELECT u.tenant_id, 'cha_00000000000000000000000000000000', \
+    randomblob(32), u.id, c.id, 'login', '[]', 'password', 1000, NULL, NULL, NULL, NULL, 1000, 2000, \
+    0, NULL, u.event_id FROM users u JOIN clients c ON c.tenant_id = u.tenant_id";
+
 #[test]
 fn what_is_past_its_keeping_is_purged_while_it_serves() {
     let data = stopped("purge");
     let mut file = database(&data);
-    let old = "INSERT INTO challenges SELECT u.tenant_id, 'cha_00000000000000000000000000000000', \
-         zeroblob(32), u.id, c.id, 'login', '[]', 'password', 1000, NULL, NULL, NULL, NULL, 1000, \
-         2000, 0, NULL, u.event_id FROM users u JOIN clients c ON c.tenant_id = u.tenant_id";
-    assert_eq!(sql_query(old).execute(&mut file).unwrap(), 1);
+    assert_eq!(sql_query(OLD).execute(&mut file), Ok(1));
     let mut server = Server::start(&data);
     let line = server.logged("\"purged\"");
     assert!(line.contains("\"challenges\":1"), "{line}");
@@ -100,6 +102,27 @@ fn what_is_past_its_keeping_is_purged_while_it_serves() {
     assert_eq!(gone, Ok(0), "nothing is left to delete");
     let ended = server.stop();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+}
+
+#[test]
+fn a_tenant_that_cannot_be_purged_is_told_and_keeps_no_other_from_it() {
+    let data = stopped("purge-fails");
+    done(&data, &["bootstrap", "--tenant-name", "Other"]);
+    let mut file = database(&data);
+    assert_eq!(sql_query(OLD).execute(&mut file), Ok(2));
+    // An event of a clock that ran ahead, in the tenant that comes first.
+    let ahead = "INSERT INTO events (tenant_id, seq, id, at, kind, actor_kind, actor_id, request_id, \
+         data) SELECT tenant_id, 1 + max(seq), 'evt_ffffffffffffffffffffffffffffffff', 253402300799999, \
+         'user.changed', 'server', 'server', 'test', '{}' FROM events \
+         WHERE tenant_id = (SELECT min(tenant_id) FROM tenants)";
+    assert_eq!(sql_query(ahead).execute(&mut file), Ok(1));
+    let mut server = Server::start(&data);
+    let line = server.logged("not everything due could be purged");
+    assert!(line.contains("behind the newest event"), "{line}");
+    let ended = server.stop();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    let purged: Vec<&str> = ended.log.lines().filter(|line| line.contains("\"purged\"")).collect();
+    assert!(purged.len() == 1 && purged[0].contains("\"challenges\":1"), "{purged:?}");
 }
 
 /// The database of a server, beside it.
