@@ -277,7 +277,7 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
                 attempts: 0,
                 closed_at: None,
                 event_id: event,
-            })?;
+            });
             let challenge = Shown::new(handle);
             Ok(StepUp { challenge, expires_at, act: act.in_words(), digest: hex(&digest) })
         })

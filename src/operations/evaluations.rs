@@ -335,7 +335,7 @@ impl Opening<'_> {
             attempts: 0,
             closed_at: None,
             event_id: event.clone(),
-        })?;
+        });
         Ok(OpenChallenge { handle: Shown::new(handle), expires_at })
     }
 

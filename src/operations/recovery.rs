@@ -215,7 +215,7 @@ fn reopen(
         closed_at: None,
         event_id: event,
         ..challenge.clone()
-    })?;
+    });
     Ok(OpenChallenge { handle: Shown::new(handle), expires_at })
 }
 

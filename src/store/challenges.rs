@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
-use super::kept::Kept;
 use super::rows::{ChallengeRow, EnrollmentRow};
 use super::schema::{challenges, enrollments};
 use super::{StoreError, Tx, exactly_one};
@@ -31,14 +30,9 @@ impl Tx<'_> {
     }
 
     /// Opens a challenge.
-    pub(crate) fn insert_challenge(&mut self, row: ChallengeRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_challenge(&mut self, row: ChallengeRow) {
         self.memo.is_changed = true;
-        if self.gathers() && row.act_operation.is_none() && row.recovery_code_id.is_none() {
-            self.memo.pending.challenge(row);
-            return Ok(());
-        }
-        let rows = on!(self, conn => Kept(diesel::insert_into(challenges::table).values(row)).execute(conn))?;
-        exactly_one("challenges", rows)
+        self.memo.pending.challenge(row);
     }
 
     /// Counts an attempt at a challenge, and closes it if `closed_at` says so.
@@ -49,31 +43,17 @@ impl Tx<'_> {
         event: &EventId,
     ) -> Result<(), StoreError> {
         self.memo.is_changed = true;
-        if self.gathers() {
-            if self.memo.pending.has_challenge(&row.id) {
-                self.flush()?;
-            }
-            let read = self.memo.rows.read.get_mut(&row.tenant_id);
-            let known = read.and_then(|read| read.challenges.get_mut(&row.hash));
-            if let Some(Some(known)) = known {
-                known.attempts = row.attempts + 1;
-                known.closed_at = closed_at;
-            }
-            self.memo.pending.charge(row, closed_at, event);
-            return Ok(());
+        if self.memo.pending.has_challenge(&row.id) {
+            self.flush()?;
         }
-        let rows = on!(self, conn => Kept(diesel::update(challenges::table)
-            .filter(challenges::tenant_id.eq(&row.tenant_id))
-            .filter(challenges::id.eq(&row.id))
-            .filter(challenges::closed_at.is_null())
-            // A bare column beside a value would have SQLite prepare the statement for each value.
-            .filter((challenges::attempts + 0).eq(row.attempts))
-            .set((
-                challenges::attempts.eq(row.attempts + 1),
-                challenges::closed_at.eq(closed_at),
-                challenges::event_id.eq(event),
-            ))).execute(conn))?;
-        exactly_one("challenges", rows)
+        let read = self.memo.rows.read.get_mut(&row.tenant_id);
+        let known = read.and_then(|read| read.challenges.get_mut(&row.hash));
+        if let Some(Some(known)) = known {
+            known.attempts = row.attempts + 1;
+            known.closed_at = closed_at;
+        }
+        self.memo.pending.charge(row, closed_at, event);
+        Ok(())
     }
 
     /// Consumes a challenge without a code: for beginning an enrollment or redeeming a ticket.
@@ -83,11 +63,11 @@ impl Tx<'_> {
         at: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::update(challenges::table)
+        let rows = change!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
-            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))).execute(conn))?;
+            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event))).execute(conn))?;
         exactly_one("challenges", rows)
     }
 
@@ -150,7 +130,7 @@ impl Tx<'_> {
 
     /// Opens an enrollment.
     pub(crate) fn insert_enrollment(&mut self, row: EnrollmentRow) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::insert_into(enrollments::table).values(row)).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(enrollments::table).values(row).execute(conn))?;
         exactly_one("enrollments", rows)
     }
 
@@ -161,16 +141,16 @@ impl Tx<'_> {
         closed_at: Option<Timestamp>,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::update(enrollments::table)
+        let rows = change!(self, conn => diesel::update(enrollments::table)
             .filter(enrollments::tenant_id.eq(&row.tenant_id))
             .filter(enrollments::id.eq(&row.id))
             .filter(enrollments::closed_at.is_null())
-            .filter((enrollments::attempts + 0).eq(row.attempts))
+            .filter(enrollments::attempts.eq(row.attempts))
             .set((
                 enrollments::attempts.eq(row.attempts + 1),
                 enrollments::closed_at.eq(closed_at),
                 enrollments::event_id.eq(event),
-            ))).execute(conn))?;
+            )).execute(conn))?;
         exactly_one("enrollments", rows)
     }
 

@@ -3,10 +3,9 @@
 use diesel::prelude::*;
 
 use super::conn::on;
-use super::kept::Kept;
 use super::rows::{IssuedTokenRow, ThrottleRow};
-use super::schema::{factor_steps, issued_tokens, throttles};
-use super::{LOGIN_LANE, StoreError, Tx, exactly_one};
+use super::schema::{factor_steps, throttles};
+use super::{LOGIN_LANE, StoreError, Tx};
 use crate::mfa::ids::{EventId, FactorId, TenantId, UserId};
 use crate::mfa::time::Step;
 
@@ -36,26 +35,16 @@ impl Tx<'_> {
         step: Step,
         event: &EventId,
     ) -> Result<bool, StoreError> {
-        self.memo.is_changed = true;
-        let read = self.memo.rows.read.get_mut(tenant);
-        if let Some(last) = read.and_then(|read| read.steps.get_mut(factor)) {
-            if *last >= step {
-                return Ok(false);
-            }
-            *last = step;
-            if self.memo.pending.has_step(factor) {
-                self.flush()?;
-            }
-            self.memo.pending.step(tenant, factor, step, event);
-            return Ok(true);
+        if self.last_step(tenant, factor)? >= step {
+            return Ok(false);
         }
-        let rows = on!(self, conn => Kept(diesel::update(factor_steps::table)
-            .filter(factor_steps::tenant_id.eq(tenant))
-            .filter(factor_steps::factor_id.eq(factor))
-            // A bare column beside a value would have SQLite prepare the statement for each value.
-            .filter((factor_steps::last_step + 0).lt(step))
-            .set((factor_steps::last_step.eq(step), factor_steps::event_id.eq(event)))).execute(conn))?;
-        Ok(rows == 1)
+        self.memo.is_changed = true;
+        self.memo.rows.read.entry(tenant.clone()).or_default().steps.insert(factor.clone(), step);
+        if self.memo.pending.has_step(factor) {
+            self.flush()?;
+        }
+        self.memo.pending.step(tenant, factor, step, event);
+        Ok(true)
     }
 
     /// A user's throttle in a lane, if it ever moved.
@@ -84,45 +73,21 @@ impl Tx<'_> {
         is_new: bool,
     ) -> Result<(), StoreError> {
         self.memo.is_changed = true;
-        if self.gathers() {
-            if self.memo.pending.has_throttle(&row) {
-                self.flush()?;
-            }
-            let read = self.memo.rows.read.get_mut(&row.tenant_id);
-            let known = read.and_then(|read| read.people.get_mut(&row.user_id));
-            if let Some(known) = known.filter(|_| row.lane == LOGIN_LANE) {
-                known.throttle = Some(row.clone());
-            }
-            self.memo.pending.throttle(row, is_new);
-            return Ok(());
+        if self.memo.pending.has_throttle(&row) {
+            self.flush()?;
         }
-        let rows = if is_new {
-            on!(self, conn => Kept(diesel::insert_into(throttles::table).values(row)).execute(conn))?
-        } else {
-            on!(self, conn => Kept(diesel::update(throttles::table)
-                .filter(throttles::tenant_id.eq(&row.tenant_id))
-                .filter(throttles::user_id.eq(&row.user_id))
-                .filter(throttles::lane.eq(&row.lane))
-                .set((
-                    throttles::level.eq(row.level),
-                    throttles::updated_at.eq(row.updated_at),
-                    throttles::consecutive.eq(row.consecutive),
-                    throttles::blocked_until.eq(row.blocked_until),
-                    throttles::event_id.eq(&row.event_id),
-                ))).execute(conn))?
-        };
-        exactly_one("throttles", rows)
+        let read = self.memo.rows.read.get_mut(&row.tenant_id);
+        let known = read.and_then(|read| read.people.get_mut(&row.user_id));
+        if let Some(known) = known.filter(|_| row.lane == LOGIN_LANE) {
+            known.throttle = Some(row.clone());
+        }
+        self.memo.pending.throttle(row, is_new);
+        Ok(())
     }
 
     /// Writes down a token that will be minted once this transaction is committed.
-    pub(crate) fn insert_issued_token(&mut self, row: IssuedTokenRow) -> Result<(), StoreError> {
+    pub(crate) fn insert_issued_token(&mut self, row: IssuedTokenRow) {
         self.memo.is_changed = true;
-        if self.gathers() {
-            self.memo.pending.token(row);
-            return Ok(());
-        }
-        let rows = on!(self, conn => Kept(diesel::insert_into(issued_tokens::table)
-            .values(row)).execute(conn))?;
-        exactly_one("issued_tokens", rows)
+        self.memo.pending.token(row);
     }
 }

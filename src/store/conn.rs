@@ -121,6 +121,12 @@ impl Database {
     }
 }
 
+/// Whether PostgreSQL plans anew at this transaction of a connection. A plan that was made for an
+/// empty table would read the whole tenant for as long as the connection lasts.
+fn forgets_plans(begun: u64) -> bool {
+    begun.is_power_of_two() || begun.is_multiple_of(1024)
+}
+
 /// How long nobody tries again to reach a database that could not be reached.
 const RESPITE: Duration = Duration::from_millis(250);
 
@@ -129,17 +135,22 @@ pub(super) struct Line {
     database: Database,
     open: Option<Connection>,
     failed: Option<Instant>,
+    begun: u64,
 }
 
 impl Line {
     pub(super) fn new(database: Database) -> Self {
-        Self { database, open: None, failed: None }
+        Self { database, open: None, failed: None, begun: 0 }
     }
 
     /// Begins a transaction. A connection that was lost while it was idle is replaced at once:
     /// nothing has run on it.
     pub(super) fn begin(&mut self, intent: Intent) -> Result<&mut Connection, StoreError> {
-        let beginning = self.database.beginning(intent);
+        let mut beginning = self.database.beginning(intent);
+        self.begun += 1;
+        if matches!(self.database, Database::Postgres(_)) && forgets_plans(self.begun) {
+            beginning.to_mut().push_str("; DISCARD PLANS");
+        }
         let idle = self.open.take();
         let begun = idle.and_then(|mut connection| {
             connection.execute(&beginning).is_ok().then_some(connection)

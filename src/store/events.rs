@@ -3,11 +3,10 @@
 use diesel::prelude::*;
 
 use super::conn::on;
-use super::kept::Kept;
 use super::memo::Newest;
 use super::rows::EventRow;
 use super::schema::events;
-use super::{Json, StoreError, Tx, exactly_one};
+use super::{StoreError, Tx};
 use crate::mfa::event::{Event, EventKind};
 use crate::mfa::ids::{EventId, TenantId, UserId};
 use crate::mfa::time::{Span, Timestamp};
@@ -65,29 +64,8 @@ impl Tx<'_> {
         self.memo.is_changed = true;
         self.memo.newest.insert(event.tenant.clone(), Some((seq, event.at)));
         self.memo.last_event = Some((event.tenant.clone(), event.id.clone()));
-        if self.gathers() {
-            self.memo.pending.event(seq, event, request);
-            return Ok(());
-        }
-        let (actor_kind, actor_id, client) = event.actor.parts();
-        let row = (
-            events::seq.eq(seq),
-            events::id.eq(&event.id),
-            events::tenant_id.eq(&event.tenant),
-            events::at.eq(event.at),
-            events::kind.eq(event.kind),
-            events::actor_kind.eq(actor_kind),
-            events::actor_id.eq(actor_id),
-            events::client_id.eq(client),
-            events::user_id.eq(event.user.as_ref()),
-            events::object_id.eq(event.object.as_deref()),
-            events::evaluated.eq(event.evaluated),
-            events::request_id.eq(request),
-            events::data.eq(Json(event.data.clone())),
-        );
-        let rows =
-            on!(self, conn => Kept(diesel::insert_into(events::table).values(row)).execute(conn))?;
-        exactly_one("events", rows)
+        self.memo.pending.event(seq, event, request);
+        Ok(())
     }
 
     /// The place of an event in the record.

@@ -4,7 +4,6 @@ use diesel::prelude::*;
 use zeroize::Zeroizing;
 
 use super::conn::{change, on};
-use super::kept::Kept;
 use super::rows::{FactorRow, RecoveryCodeRow};
 use super::schema::{factor_steps, factors, recovery_codes};
 use super::seal::Place;
@@ -84,9 +83,10 @@ impl Tx<'_> {
             factor_steps::last_step.eq(0),
             factor_steps::event_id.eq(row.event_id.clone()),
         );
-        let rows = change!(self, conn => Kept(diesel::insert_into(factors::table).values(row)).execute(conn))?;
+        let rows =
+            change!(self, conn => diesel::insert_into(factors::table).values(row).execute(conn))?;
         exactly_one("factors", rows)?;
-        let rows = change!(self, conn => Kept(diesel::insert_into(factor_steps::table).values(step)).execute(conn))?;
+        let rows = change!(self, conn => diesel::insert_into(factor_steps::table).values(step).execute(conn))?;
         exactly_one("factor_steps", rows)
     }
 
@@ -104,7 +104,7 @@ impl Tx<'_> {
         trust_since: Timestamp,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::update(factors::table)
+        let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(FactorState::Pending))
@@ -113,7 +113,7 @@ impl Tx<'_> {
                 factors::activated_at.eq(at),
                 factors::trust_since.eq(trust_since),
                 factors::event_id.eq(event),
-            ))).execute(conn))?;
+            )).execute(conn))?;
         exactly_one("factors", rows)
     }
 

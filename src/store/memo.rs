@@ -24,7 +24,7 @@ pub(super) struct Memo {
     /// Kept up by `record`, which is the only way to write an event.
     pub(super) newest: HashMap<TenantId, Newest>,
     pub(super) rows: Rows,
-    /// Written, and not yet sent: PostgreSQL only.
+    /// Written, and not yet sent.
     pub(super) pending: Pending,
 }
 

@@ -14,7 +14,6 @@ mod conn;
 mod events;
 mod factors;
 mod installation;
-mod kept;
 mod lane;
 mod memo;
 mod migrate;
@@ -156,15 +155,7 @@ pub struct Tx<'a> {
 impl Tx<'_> {
     /// Sends what was gathered.
     fn flush(&mut self) -> Result<(), StoreError> {
-        match &mut *self.connection {
-            Connection::Postgres(connection) => self.memo.pending.flush(connection),
-            Connection::Sqlite(_) => Ok(()),
-        }
-    }
-
-    /// Whether the writes of logins are gathered.
-    fn gathers(&self) -> bool {
-        matches!(self.connection, Connection::Postgres(_))
+        self.memo.pending.flush(self.connection)
     }
 }
 

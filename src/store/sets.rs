@@ -1,30 +1,121 @@
-//! Writes of many logins in one statement, on PostgreSQL.
+//! Writes of many logins, table by table.
 //!
 //! What logins write is gathered and goes out before anything else is asked, in one order of tables.
-//! Each statement must change as many rows as were gathered, so a guard that refused one row of a
-//! slice refuses the slice, and its requests run alone.
+//! As many rows must change as were gathered, so a guard that refused one row of a slice refuses the
+//! slice, and its requests run alone.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::postgres::PgConnection;
 use super::rows::{ChallengeRow, IssuedTokenRow, ThrottleRow};
-use super::{Json, StoreError};
+use super::{Connection, Json, StoreError};
 use crate::mfa::challenge::Purpose;
 use crate::mfa::event::{ActorKind, Event, EventKind};
 use crate::mfa::factor::PrimaryMethod;
-use crate::mfa::ids::{ChallengeId, ClientId, EventId, FactorId, TenantId, TokenId, UserId};
+use crate::mfa::ids::{
+    ChallengeId, ClientId, EventId, FactorId, RecoveryCodeId, TenantId, TokenId, UserId,
+};
 use crate::mfa::time::{Step, Timestamp};
 use crate::mfa::words::Audience;
 
-/// A statement over the columns of many rows. Its text never changes, so it is prepared once.
-macro_rules! sets {
-    ($($(#[$about:meta])* $name:ident on $table:literal = $before:literal [
-        $first:ident: $first_sql:ty = $first_type:ty $(, $field:ident: $sql:ty = $type:ty)* $(,)?
-    ] $after:literal;)*) => {$(
-        $(#[$about])*
+/// A write of many rows: on PostgreSQL one statement over their columns, on SQLite one for each row.
+/// diesel would prepare an UPDATE, and an INSERT of NULLs, anew each time, and on SQLite all their
+/// triggers with it; these texts never change.
+macro_rules! write {
+    ($name:ident into $table:literal { $first:ident: $first_sql:ty = $first_type:ty,
+        $($field:ident: $sql:ty = $type:ty,)* }) => {
+        columns!($name of $table { $first: $first_sql = $first_type, $($field: $sql = $type,)* });
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql(concat!("INSERT INTO ", $table, " (", stringify!($first),
+                    $(", ", stringify!($field),)* ") SELECT * FROM unnest("));
+                out.push_bind_param::<Array<$first_sql>, _>(&self.$first)?;
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<Array<$sql>, _>(&self.$field)?;
+                )*
+                out.push_sql(")");
+                Ok(())
+            }
+        }
+
+        impl QueryFragment<Sqlite> for One<'_, $name> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                out.push_sql(concat!("INSERT INTO ", $table, " (", stringify!($first),
+                    $(", ", stringify!($field),)* ") VALUES ("));
+                out.push_bind_param::<$first_sql, _>(at(&self.set.$first, self.row)?)?;
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<$sql, _>(at(&self.set.$field, self.row)?)?;
+                )*
+                out.push_sql(")");
+                Ok(())
+            }
+        }
+    };
+    ($name:ident in $table:literal { $first:ident: $first_sql:ty = $first_type:ty,
+        $($field:ident: $sql:ty = $type:ty,)* } where {
+        $($key:ident: $key_sql:ty = $key_type:ty,)* } $(, $guard:literal $guarded:ident: $guard_sql:ty)?
+        $(; $fixed:literal)?) => {
+        columns!($name of $table {
+            $first: $first_sql = $first_type, $($field: $sql = $type,)* $($key: $key_sql = $key_type,)*
+        });
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql(concat!("UPDATE ", $table, " AS t SET ",
+                    stringify!($first), " = n.", stringify!($first),
+                    $(", ", stringify!($field), " = n.", stringify!($field),)* " FROM unnest("));
+                out.push_bind_param::<Array<$first_sql>, _>(&self.$first)?;
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<Array<$sql>, _>(&self.$field)?;
+                )*
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<Array<$key_sql>, _>(&self.$key)?;
+                )*
+                out.push_sql(concat!(") AS n (", stringify!($first), $(", ", stringify!($field),)*
+                    $(", ", stringify!($key),)* ") WHERE true",
+                    $(" AND t.", stringify!($key), " = n.", stringify!($key),)*
+                    $(" AND ", $guard, " n.", stringify!($guarded),)? $(" AND ", $fixed)?));
+                Ok(())
+            }
+        }
+
+        impl QueryFragment<Sqlite> for One<'_, $name> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                out.push_sql(concat!("UPDATE ", $table, " AS t SET ", stringify!($first), " = "));
+                out.push_bind_param::<$first_sql, _>(at(&self.set.$first, self.row)?)?;
+                $(
+                    out.push_sql(concat!(", ", stringify!($field), " = "));
+                    out.push_bind_param::<$sql, _>(at(&self.set.$field, self.row)?)?;
+                )*
+                out.push_sql(" WHERE true");
+                $(
+                    out.push_sql(concat!(" AND t.", stringify!($key), " = "));
+                    out.push_bind_param::<$key_sql, _>(at(&self.set.$key, self.row)?)?;
+                )*
+                $(
+                    out.push_sql(concat!(" AND ", $guard, " "));
+                    out.push_bind_param::<$guard_sql, _>(at(&self.set.$guarded, self.row)?)?;
+                )?
+                $(out.push_sql(concat!(" AND ", $fixed));)?
+                Ok(())
+            }
+        }
+    };
+}
+
+/// The columns of the rows, and how they are written.
+macro_rules! columns {
+    ($name:ident of $table:literal { $first:ident: $first_sql:ty = $first_type:ty,
+        $($field:ident: $sql:ty = $type:ty,)* }) => {
         #[derive(Debug, Default)]
         struct $name { $first: Vec<$first_type>, $($field: Vec<$type>,)* }
 
@@ -33,130 +124,133 @@ macro_rules! sets {
             const HAS_STATIC_QUERY_ID: bool = true;
         }
 
-        impl QueryFragment<Pg> for $name {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                out.push_sql($before);
-                out.push_bind_param::<Array<$first_sql>, _>(&self.$first)?;
-                $(
-                    out.push_sql(", ");
-                    out.push_bind_param::<Array<$sql>, _>(&self.$field)?;
-                )*
-                out.push_sql($after);
-                Ok(())
-            }
-        }
-
         impl diesel::RunQueryDsl<PgConnection> for $name {}
 
         impl $name {
-            fn flush(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+            fn flush(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
                 let rows = self.$first.len();
                 if rows == 0 {
                     return Ok(());
                 }
-                let statement = std::mem::take(self);
-                let changed = statement.execute(connection)?;
+                let set = std::mem::take(self);
+                let changed = match connection {
+                    Connection::Postgres(connection) => set.execute(&mut **connection)?,
+                    Connection::Sqlite(connection) => {
+                        let mut changed = 0;
+                        for row in 0..rows {
+                            changed += One { set: &set, row }.execute(connection)?;
+                        }
+                        changed
+                    }
+                };
                 if changed == rows { Ok(()) } else { Err(StoreError::Guard($table, changed)) }
             }
         }
-    )*};
+    };
 }
 
-sets! {
-    Events on "events" = "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, \
-        client_id, user_id, object_id, evaluated, request_id, data) SELECT * FROM unnest(" [
-        seq: BigInt = i64,
-        id: Text = EventId,
-        tenant: Text = TenantId,
-        at: BigInt = Timestamp,
-        kind: Text = EventKind,
-        actor_kind: Text = ActorKind,
-        actor_id: Text = String,
-        client_id: Nullable<Text> = Option<ClientId>,
-        user_id: Nullable<Text> = Option<UserId>,
-        object_id: Nullable<Text> = Option<String>,
-        evaluated: Nullable<Bool> = Option<bool>,
-        request_id: Text = String,
-        data: Text = Json<serde_json::Value>,
-    ] ")";
-    NewThrottles on "throttles" = "INSERT INTO throttles (tenant_id, user_id, lane, level, \
-        updated_at, consecutive, blocked_until, event_id) SELECT * FROM unnest(" [
-        tenant: Text = TenantId,
-        user: Text = UserId,
-        lane: Text = String,
-        level: BigInt = i64,
-        updated_at: BigInt = Timestamp,
-        consecutive: BigInt = i64,
-        blocked_until: BigInt = Timestamp,
-        event: Text = EventId,
-    ] ")";
-    Throttles on "throttles" = "UPDATE throttles AS t SET level = n.level, \
-        updated_at = n.updated_at, consecutive = n.consecutive, blocked_until = n.blocked_until, \
-        event_id = n.event_id FROM unnest(" [
-        tenant: Text = TenantId,
-        user: Text = UserId,
-        lane: Text = String,
-        level: BigInt = i64,
-        updated_at: BigInt = Timestamp,
-        consecutive: BigInt = i64,
-        blocked_until: BigInt = Timestamp,
-        event: Text = EventId,
-    ] ") AS n (tenant_id, user_id, lane, level, updated_at, consecutive, blocked_until, event_id) \
-       WHERE t.tenant_id = n.tenant_id AND t.user_id = n.user_id AND t.lane = n.lane";
-    Steps on "factor_steps" = "UPDATE factor_steps AS s SET last_step = n.step, \
-        event_id = n.event_id FROM unnest(" [
-        tenant: Text = TenantId,
-        factor: Text = FactorId,
-        step: BigInt = Step,
-        event: Text = EventId,
-    ] ") AS n (tenant_id, factor_id, step, event_id) WHERE s.tenant_id = n.tenant_id \
-       AND s.factor_id = n.factor_id AND s.last_step < n.step";
-    Charges on "challenges" = "UPDATE challenges AS c SET attempts = n.attempts + 1, \
-        closed_at = n.closed_at, event_id = n.event_id FROM unnest(" [
-        tenant: Text = TenantId,
-        id: Text = ChallengeId,
-        attempts: BigInt = i64,
-        closed_at: Nullable<BigInt> = Option<Timestamp>,
-        event: Text = EventId,
-    ] ") AS n (tenant_id, id, attempts, closed_at, event_id) WHERE c.tenant_id = n.tenant_id \
-       AND c.id = n.id AND c.closed_at IS NULL AND c.attempts = n.attempts";
-    Challenges on "challenges" = "INSERT INTO challenges (tenant_id, id, hash, user_id, client_id, \
-        purpose, audiences, primary_method, primary_at, address, act_operation, act_digest, \
-        recovery_code_id, created_at, expires_at, attempts, closed_at, event_id) \
-        SELECT n.tenant_id, n.id, n.hash, n.user_id, n.client_id, n.purpose, n.audiences, \
-        n.primary_method, n.primary_at, n.address, NULL, NULL, NULL, n.created_at, n.expires_at, 0, \
-        NULL, n.event_id FROM unnest(" [
-        tenant: Text = TenantId,
-        id: Text = ChallengeId,
-        hash: Binary = Vec<u8>,
-        user: Text = UserId,
-        client: Text = ClientId,
-        purpose: Text = Purpose,
-        audiences: Text = Json<Vec<Audience>>,
-        primary_method: Text = PrimaryMethod,
-        primary_at: BigInt = Timestamp,
-        address: Nullable<Text> = Option<String>,
-        created_at: BigInt = Timestamp,
-        expires_at: BigInt = Timestamp,
-        event: Text = EventId,
-    ] ") AS n (tenant_id, id, hash, user_id, client_id, purpose, audiences, primary_method, \
-       primary_at, address, created_at, expires_at, event_id)";
-    Tokens on "issued_tokens" = "INSERT INTO issued_tokens (tenant_id, id, user_id, client_id, \
-        factor_id, audience, epoch, issued_at, expires_at, event_id) SELECT * FROM unnest(" [
-        tenant: Text = TenantId,
-        id: Text = TokenId,
-        user: Text = UserId,
-        client: Text = ClientId,
-        factor: Text = FactorId,
-        audience: Text = Audience,
-        epoch: BigInt = i64,
-        issued_at: BigInt = Timestamp,
-        expires_at: BigInt = Timestamp,
-        event: Text = EventId,
-    ] ")";
+/// One row of a set.
+struct One<'a, S> {
+    set: &'a S,
+    row: usize,
 }
 
-/// What logins wrote and PostgreSQL has not heard of yet.
+impl<S: 'static> QueryId for One<'_, S> {
+    type QueryId = S;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<S> diesel::RunQueryDsl<SqliteConnection> for One<'_, S> {}
+
+fn at<T>(column: &[T], row: usize) -> QueryResult<&T> {
+    column.get(row).ok_or(diesel::result::Error::NotFound)
+}
+
+write! { Events into "events" {
+    seq: BigInt = i64,
+    id: Text = EventId,
+    tenant_id: Text = TenantId,
+    at: BigInt = Timestamp,
+    kind: Text = EventKind,
+    actor_kind: Text = ActorKind,
+    actor_id: Text = String,
+    client_id: Nullable<Text> = Option<ClientId>,
+    user_id: Nullable<Text> = Option<UserId>,
+    object_id: Nullable<Text> = Option<String>,
+    evaluated: Nullable<Bool> = Option<bool>,
+    request_id: Text = String,
+    data: Text = Json<serde_json::Value>,
+} }
+write! { NewThrottles into "throttles" {
+    tenant_id: Text = TenantId,
+    user_id: Text = UserId,
+    lane: Text = String,
+    level: BigInt = i64,
+    updated_at: BigInt = Timestamp,
+    consecutive: BigInt = i64,
+    blocked_until: BigInt = Timestamp,
+    event_id: Text = EventId,
+} }
+write! { Throttles in "throttles" {
+    level: BigInt = i64,
+    updated_at: BigInt = Timestamp,
+    consecutive: BigInt = i64,
+    blocked_until: BigInt = Timestamp,
+    event_id: Text = EventId,
+} where {
+    tenant_id: Text = TenantId,
+    user_id: Text = UserId,
+    lane: Text = String,
+} }
+write! { Steps in "factor_steps" {
+    last_step: BigInt = Step,
+    event_id: Text = EventId,
+} where {
+    tenant_id: Text = TenantId,
+    factor_id: Text = FactorId,
+}, "t.last_step + 0 <" last_step: BigInt }
+write! { Charges in "challenges" {
+    attempts: BigInt = i64,
+    closed_at: Nullable<BigInt> = Option<Timestamp>,
+    event_id: Text = EventId,
+} where {
+    tenant_id: Text = TenantId,
+    id: Text = ChallengeId,
+}, "t.attempts + 1 =" attempts: BigInt; "t.closed_at IS NULL" }
+write! { Challenges into "challenges" {
+    tenant_id: Text = TenantId,
+    id: Text = ChallengeId,
+    hash: Binary = Vec<u8>,
+    user_id: Text = UserId,
+    client_id: Text = ClientId,
+    purpose: Text = Purpose,
+    audiences: Text = Json<Vec<Audience>>,
+    primary_method: Text = PrimaryMethod,
+    primary_at: BigInt = Timestamp,
+    address: Nullable<Text> = Option<String>,
+    act_operation: Nullable<Text> = Option<String>,
+    act_digest: Nullable<Binary> = Option<Vec<u8>>,
+    recovery_code_id: Nullable<Text> = Option<RecoveryCodeId>,
+    created_at: BigInt = Timestamp,
+    expires_at: BigInt = Timestamp,
+    attempts: BigInt = i64,
+    closed_at: Nullable<BigInt> = Option<Timestamp>,
+    event_id: Text = EventId,
+} }
+write! { Tokens into "issued_tokens" {
+    tenant_id: Text = TenantId,
+    id: Text = TokenId,
+    user_id: Text = UserId,
+    client_id: Text = ClientId,
+    factor_id: Text = FactorId,
+    audience: Text = Audience,
+    epoch: BigInt = i64,
+    issued_at: BigInt = Timestamp,
+    expires_at: BigInt = Timestamp,
+    event_id: Text = EventId,
+} }
+
+/// What logins wrote and the database has not heard of yet.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     events: Events,
@@ -170,7 +264,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Sends everything, the events first: rows name them.
-    pub(super) fn flush(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    pub(super) fn flush(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         self.events.flush(connection)?;
         self.new_throttles.flush(connection)?;
         self.throttles.flush(connection)?;
@@ -185,7 +279,7 @@ impl Pending {
         let set = &mut self.events;
         set.seq.push(seq);
         set.id.push(event.id.clone());
-        set.tenant.push(event.tenant.clone());
+        set.tenant_id.push(event.tenant.clone());
         set.at.push(event.at);
         set.kind.push(event.kind);
         set.actor_kind.push(actor_kind);
@@ -203,29 +297,29 @@ impl Pending {
         let is = |users: &[UserId], lanes: &[String]| {
             users.iter().zip(lanes).any(|(user, lane)| *user == row.user_id && *lane == row.lane)
         };
-        is(&self.throttles.user, &self.throttles.lane)
-            || is(&self.new_throttles.user, &self.new_throttles.lane)
+        is(&self.throttles.user_id, &self.throttles.lane)
+            || is(&self.new_throttles.user_id, &self.new_throttles.lane)
     }
 
     pub(super) fn throttle(&mut self, row: ThrottleRow, is_new: bool) {
         macro_rules! push {
             ($set:expr) => {{
                 let set = &mut $set;
-                set.tenant.push(row.tenant_id);
-                set.user.push(row.user_id);
+                set.tenant_id.push(row.tenant_id);
+                set.user_id.push(row.user_id);
                 set.lane.push(row.lane);
                 set.level.push(row.level);
                 set.updated_at.push(row.updated_at);
                 set.consecutive.push(row.consecutive);
                 set.blocked_until.push(row.blocked_until);
-                set.event.push(row.event_id);
+                set.event_id.push(row.event_id);
             }};
         }
         if is_new { push!(self.new_throttles) } else { push!(self.throttles) }
     }
 
     pub(super) fn has_step(&self, factor: &FactorId) -> bool {
-        self.steps.factor.contains(factor)
+        self.steps.factor_id.contains(factor)
     }
 
     pub(super) fn step(
@@ -235,10 +329,10 @@ impl Pending {
         step: Step,
         event: &EventId,
     ) {
-        self.steps.tenant.push(tenant.clone());
-        self.steps.factor.push(factor.clone());
-        self.steps.step.push(step);
-        self.steps.event.push(event.clone());
+        self.steps.tenant_id.push(tenant.clone());
+        self.steps.factor_id.push(factor.clone());
+        self.steps.last_step.push(step);
+        self.steps.event_id.push(event.clone());
     }
 
     /// Whether this challenge was opened or charged by something that waits.
@@ -252,42 +346,46 @@ impl Pending {
         closed_at: Option<Timestamp>,
         event: &EventId,
     ) {
-        self.charges.tenant.push(row.tenant_id.clone());
+        self.charges.tenant_id.push(row.tenant_id.clone());
         self.charges.id.push(row.id.clone());
-        self.charges.attempts.push(row.attempts);
+        self.charges.attempts.push(row.attempts + 1);
         self.charges.closed_at.push(closed_at);
-        self.charges.event.push(event.clone());
+        self.charges.event_id.push(event.clone());
     }
 
-    /// A challenge for a login or an enrollment; one for an act has more columns.
     pub(super) fn challenge(&mut self, row: ChallengeRow) {
         let set = &mut self.challenges;
-        set.tenant.push(row.tenant_id);
+        set.tenant_id.push(row.tenant_id);
         set.id.push(row.id);
         set.hash.push(row.hash);
-        set.user.push(row.user_id);
-        set.client.push(row.client_id);
+        set.user_id.push(row.user_id);
+        set.client_id.push(row.client_id);
         set.purpose.push(row.purpose);
         set.audiences.push(row.audiences);
         set.primary_method.push(row.primary_method);
         set.primary_at.push(row.primary_at);
         set.address.push(row.address);
+        set.act_operation.push(row.act_operation);
+        set.act_digest.push(row.act_digest);
+        set.recovery_code_id.push(row.recovery_code_id);
         set.created_at.push(row.created_at);
         set.expires_at.push(row.expires_at);
-        set.event.push(row.event_id);
+        set.attempts.push(row.attempts);
+        set.closed_at.push(row.closed_at);
+        set.event_id.push(row.event_id);
     }
 
     pub(super) fn token(&mut self, row: IssuedTokenRow) {
         let set = &mut self.tokens;
-        set.tenant.push(row.tenant_id);
+        set.tenant_id.push(row.tenant_id);
         set.id.push(row.id);
-        set.user.push(row.user_id);
-        set.client.push(row.client_id);
-        set.factor.push(row.factor_id);
+        set.user_id.push(row.user_id);
+        set.client_id.push(row.client_id);
+        set.factor_id.push(row.factor_id);
         set.audience.push(row.audience);
         set.epoch.push(row.epoch);
         set.issued_at.push(row.issued_at);
         set.expires_at.push(row.expires_at);
-        set.event.push(row.event_id);
+        set.event_id.push(row.event_id);
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::conn::{change, on};
-use super::kept::Kept;
 use super::rows::{UserGroupsRow, UserRow};
 use super::schema::{user_groups, users};
 use super::{Json, StoreError, Tx, exactly_one};
@@ -92,7 +91,8 @@ impl Tx<'_> {
 
     /// Writes a new user.
     pub(crate) fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::insert_into(users::table).values(row)).execute(conn))?;
+        let rows =
+            change!(self, conn => diesel::insert_into(users::table).values(row).execute(conn))?;
         exactly_one("users", rows)
     }
 
@@ -119,10 +119,10 @@ impl Tx<'_> {
         id: &UserId,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
-            .set((users::epoch.eq(users::epoch + 1), users::event_id.eq(event)))).execute(conn))?;
+            .set((users::epoch.eq(users::epoch + 1), users::event_id.eq(event))).execute(conn))?;
         exactly_one("users", rows)
     }
 
@@ -152,7 +152,7 @@ impl Tx<'_> {
         by_ticket: bool,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => Kept(diesel::update(users::table)
+        let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(&user.tenant_id))
             .filter(users::id.eq(&user.id))
             .set((
@@ -160,7 +160,7 @@ impl Tx<'_> {
                 users::ticket_only.eq(user.ticket_only && !by_ticket),
                 users::epoch.eq(users::epoch + 1),
                 users::event_id.eq(event),
-            ))).execute(conn))?;
+            )).execute(conn))?;
         exactly_one("users", rows)
     }
 
