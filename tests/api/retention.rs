@@ -253,3 +253,18 @@ fn eight_callers_log_in_during_a_purge_and_the_record_stays() {
     // Ten evaluations and a verified code of each caller, and one event for each batch.
     assert_eq!(count(&server, "events"), events + CALLERS * 11 + purged.len());
 }
+
+#[test]
+fn a_clock_that_runs_ahead_of_the_databases_purges_nothing() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    tenant.console.user("ana").challenge();
+    let before = kept(&server);
+    server.advance(100 * 365 * DAY);
+    let due = server.batches_due();
+    assert!(!due.is_empty());
+    assert!(due.into_iter().all(|due| server.purge_fails(due)));
+    server.advance(-100 * 365 * DAY);
+    assert_eq!(kept(&server), before);
+    tenant.console.user("bob").challenge();
+}

@@ -347,8 +347,15 @@ fn deletions() -> Vec<Hostile> {
                 + &event("more", "user.changed", "server", later),
         ),
     ];
+    let ahead = event("purge", "retention.purged", "server", "CLOCK + 70000");
     let mut all = Vec::new();
     for (table, id) in rows {
+        all.push(hostile(
+            7,
+            format!("{table}: {id} is deleted by a purge of the future"),
+            format!("{ahead}DELETE FROM {table} WHERE id = '{id}'"),
+            "events: ahead of the clock",
+        ));
         for (why, before) in &cases {
             let sql = format!("{before}DELETE FROM {table} WHERE id = '{id}'");
             let says = format!("{table}: not expired, or not purged");

@@ -91,6 +91,16 @@ fn the_hostile_statements_aim_at_rules_1_2_5_and_7() {
     }
 }
 
+#[test]
+fn an_event_may_be_a_little_ahead_of_the_databases_clock() {
+    let mut story = populated("ahead");
+    story.run(
+        "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
+         SELECT 1 + max(seq), 'ahead', 'ten_a', CLOCK + 50000, 'user.changed', 'server', 'server', \
+         'req', '{}' FROM events WHERE tenant_id = 'ten_a'",
+    );
+}
+
 /// Triggers without which every hostile statement is refused all the same, and by what. They stay for
 /// their message, and for the day when the other guard changes.
 const DOUBLED: &[(&str, &str)] = &[

@@ -113,6 +113,7 @@ impl Session {
             .replace(" AS BLOB)", " AS BYTEA)")
             .replace(" x'", " '\\x")
             .replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')")
+            .replace("CLOCK", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
             .replace("INSERT OR ABORT ", "INSERT ")
             .replace("UPDATE OR REPLACE ", "UPDATE ");
         if let Some((_, rest)) = sql.split_once("INSERT OR REPLACE INTO ") {
@@ -139,11 +140,12 @@ impl Place {
         }
     }
 
-    /// Runs statements; what the database says against them.
+    /// Runs statements, in which `CLOCK` is the database's; what the database says against them.
     pub fn run(&mut self, sql: &str) -> Result<(), String> {
         match self {
             Self::Sqlite(connection) => {
-                connection.batch_execute(sql).map_err(|error| error.to_string())
+                let sql = sql.replace("CLOCK", "CAST(unixepoch('subsec') * 1000 AS INTEGER)");
+                connection.batch_execute(&sql).map_err(|error| error.to_string())
             }
             Self::Postgres(session) => session.run(&session.translated(sql)),
         }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use crate::place::Place;
 
-/// When the story begins: the first instant of a time step.
-pub const BEGIN: i64 = 1_800_000_000_000;
+/// When the story begins: the first instant of a time step, and long ago, for no event may be ahead of
+/// the database's clock.
+pub const BEGIN: i64 = 1_710_000_000_000;
 
 /// Who does something.
 #[derive(Clone, Copy)]
@@ -48,7 +49,7 @@ impl Story {
 
     /// Runs a legal statement, in which `NOW` is the story's time and `h(…)` a 32-byte hash.
     pub fn run(&mut self, sql: &str) {
-        let sql = expand(sql).replace("NOW", &self.now.to_string());
+        let sql = expand(sql).replace("NOW", &self.instant());
         if let Err(error) = self.place.run(&sql) {
             panic!("a legal statement was refused: {error}\n{sql}");
         }

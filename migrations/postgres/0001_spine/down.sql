@@ -22,6 +22,7 @@ DROP TABLE installation CASCADE;
 DROP TABLE events CASCADE;
 DROP FUNCTION events_insert();
 DROP FUNCTION events_order();
+DROP FUNCTION events_clock();
 DROP FUNCTION events_update();
 DROP FUNCTION events_delete();
 DROP FUNCTION installation_insert();

@@ -393,6 +393,11 @@ CREATE TRIGGER events_order BEFORE INSERT ON events
 WHEN NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events WHERE tenant_id = NEW.tenant_id), 0)
 BEGIN SELECT RAISE(ABORT, 'events: only at the end'); END;
 
+-- Rows are purged by the newest event's time: no event is more than a minute ahead of the clock here.
+CREATE TRIGGER events_clock BEFORE INSERT ON events
+WHEN NEW.at > CAST(unixepoch('subsec') * 1000 AS INTEGER) + 60000
+BEGIN SELECT RAISE(ABORT, 'events: ahead of the clock'); END;
+
 CREATE TRIGGER events_update BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
 

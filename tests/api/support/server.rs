@@ -130,6 +130,11 @@ impl Server {
         done(purge_batch(&self.0.pawl, due, self.now(), entropy().unwrap()))
     }
 
+    /// Whether purging what it found fails.
+    pub fn purge_fails(&self, due: (TenantId, Due)) -> bool {
+        waited(purge_batch(&self.0.pawl, due, self.now(), entropy().unwrap())).is_err()
+    }
+
     /// Purges until nothing is due, or another purge is at it; answers each transaction that did
     /// something. This server has no housekeeping of its own.
     pub fn purge(&self) -> Vec<Purged> {
@@ -294,9 +299,13 @@ impl Drop for Inner {
 
 /// Runs an operation that is no request.
 fn done<T>(operation: impl Future<Output = Done<T>>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let Ok(done) = runtime.block_on(operation) else { panic!("an operation failed") };
+    let Ok(done) = waited(operation) else { panic!("an operation failed") };
     done
+}
+
+fn waited<T>(operation: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(operation)
 }
 
 fn fresh_directory() -> PathBuf {
