@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use data_encoding::HEXLOWER;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
@@ -186,6 +187,26 @@ impl Server {
     /// Where the database, the key-encryption key and the lock are.
     pub fn data_dir(&self) -> &Path {
         &self.0.data_dir
+    }
+
+    /// The database as it lies on the disk; of PostgreSQL's, each table and index of the schema, with
+    /// what was too large for its row.
+    pub fn stored(&self) -> Vec<u8> {
+        let Some(schema) = &self.0.schema else {
+            let files = ["pawl.db", "pawl.db-wal", "pawl.db-shm"];
+            return files
+                .iter()
+                .flat_map(|file| fs::read(self.data_dir().join(file)).unwrap())
+                .collect();
+        };
+        schema.run("CHECKPOINT");
+        let hex = schema.value(
+            "SELECT string_agg(encode(pg_read_binary_file(pg_relation_filepath(oid)), 'hex'), '') \
+             FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = current_schema()::regnamespace \
+             OR oid IN (SELECT reltoastrelid FROM pg_class \
+             WHERE relnamespace = current_schema()::regnamespace)",
+        );
+        HEXLOWER.decode(hex.as_bytes()).unwrap()
     }
 
     /// A second party at the database file: it knows no rule but those that the file itself holds.
