@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "test code outside of test functions")]
 
 #[path = "api/support/postgres.rs"]
-#[expect(dead_code, reason = "the harness of the other binary")]
 mod support;
 
 use std::sync::{Mutex, PoisonError};

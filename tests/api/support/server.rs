@@ -191,6 +191,7 @@ impl Server {
 
     /// The database as it lies on the disk; of PostgreSQL's, each table and index of the schema, with
     /// what was too large for its row.
+    #[allow(dead_code, reason = "for tests/secrets.rs, which has this harness too")]
     pub fn stored(&self) -> Vec<u8> {
         let Some(schema) = &self.0.schema else {
             let files = ["pawl.db", "pawl.db-wal", "pawl.db-shm"];
