@@ -27,6 +27,12 @@ fn served(schema: &Schema) -> Database {
     database(schema, &schema.serving_url())
 }
 
+/// What `pawl migrate` does after the migrations.
+fn grant_again(schema: &Schema) {
+    let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
+    grant(&owner, Schema::ROLE).unwrap();
+}
+
 /// Runs statements as the serving role; `SCHEMA` stands for the schema. Answers what PostgreSQL says
 /// against them.
 fn attempt(schema: &Schema, statements: &str) -> Result<(), String> {
@@ -141,8 +147,7 @@ fn the_start_names_rights_that_were_not_granted_and_migrate_takes_them_back() {
         schema.run(&given.replace("SCHEMA SCHEMA", &format!("SCHEMA {}", schema.name())));
         let fault = check_schema(&served(&schema)).unwrap_err().to_string();
         assert!(fault.contains(named) && fault.contains("run `pawl migrate` again"), "{fault}");
-        let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
-        grant(&owner, Schema::ROLE).unwrap();
+        grant_again(&schema);
         check_schema(&served(&schema)).unwrap();
     }
 }
@@ -200,6 +205,20 @@ fn the_start_names_what_a_superuser_gave_to_the_role() {
         assert!(fault.contains(named) && fault.contains("as a superuser"), "{given}: {fault}");
         check_schema(&served(&schema)).unwrap();
     }
+}
+
+#[test]
+fn down_leaves_nothing_and_up_again_is_the_same_schema() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let schema = schema();
+    schema.run(include_str!("../migrations/postgres/0001_spine/down.sql"));
+    let left = "SELECT count(*) FROM (SELECT relname, relnamespace FROM pg_class UNION ALL \
+         SELECT proname, pronamespace FROM pg_proc) left_over (name, place) \
+         WHERE place = current_schema()::regnamespace AND name NOT LIKE '\\_\\_diesel%'";
+    assert_eq!(schema.value(left), "0");
+    schema.run(include_str!("../migrations/postgres/0001_spine/up.sql"));
+    grant_again(&schema);
+    check_schema(&served(&schema)).unwrap();
 }
 
 #[test]
