@@ -123,7 +123,7 @@ fn what_a_token_rests_on_is_in_one_place_each() {
     assert_eq!(occurrences("Matched::spend("), ["operations/codes.rs: 1"]);
     assert_eq!(occurrences(".spend_step("), ["operations/codes.rs: 1"]);
     assert_eq!(occurrences("signer.mint("), ["http/tokens.rs: 1"]);
-    assert_eq!(occurrences("Committed::new"), ["store/mod.rs: 1"]);
+    assert_eq!(occurrences("Committed::new"), ["store/lane.rs: 1"]);
     assert_eq!(occurrences("VerifiedFactor {"), ["mfa/factor.rs: 3"]);
 }
 

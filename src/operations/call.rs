@@ -1,23 +1,24 @@
 //! One call of one operation: who presents what, when, with which random bytes.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
 
 use super::access::Access;
+use super::caller;
+pub(super) use super::caller::{Caller, Person};
 use super::codes::Charge;
 use super::entropy::{Draw, Entropy};
 use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
-use crate::mfa::event::{Actor, Event, EventKind};
+use crate::mfa::event::{Event, EventKind};
 use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, Role};
+use crate::mfa::words::Audience;
 use crate::store::rows::{ClientRow, UserRow};
-use crate::store::seal::{constant_time_eq, sha256};
+use crate::store::seal::sha256;
 use crate::store::{Ahead, Committed, StoreError, Tx, Whose};
 
 /// A person's token, after `token` has checked it. Role, state and epoch are read live.
@@ -140,8 +141,10 @@ impl Call {
 
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
         let caller = match &self.presented {
-            Presented::Client { id, secret_hash } => client(tx, id, secret_hash, access, self.now)?,
-            Presented::Person(holder) => person(tx, holder, access)?,
+            Presented::Client { id, secret_hash } => {
+                caller::client(tx, id, secret_hash, access, self.now)?
+            }
+            Presented::Person(holder) => caller::person(tx, holder, access)?,
         };
         let tenant = caller.tenant().clone();
         tx.check_clock(&tenant, self.now)?;
@@ -157,93 +160,6 @@ impl Call {
             draw: self.entropy.draw(),
             charge: Arc::default(),
         })
-    }
-}
-
-fn live_tenant(tx: &mut Tx<'_>, tenant: &TenantId) -> Done<()> {
-    match tx.find_tenant(tenant)? {
-        Some(row) if row.suspended_at.is_none() => Ok(()),
-        Some(_) => Err(Refusal::Unauthenticated("the tenant is suspended").into()),
-        None => Err(Refusal::Unauthenticated("no such tenant").into()),
-    }
-}
-
-/// The same refusal, whichever part is wrong; the hash is compared even for an unknown id.
-fn client(
-    tx: &mut Tx<'_>,
-    id: &ClientId,
-    secret_hash: &[u8; 32],
-    access: &Access,
-    now: Timestamp,
-) -> Done<Caller> {
-    let row = tx.find_client_by_key(id)?;
-    let secrets = tx.live_secrets(id, now)?;
-    let mut known = constant_time_eq(&sha256(b"nobody's secret"), secret_hash);
-    for secret in &secrets {
-        known |= constant_time_eq(&secret.hash, secret_hash);
-    }
-    let row = row
-        .filter(|row| known && row.disabled_at.is_none())
-        .ok_or(Refusal::Unauthenticated("no live client has this key"))?;
-    live_tenant(tx, &row.tenant_id)?;
-    match access.scope {
-        Some(scope) if row.scopes.0.contains(&scope) => Ok(Caller::Client(Box::new(row))),
-        Some(_) => Err(Refusal::Forbidden("the client lacks the scope").into()),
-        None => Err(Refusal::Forbidden("no client may do this").into()),
-    }
-}
-
-fn person(tx: &mut Tx<'_>, holder: &Holder, access: &Access) -> Done<Caller> {
-    live_tenant(tx, &holder.tenant)?;
-    let user = tx
-        .find_user(&holder.tenant, None, &holder.user)?
-        .filter(|user| user.offboarded_at.is_none())
-        .ok_or(Refusal::Unauthenticated("the user is gone"))?;
-    if user.epoch != holder.epoch {
-        return Err(Refusal::Unauthenticated("the token's epoch is stale").into());
-    }
-    let client = tx.find_client(&holder.tenant, &holder.client)?;
-    if client.is_none_or(|client| client.disabled_at.is_some()) {
-        return Err(Refusal::Unauthenticated("the token's client is disabled").into());
-    }
-    let roles = tx.roles_of(&holder.tenant, &holder.user)?;
-    if !access.own_account && !access.roles.iter().any(|role| roles.contains(role)) {
-        return Err(Refusal::Forbidden("the person lacks the role").into());
-    }
-    Ok(Caller::Person(Box::new(Person { user, roles, client: holder.client.clone() })))
-}
-
-/// Who calls, as the transaction found them.
-#[derive(Debug, Clone)]
-pub(super) enum Caller {
-    Client(Box<ClientRow>),
-    Person(Box<Person>),
-    Server(TenantId),
-}
-
-/// A user acting with a Pawl token.
-#[derive(Debug, Clone)]
-pub(super) struct Person {
-    pub(super) user: UserRow,
-    pub(super) roles: BTreeSet<Role>,
-    pub(super) client: ClientId,
-}
-
-impl Caller {
-    fn tenant(&self) -> &TenantId {
-        match self {
-            Self::Client(client) => &client.tenant_id,
-            Self::Person(person) => &person.user.tenant_id,
-            Self::Server(tenant) => tenant,
-        }
-    }
-
-    fn actor(&self) -> Actor {
-        match self {
-            Self::Client(client) => Actor::Client(client.id.clone()),
-            Self::Person(person) => Actor::Person(person.user.id.clone(), person.client.clone()),
-            Self::Server(_) => Actor::Server,
-        }
     }
 }
 

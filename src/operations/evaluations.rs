@@ -241,38 +241,38 @@ impl Opening<'_> {
             Decision::Exempt { override_id, until, challenge } => {
                 let event =
                     self.note(work, "exempt", EventKind::LoginExempt, Some(&override_id))?;
-                let challenge = self.open_if(work, challenge, Purpose::Login, &event)?;
+                let challenge = self.open_if(work, challenge, Purpose::Login, &event);
                 let exempt = ExemptDecision { user_id, because, override_id, until, challenge };
                 Evaluation::Exempt(exempt)
             }
             Decision::Challenge => {
                 let event = self.note(work, "challenge", EventKind::ChallengeOpened, None)?;
-                let challenge = self.open(work, Purpose::Login, &event)?;
+                let challenge = self.open(work, Purpose::Login, &event);
                 let obligations = obligations(self.facts, requirement);
                 let needed = ChallengeDecision { user_id, because, challenge, obligations };
                 Evaluation::Challenge(needed)
             }
             Decision::Recover => {
                 let event = self.note(work, "recover", EventKind::ChallengeOpened, None)?;
-                let challenge = self.open(work, Purpose::Login, &event)?;
+                let challenge = self.open(work, Purpose::Login, &event);
                 Evaluation::Recover(RecoverDecision { user_id, because, challenge })
             }
             Decision::Enroll => {
                 let event = self.note(work, "enroll", EventKind::LoginEvaluated, None)?;
                 let enrollment = self.waiting(work, &event)?;
                 let begins = enrollment.is_none();
-                let challenge = self.open_if(work, begins, Purpose::Enroll, &event)?;
+                let challenge = self.open_if(work, begins, Purpose::Enroll, &event);
                 Evaluation::Enroll(EnrollDecision { user_id, because, challenge, enrollment })
             }
             Decision::TicketRequired => {
                 let event = self.note(work, "ticket_required", EventKind::LoginEvaluated, None)?;
-                let challenge = self.open(work, Purpose::Enroll, &event)?;
+                let challenge = self.open(work, Purpose::Enroll, &event);
                 let needed = TicketRequiredDecision { user_id, because, challenge };
                 Evaluation::TicketRequired(needed)
             }
             Decision::NotRequired { may_enroll } => {
                 let event = self.note(work, "not_required", EventKind::LoginEvaluated, None)?;
-                let challenge = self.open_if(work, may_enroll, Purpose::Enroll, &event)?;
+                let challenge = self.open_if(work, may_enroll, Purpose::Enroll, &event);
                 Evaluation::NotRequired(NotRequiredDecision { user_id, because, challenge })
             }
         })
@@ -303,16 +303,11 @@ impl Opening<'_> {
         wanted: bool,
         purpose: Purpose,
         event: &EventId,
-    ) -> Done<Option<OpenChallenge>> {
-        if wanted { self.open(work, purpose, event).map(Some) } else { Ok(None) }
+    ) -> Option<OpenChallenge> {
+        wanted.then(|| self.open(work, purpose, event))
     }
 
-    fn open(
-        &self,
-        work: &mut Work<'_, '_>,
-        purpose: Purpose,
-        event: &EventId,
-    ) -> Done<OpenChallenge> {
+    fn open(&self, work: &mut Work<'_, '_>, purpose: Purpose, event: &EventId) -> OpenChallenge {
         let (handle, hash) = work.secret("mch_");
         let expires_at = work.now.after(CHALLENGE_LIFE);
         let id = ChallengeId::from_random(work.ordered());
@@ -336,7 +331,7 @@ impl Opening<'_> {
             closed_at: None,
             event_id: event.clone(),
         });
-        Ok(OpenChallenge { handle: Shown::new(handle), expires_at })
+        OpenChallenge { handle: Shown::new(handle), expires_at }
     }
 
     /// The first administrator's secret was printed at the start: this console gets a handle to it,

@@ -9,6 +9,7 @@ pub mod acts;
 pub mod bootstrap;
 pub mod break_glass;
 mod call;
+mod caller;
 pub mod clients;
 mod codes;
 pub mod confirmations;

@@ -147,7 +147,7 @@ pub async fn use_recovery_code(
             let attributes = facts.requirement(work, &challenge.audiences.0, None).attributes;
             work.lift_block(&facts.user.id, limits(&attributes), &event)?;
             let left = work.tx.open_recovery_codes(&work.tenant, &facts.user.id)?.len();
-            let challenge = reopen(work, &challenge, used, event)?;
+            let challenge = reopen(work, &challenge, used, event);
             let recovery_codes_left = i32::try_from(left).unwrap_or(i32::MAX);
             Ok(Ok(Recovered { challenge, recovery_codes_left }))
         })
@@ -200,7 +200,7 @@ fn reopen(
     challenge: &ChallengeRow,
     used: RecoveryCodeId,
     event: EventId,
-) -> Done<OpenChallenge> {
+) -> OpenChallenge {
     let (handle, hash) = work.secret("mch_");
     let expires_at = work.now.after(CHALLENGE_LIFE);
     let id = ChallengeId::from_random(work.bytes());
@@ -216,7 +216,7 @@ fn reopen(
         event_id: event,
         ..challenge.clone()
     });
-    Ok(OpenChallenge { handle: Shown::new(handle), expires_at })
+    OpenChallenge { handle: Shown::new(handle), expires_at }
 }
 
 /// Makes ten new codes for a user and voids the earlier ones.

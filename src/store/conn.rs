@@ -124,7 +124,7 @@ impl Database {
 /// Whether PostgreSQL plans anew at this transaction of a connection. A plan that was made for an
 /// empty table would read the whole tenant for as long as the connection lasts.
 fn forgets_plans(begun: u64) -> bool {
-    begun.is_power_of_two() || begun.is_multiple_of(1024)
+    begun.is_power_of_two() || begun.is_multiple_of(128)
 }
 
 /// How long nobody tries again to reach a database that could not be reached.

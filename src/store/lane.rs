@@ -48,8 +48,8 @@ pub(super) trait Job: Send {
     /// Whether a comparison was made whose charge is in no committed transaction.
     fn owes(&self) -> bool;
     fn charge(&mut self, tx: &mut Tx<'_>) -> Ran;
-    /// Sends the result; after `Err` it is that error, whatever the request said.
-    fn answer(self: Box<Self>, ended: Result<(), Arc<StoreError>>);
+    /// Sends the result, as far as the transaction's end lets it.
+    fn answer(self: Box<Self>, ended: End);
 }
 
 /// The one kind of job.
@@ -103,16 +103,27 @@ where
         if (self.charge)(tx).is_ok() { Ran::Done } else { Ran::Failed }
     }
 
-    fn answer(self: Box<Self>, ended: Result<(), Arc<StoreError>>) {
+    fn answer(self: Box<Self>, ended: End) {
         let failed = |error| Err(E::from(error));
         let result = match (ended, self.result) {
-            (Ok(()), Some(result)) => result.map(Committed::new),
-            (Ok(()), None) => failed(StoreError::Busy),
-            (Err(error), _) => failed(StoreError::Shared(error)),
+            (End::Committed, Some(Ok(value))) => Ok(Committed::new(value)),
+            (End::Committed | End::RolledBack, Some(Err(error))) => Err(error),
+            (End::Committed | End::RolledBack, _) => failed(StoreError::Unreachable),
+            (End::Failed(error), _) => failed(StoreError::Shared(error)),
         };
         // The caller may have gone; the transaction happened all the same.
         let _ = self.reply.send(result);
     }
+}
+
+/// How a request's transaction ended.
+pub(super) enum End {
+    /// With what it wrote.
+    Committed,
+    /// Because of the request, which says why.
+    RolledBack,
+    /// For a reason that is nobody's.
+    Failed(Arc<StoreError>),
 }
 
 /// What became of a transaction.
@@ -147,7 +158,7 @@ impl Lane {
     /// One slice, and an answer to each of its requests.
     fn work(&mut self, mut slice: Vec<Box<dyn Job>>) {
         match self.attempt(&mut slice) {
-            Fate::Committed => slice.into_iter().for_each(|job| job.answer(Ok(()))),
+            Fate::Committed => slice.into_iter().for_each(|job| job.answer(End::Committed)),
             Fate::Aborted if slice.len() > 1 => {
                 for job in slice {
                     self.work(vec![job]);
@@ -156,14 +167,14 @@ impl Lane {
             Fate::Aborted => {
                 for mut job in slice {
                     self.charge(&mut job);
-                    job.answer(Ok(()));
+                    job.answer(End::RolledBack);
                 }
             }
             Fate::Failed(error) => {
                 let error = Arc::new(error);
                 for mut job in slice {
                     self.charge(&mut job);
-                    job.answer(Err(Arc::clone(&error)));
+                    job.answer(End::Failed(Arc::clone(&error)));
                 }
             }
         }
@@ -216,11 +227,9 @@ impl Lane {
     fn commit(&mut self, whose: &[Whose], memo: &Memo) -> Fate {
         match self.line.end("COMMIT") {
             Ok(()) => Fate::Committed,
-            Err(error) if is_answer(&error) => Fate::Aborted,
-            Err(error) => match self.has_arrived(whose, memo) {
-                true => Fate::Committed,
-                false => Fate::Failed(error),
-            },
+            Err(error) if whose.len() > 1 && is_answer(&error) => Fate::Aborted,
+            Err(_) if self.has_arrived(whose, memo) => Fate::Committed,
+            Err(error) => Fate::Failed(error),
         }
     }
 

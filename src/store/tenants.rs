@@ -9,6 +9,8 @@ use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
 use crate::mfa::ids::TenantId;
 
+type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
+
 impl Tx<'_> {
     /// Makes this transaction the only writer in these tenants until it ends, in one order for
     /// everybody. It comes before anything is read that the transaction decides by. An unknown
@@ -25,7 +27,6 @@ impl Tx<'_> {
                     Whose::Client(client) => clients.push(client.as_str()),
                 }
             }
-            type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
             diesel::sql_query(
                 "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
                  hashtextextended(id, 0) AS key FROM (SELECT unnest($1) AS id UNION ALL \

@@ -1,0 +1,102 @@
+//! Who calls, and with which rights, as the transaction finds them.
+
+use std::collections::BTreeSet;
+
+use super::Done;
+use super::access::Access;
+use super::call::Holder;
+use crate::mfa::event::Actor;
+use crate::mfa::ids::{ClientId, TenantId};
+use crate::mfa::refusal::Refusal;
+use crate::mfa::time::Timestamp;
+use crate::mfa::words::Role;
+use crate::store::Tx;
+use crate::store::rows::{ClientRow, UserRow};
+use crate::store::seal::{constant_time_eq, sha256};
+
+fn live_tenant(tx: &mut Tx<'_>, tenant: &TenantId) -> Done<()> {
+    match tx.find_tenant(tenant)? {
+        Some(row) if row.suspended_at.is_none() => Ok(()),
+        Some(_) => Err(Refusal::Unauthenticated("the tenant is suspended").into()),
+        None => Err(Refusal::Unauthenticated("no such tenant").into()),
+    }
+}
+
+/// The same refusal, whichever part is wrong; the hash is compared even for an unknown id.
+pub(super) fn client(
+    tx: &mut Tx<'_>,
+    id: &ClientId,
+    secret_hash: &[u8; 32],
+    access: &Access,
+    now: Timestamp,
+) -> Done<Caller> {
+    let row = tx.find_client_by_key(id)?;
+    let secrets = tx.live_secrets(id, now)?;
+    let mut known = constant_time_eq(&sha256(b"nobody's secret"), secret_hash);
+    for secret in &secrets {
+        known |= constant_time_eq(&secret.hash, secret_hash);
+    }
+    let row = row
+        .filter(|row| known && row.disabled_at.is_none())
+        .ok_or(Refusal::Unauthenticated("no live client has this key"))?;
+    live_tenant(tx, &row.tenant_id)?;
+    match access.scope {
+        Some(scope) if row.scopes.0.contains(&scope) => Ok(Caller::Client(Box::new(row))),
+        Some(_) => Err(Refusal::Forbidden("the client lacks the scope").into()),
+        None => Err(Refusal::Forbidden("no client may do this").into()),
+    }
+}
+
+pub(super) fn person(tx: &mut Tx<'_>, holder: &Holder, access: &Access) -> Done<Caller> {
+    live_tenant(tx, &holder.tenant)?;
+    let user = tx
+        .find_user(&holder.tenant, None, &holder.user)?
+        .filter(|user| user.offboarded_at.is_none())
+        .ok_or(Refusal::Unauthenticated("the user is gone"))?;
+    if user.epoch != holder.epoch {
+        return Err(Refusal::Unauthenticated("the token's epoch is stale").into());
+    }
+    let client = tx.find_client(&holder.tenant, &holder.client)?;
+    if client.is_none_or(|client| client.disabled_at.is_some()) {
+        return Err(Refusal::Unauthenticated("the token's client is disabled").into());
+    }
+    let roles = tx.roles_of(&holder.tenant, &holder.user)?;
+    if !access.own_account && !access.roles.iter().any(|role| roles.contains(role)) {
+        return Err(Refusal::Forbidden("the person lacks the role").into());
+    }
+    Ok(Caller::Person(Box::new(Person { user, roles, client: holder.client.clone() })))
+}
+
+/// Who calls, as the transaction found them.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    Client(Box<ClientRow>),
+    Person(Box<Person>),
+    Server(TenantId),
+}
+
+/// A user acting with a Pawl token.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) user: UserRow,
+    pub(super) roles: BTreeSet<Role>,
+    pub(super) client: ClientId,
+}
+
+impl Caller {
+    pub(super) fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Client(client) => &client.tenant_id,
+            Self::Person(person) => &person.user.tenant_id,
+            Self::Server(tenant) => tenant,
+        }
+    }
+
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Client(client) => Actor::Client(client.id.clone()),
+            Self::Person(person) => Actor::Person(person.user.id.clone(), person.client.clone()),
+            Self::Server(_) => Actor::Server,
+        }
+    }
+}
