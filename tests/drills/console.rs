@@ -1,0 +1,104 @@
+//! A console of one tenant, which sends each request to whichever server it is told; and its users.
+
+use serde_json::{Value, json};
+
+use crate::http::{Reply, post};
+use crate::support::{HandedOver, code, login};
+
+/// The audience of every console here.
+pub const AUDIENCE: &str = "console";
+
+/// A console's backend.
+#[derive(Clone)]
+pub struct Console {
+    key: String,
+}
+
+/// A user with an authenticator whose code of the step `enrolled` is spent.
+#[derive(Clone)]
+pub struct Person {
+    pub name: String,
+    pub id: String,
+    otpauth: String,
+}
+
+/// A code and the step that it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub code: String,
+    pub step: i64,
+}
+
+impl Person {
+    /// The authenticator's next code: nobody has used it, and it is good for a whole step at least.
+    pub fn next_code(&self) -> Shown {
+        // The step may change while the code is made.
+        loop {
+            let shown = Shown { step: step_now() + 1, code: code(&self.otpauth, 1) };
+            if shown.step == step_now() + 1 {
+                return shown;
+            }
+        }
+    }
+
+    /// A code that is right at no time near now.
+    pub fn wrong_code(&self) -> String {
+        let near: Vec<String> = (-3..=3).map(|ahead| code(&self.otpauth, ahead)).collect();
+        let mut all = (0..).map(|number| format!("{number:06}"));
+        all.find(|code| !near.contains(code)).unwrap()
+    }
+}
+
+fn step_now() -> i64 {
+    jiff::Timestamp::now().as_second() / 30
+}
+
+impl Console {
+    pub fn new(handed: &HandedOver) -> Self {
+        Self { key: handed.key.clone() }
+    }
+
+    /// A console whose tenant is not founded yet.
+    pub fn nobody() -> Self {
+        Self { key: String::new() }
+    }
+
+    /// Any call.
+    pub fn post(&self, address: &str, path: &str, body: &Value) -> Reply {
+        post(address, &self.key, path, body)
+    }
+
+    /// `evaluateLogin` of somebody who has just passed the password.
+    pub fn evaluate(&self, address: &str, name: &str) -> Reply {
+        self.post(address, "/v1/evaluations", &login(name, &[AUDIENCE]))
+    }
+
+    /// A user who must be there to be enrolled: the handle of the challenge.
+    pub fn challenge(&self, address: &str, name: &str) -> String {
+        handle(&self.evaluate(address, name).body(200))
+    }
+
+    /// `verifyCode`.
+    pub fn verify(&self, address: &str, challenge: &str, code: &str) -> Reply {
+        let body = json!({ "challenge": challenge, "code": code });
+        self.post(address, "/v1/challenges/verify", &body)
+    }
+
+    /// A new user with a factor.
+    pub fn enrolled(&self, address: &str, name: &str) -> Person {
+        let asked = self.evaluate(address, name).body(200);
+        let id = asked["user_id"].as_str().unwrap().to_owned();
+        let body = json!({ "challenge": handle(&asked) });
+        let begun = self.post(address, "/v1/enrollments", &body).body(201);
+        let otpauth = begun["otpauth_uri"].as_str().unwrap().to_owned();
+        let body = json!({ "enrollment": begun["enrollment"], "code": code(&otpauth, 0) });
+        self.post(address, "/v1/enrollments/confirm", &body).body(200);
+        Person { name: name.to_owned(), id, otpauth }
+    }
+}
+
+/// The challenge that an evaluation opened.
+pub fn handle(asked: &Value) -> String {
+    let handle = asked["challenge"]["handle"].as_str();
+    handle.unwrap_or_else(|| panic!("no challenge in {asked}")).to_owned()
+}

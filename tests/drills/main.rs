@@ -1,0 +1,22 @@
+//! Server processes over one PostgreSQL: they race, they are killed, they lose the database.
+//! `.ci/run postgres` starts the server that `TEST_POSTGRES` names.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a drill whose process or answer is not as it must be has failed"
+)]
+
+mod console;
+mod http;
+mod races;
+mod site;
+
+#[path = "../api/support/postgres.rs"]
+mod postgres;
+
+#[path = "../binary/support.rs"]
+#[expect(dead_code, reason = "the harness of another test")]
+mod support;

@@ -1,0 +1,77 @@
+//! An installation over PostgreSQL: a schema, a role that serves, a key, and server processes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pawl::store::{Target, grant};
+
+use crate::console::Console;
+use crate::postgres::Schema;
+use crate::support::{HandedOver, Server, done, pawl, place};
+
+/// An installation with one tenant.
+pub struct Site {
+    pub schema: Schema,
+    role: String,
+    place: PathBuf,
+    /// Where its servers find the database.
+    url: String,
+    variables: Vec<(&'static str, String)>,
+    pub console: Console,
+}
+
+impl Site {
+    /// Makes tables, a role of the drill's own, a key and a tenant. `reach` is given the address over
+    /// PostgreSQL's socket, and answers the one that the servers are to use.
+    pub fn found(name: &str, reach: impl FnOnce(&str) -> String) -> (Self, Server) {
+        let schema = Schema::made();
+        let schema = schema.expect("set TEST_POSTGRES, as .ci/run postgres does");
+        let role = format!("pawl_drill_{name}");
+        schema.run(&format!(
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE \
+             ROLE {role} LOGIN; END IF; END $$; ALTER ROLE {role} RESET ALL; \
+             ALTER ROLE {role} CONNECTION LIMIT -1"
+        ));
+        let serving = schema.serving_url();
+        let named = |role: &str| serving.replacen("://pawl_serving@", &format!("://{role}@"), 1);
+        let owner = Target::parse(&named("postgres"), None, None, schema.name(), false).unwrap();
+        grant(&owner, &role).unwrap();
+        let place = place(&format!("drill-{name}"));
+        std::fs::create_dir_all(&place).unwrap();
+        done(&place, &["keyfile", place.join("kek").to_str().unwrap()]);
+        let url = reach(&named(&role));
+        let (variables, console) = (Vec::new(), Console::nobody());
+        let mut site = Self { schema, role, place, url, variables, console };
+        let mut server = site.serve();
+        site.console = Console::new(&HandedOver::read(&server.first_line()));
+        (site, server)
+    }
+
+    /// The command of a further server, with a directory of its own.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = pawl(&self.place, arguments);
+        command
+            .env("PAWL_DATABASE_URL", &self.url)
+            .env("PAWL_DATABASE_SCHEMA", self.schema.name())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts a server.
+    pub fn serve(&self) -> Server {
+        Server::of(self.command(&["serve"]))
+    }
+
+    /// A number that PostgreSQL counts.
+    pub fn count(&self, query: &str) -> usize {
+        self.schema.value(query).parse().unwrap()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.schema.run(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));
+        }
+    }
+}
