@@ -84,15 +84,25 @@ impl Console {
         self.post(address, "/v1/challenges/verify", &body)
     }
 
+    /// `beginEnrollment`.
+    pub fn begin(&self, address: &str, challenge: &str) -> Reply {
+        self.post(address, "/v1/enrollments", &json!({ "challenge": challenge }))
+    }
+
+    /// `confirmEnrollment`, with the first code of the secret that `begun` shows.
+    pub fn confirm(&self, address: &str, begun: &Value) -> Reply {
+        let code = code(begun["otpauth_uri"].as_str().unwrap(), 0);
+        let body = json!({ "enrollment": begun["enrollment"], "code": code });
+        self.post(address, "/v1/enrollments/confirm", &body)
+    }
+
     /// A new user with a factor.
     pub fn enrolled(&self, address: &str, name: &str) -> Person {
         let asked = self.evaluate(address, name).body(200);
         let id = asked["user_id"].as_str().unwrap().to_owned();
-        let body = json!({ "challenge": handle(&asked) });
-        let begun = self.post(address, "/v1/enrollments", &body).body(201);
+        let begun = self.begin(address, &handle(&asked)).body(201);
+        self.confirm(address, &begun).body(200);
         let otpauth = begun["otpauth_uri"].as_str().unwrap().to_owned();
-        let body = json!({ "enrollment": begun["enrollment"], "code": code(&otpauth, 0) });
-        self.post(address, "/v1/enrollments/confirm", &body).body(200);
         Person { name: name.to_owned(), id, otpauth }
     }
 }

@@ -11,6 +11,8 @@
 
 mod console;
 mod http;
+mod kill;
+mod ledger;
 mod races;
 mod site;
 

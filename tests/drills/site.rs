@@ -1,9 +1,10 @@
 //! An installation over PostgreSQL: a schema, a role that serves, a key, and server processes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use pawl::store::{Target, grant};
+use tokio_postgres::Row;
 
 use crate::console::Console;
 use crate::postgres::Schema;
@@ -60,6 +61,28 @@ impl Site {
     /// Starts a server.
     pub fn serve(&self) -> Server {
         Server::of(self.command(&["serve"]))
+    }
+
+    /// Founds another tenant.
+    pub fn tenant(&self, name: &str) -> Console {
+        let mut command = self.command(&["bootstrap", "--tenant-name", name]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        Console::new(&HandedOver::read(&String::from_utf8(output.stdout).unwrap()))
+    }
+
+    /// What a query answers to a superuser.
+    pub fn rows(&self, query: &str) -> Vec<Row> {
+        let url = self.schema.serving_url().replacen("://pawl_serving@", "://postgres@", 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
+            let (client, driver) = connected.unwrap();
+            tokio::spawn(driver);
+            let place = format!("SET search_path = {}, pg_temp", self.schema.name());
+            client.batch_execute(&place).await.unwrap();
+            client.query(query, &[]).await.unwrap()
+        })
     }
 
     /// A number that PostgreSQL counts.
