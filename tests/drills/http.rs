@@ -36,6 +36,11 @@ impl Answer {
         let found = lines.find(|(found, _)| found.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.trim())
     }
+
+    /// A problem's code.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
 }
 
 impl Reply {
@@ -74,6 +79,11 @@ pub fn post(address: &str, key: &str, path: &str, body: &Value) -> Reply {
          Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     send(address, &(head + &body))
+}
+
+/// Asks without a credential.
+pub fn get(address: &str, path: &str) -> Reply {
+    send(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
 }
 
 fn send(address: &str, request: &str) -> Reply {

@@ -13,6 +13,8 @@ mod console;
 mod http;
 mod kill;
 mod ledger;
+mod outage;
+mod proxy;
 mod races;
 mod site;
 

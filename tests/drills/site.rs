@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use pawl::store::{Target, grant};
 use tokio_postgres::Row;
+use tokio_postgres::config::Host;
 
 use crate::console::Console;
 use crate::postgres::Schema;
@@ -17,7 +19,6 @@ pub struct Site {
     place: PathBuf,
     /// Where its servers find the database.
     url: String,
-    variables: Vec<(&'static str, String)>,
     pub console: Console,
 }
 
@@ -41,8 +42,8 @@ impl Site {
         std::fs::create_dir_all(&place).unwrap();
         done(&place, &["keyfile", place.join("kek").to_str().unwrap()]);
         let url = reach(&named(&role));
-        let (variables, console) = (Vec::new(), Console::nobody());
-        let mut site = Self { schema, role, place, url, variables, console };
+        let console = Console::nobody();
+        let mut site = Self { schema, role, place, url, console };
         let mut server = site.serve();
         site.console = Console::new(&HandedOver::read(&server.first_line()));
         (site, server)
@@ -51,10 +52,7 @@ impl Site {
     /// The command of a further server, with a directory of its own.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = pawl(&self.place, arguments);
-        command
-            .env("PAWL_DATABASE_URL", &self.url)
-            .env("PAWL_DATABASE_SCHEMA", self.schema.name())
-            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.env("PAWL_DATABASE_URL", &self.url).env("PAWL_DATABASE_SCHEMA", self.schema.name());
         command
     }
 
@@ -69,6 +67,11 @@ impl Site {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         Console::new(&HandedOver::read(&String::from_utf8(output.stdout).unwrap()))
+    }
+
+    /// The role that serves.
+    pub fn role(&self) -> &str {
+        &self.role
     }
 
     /// What a query answers to a superuser.
@@ -96,5 +99,26 @@ impl Drop for Site {
         if !std::thread::panicking() {
             self.schema.run(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));
         }
+    }
+}
+
+/// PostgreSQL's own socket, from an address that leads over it.
+pub fn socket(url: &str) -> PathBuf {
+    let config: tokio_postgres::Config = url.parse().unwrap();
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let folder = config.get_hosts().iter().find_map(|host| match host {
+        Host::Unix(folder) => Some(folder),
+        Host::Tcp(_) => None,
+    });
+    folder.unwrap().join(format!(".s.PGSQL.{port}"))
+}
+
+/// Waits for something that another process does, and that nobody tells.
+#[track_caller]
+pub fn wait_until(until: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !until() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never came");
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
