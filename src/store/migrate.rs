@@ -166,7 +166,8 @@ fn expected_postgres() -> BTreeMap<String, String> {
 fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, StoreError> {
     let mut connection = target.connect()?;
     let schema = target.schema();
-    connection.batch_execute(&format!("SET search_path = {schema}, pg_temp"))?;
+    // One transaction: a pooler may give the next another connection.
+    connection.batch_execute(&format!("BEGIN; SET LOCAL search_path = {schema}, pg_temp"))?;
     let owned: Vec<SchemaObject> = sql_query(OWNED).load(&mut *connection)?;
     if let Some(object) = owned.first() {
         return Err(StoreError::Schema(format!(
@@ -181,5 +182,6 @@ fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, Store
     if !grants_parameters.is_empty() {
         objects.extend(sql_query(SILENCES).load::<SchemaObject>(&mut *connection)?);
     }
+    connection.batch_execute("COMMIT")?;
     Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
 }

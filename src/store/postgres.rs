@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::runtime::{Builder, Runtime};
@@ -132,16 +132,39 @@ impl Target {
     }
 
     async fn reach(&self) -> Result<AsyncPgConnection, StoreError> {
-        let made = if let Some(tls) = &self.tls {
-            let connected = self.config.connect(tls.clone()).await;
-            let (client, driver) = connected.map_err(StoreError::Reach)?;
-            AsyncPgConnection::try_from_client_and_connection(client, driver).await
+        if let Some(tls) = &self.tls {
+            let (client, driver) =
+                self.config.connect(tls.clone()).await.map_err(StoreError::Reach)?;
+            self.set_up(client, driver).await
         } else {
             let connected = self.config.connect(tokio_postgres::NoTls).await;
             let (client, driver) = connected.map_err(StoreError::Reach)?;
-            AsyncPgConnection::try_from_client_and_connection(client, driver).await
-        };
-        made.map_err(StoreError::Connect)
+            self.set_up(client, driver).await
+        }
+    }
+
+    /// diesel sets the session up with prepared statements. A pooler may give each message between
+    /// transactions another connection, so there this is one.
+    async fn set_up<S>(
+        &self,
+        client: tokio_postgres::Client,
+        mut driver: tokio_postgres::Connection<tokio_postgres::Socket, S>,
+    ) -> Result<AsyncPgConnection, StoreError>
+    where
+        S: tokio_postgres::tls::TlsStream + Unpin + Send + 'static,
+    {
+        if self.is_pooled {
+            tokio::select! {
+                begun = client.batch_execute("BEGIN") => begun.map_err(StoreError::Reach)?,
+                _ = &mut driver => return Err(StoreError::Unreachable),
+            }
+        }
+        let made = AsyncPgConnection::try_from_client_and_connection(client, driver).await;
+        let mut connection = made.map_err(StoreError::Connect)?;
+        if self.is_pooled {
+            connection.batch_execute("COMMIT").await?;
+        }
+        Ok(connection)
     }
 
     /// What stands at the beginning of each transaction: a pooler between transactions forgets what

@@ -9,11 +9,13 @@
     reason = "a drill whose process or answer is not as it must be has failed"
 )]
 
+mod cluster;
 mod console;
 mod http;
 mod kill;
 mod ledger;
 mod outage;
+mod pooler;
 mod proxy;
 mod races;
 mod site;

@@ -19,6 +19,7 @@ pub struct Site {
     place: PathBuf,
     /// Where its servers find the database.
     url: String,
+    variables: &'static [(&'static str, &'static str)],
     pub console: Console,
 }
 
@@ -26,6 +27,15 @@ impl Site {
     /// Makes tables, a role of the drill's own, a key and a tenant. `reach` is given the address over
     /// PostgreSQL's socket, and answers the one that the servers are to use.
     pub fn found(name: &str, reach: impl FnOnce(&str) -> String) -> (Self, Server) {
+        Self::found_with(name, &[], reach)
+    }
+
+    /// The same, with more variables for its servers.
+    pub fn found_with(
+        name: &str,
+        variables: &'static [(&'static str, &'static str)],
+        reach: impl FnOnce(&str) -> String,
+    ) -> (Self, Server) {
         let schema = Schema::made();
         let schema = schema.expect("set TEST_POSTGRES, as .ci/run postgres does");
         let role = format!("pawl_drill_{name}");
@@ -34,25 +44,28 @@ impl Site {
              ROLE {role} LOGIN; END IF; END $$; ALTER ROLE {role} RESET ALL; \
              ALTER ROLE {role} CONNECTION LIMIT -1"
         ));
-        let serving = schema.serving_url();
-        let named = |role: &str| serving.replacen("://pawl_serving@", &format!("://{role}@"), 1);
-        let owner = Target::parse(&named("postgres"), None, None, schema.name(), false).unwrap();
+        let owner = schema.owner_url();
+        let socket = owner.replacen("://postgres@", &format!("://{role}@"), 1);
+        let owner = Target::parse(owner, None, None, schema.name(), false).unwrap();
         grant(&owner, &role).unwrap();
         let place = place(&format!("drill-{name}"));
         std::fs::create_dir_all(&place).unwrap();
         done(&place, &["keyfile", place.join("kek").to_str().unwrap()]);
-        let url = reach(&named(&role));
+        let url = reach(&socket);
         let console = Console::nobody();
-        let mut site = Self { schema, role, place, url, console };
+        let mut site = Self { schema, role, place, url, variables, console };
         let mut server = site.serve();
         site.console = Console::new(&HandedOver::read(&server.first_line()));
         (site, server)
     }
 
-    /// The command of a further server, with a directory of its own.
+    /// A command with the environment of every server here.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = pawl(&self.place, arguments);
-        command.env("PAWL_DATABASE_URL", &self.url).env("PAWL_DATABASE_SCHEMA", self.schema.name());
+        command
+            .env("PAWL_DATABASE_URL", &self.url)
+            .env("PAWL_DATABASE_SCHEMA", self.schema.name())
+            .envs(self.variables.iter().copied());
         command
     }
 
@@ -76,10 +89,10 @@ impl Site {
 
     /// What a query answers to a superuser.
     pub fn rows(&self, query: &str) -> Vec<Row> {
-        let url = self.schema.serving_url().replacen("://pawl_serving@", "://postgres@", 1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
+            let connected =
+                tokio_postgres::connect(self.schema.owner_url(), tokio_postgres::NoTls).await;
             let (client, driver) = connected.unwrap();
             tokio::spawn(driver);
             let place = format!("SET search_path = {}, pg_temp", self.schema.name());
@@ -118,7 +131,7 @@ pub fn socket(url: &str) -> PathBuf {
 pub fn wait_until(until: impl Fn() -> bool) {
     let begun = Instant::now();
     while !until() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it never came");
+        assert!(begun.elapsed() < Duration::from_mins(1), "it never came");
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
