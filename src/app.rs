@@ -383,5 +383,6 @@ impl Running {
 /// An error with its causes, for a terminal.
 #[must_use]
 pub fn explain(error: &StartError) -> String {
-    chain(error)
+    let advice = Target::advice(error).map(|advice| format!("; {advice}"));
+    chain(error) + &advice.unwrap_or_default()
 }

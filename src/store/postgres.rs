@@ -1,6 +1,8 @@
 //! Reaching PostgreSQL: through rustls, without libpq.
 
+use std::error::Error;
 use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -165,6 +167,37 @@ impl Target {
             connection.batch_execute("COMMIT").await?;
         }
         Ok(connection)
+    }
+
+    /// What to do about a server that was reached and is not to be trusted.
+    #[must_use]
+    pub fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+        use rustls::CertificateError as Certificate;
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match inner.or_else(|| cause.downcast_ref()) {
+                Some(rustls::Error::InvalidCertificate(
+                    Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+                )) => {
+                    return Some(
+                        "PAWL_DATABASE_URL must name the host that the certificate is for",
+                    );
+                }
+                Some(rustls::Error::InvalidCertificate(_)) => {
+                    return Some(
+                        "PAWL_DATABASE_CA_FILE must hold the authority that the certificate is by",
+                    );
+                }
+                Some(_) | None => next = cause.source(),
+            }
+            // tokio-postgres has no type for it.
+            if cause.to_string() == "server does not support TLS" {
+                return Some("switch TLS on there; PAWL_DATABASE_URL leads over a network");
+            }
+        }
+        None
     }
 
     /// What stands at the beginning of each transaction: a pooler between transactions forgets what

@@ -19,6 +19,7 @@ mod pooler;
 mod proxy;
 mod races;
 mod site;
+mod tls;
 
 #[path = "../api/support/postgres.rs"]
 mod postgres;
