@@ -110,9 +110,10 @@ fn a_tenant_that_cannot_be_purged_is_told_and_keeps_no_other_from_it() {
     done(&data, &["bootstrap", "--tenant-name", "Other"]);
     let mut file = database(&data);
     assert_eq!(sql_query(OLD).execute(&mut file), Ok(2));
-    // An event of a clock that ran ahead, in the tenant that comes first.
+    // An event of a clock that ran ahead, by as much as passes for one, in the tenant that comes first.
     let ahead = "INSERT INTO events (tenant_id, seq, id, at, kind, actor_kind, actor_id, request_id, \
-         data) SELECT tenant_id, 1 + max(seq), 'evt_ffffffffffffffffffffffffffffffff', 253402300799999, \
+         data) SELECT tenant_id, 1 + max(seq), 'evt_ffffffffffffffffffffffffffffffff', \
+         1000 * unixepoch() + 55000, \
          'user.changed', 'server', 'server', 'test', '{}' FROM events \
          WHERE tenant_id = (SELECT min(tenant_id) FROM tenants)";
     assert_eq!(sql_query(ahead).execute(&mut file), Ok(1));
