@@ -83,8 +83,11 @@ impl From<StoreError> for Failure {
 }
 
 impl Failing for Failure {
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_))
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Store(error) => error.is_sound(),
+        }
     }
 }
 

@@ -216,6 +216,9 @@ pub(super) fn know(
     client: &ClientRow,
     identity: &Identity,
 ) -> Done<UserRow> {
+    if identity.groups.as_ref().is_some_and(|groups| groups.len() > 50) {
+        return Err(Refusal::InvalidInput { field: "groups", reason: "at most 50" }.into());
+    }
     let known = work.tx.find_user_by_external_id(
         &work.tenant,
         &client.directory_id,
@@ -279,9 +282,6 @@ fn put_groups(
     user: &UserRow,
     told: Told<'_>,
 ) -> Done<()> {
-    if told.groups.len() > 50 {
-        return Err(Refusal::InvalidInput { field: "groups", reason: "at most 50" }.into());
-    }
     let rows = work.tx.list_user_groups(&work.tenant, &user.id)?;
     let own = rows.iter().find(|row| row.client_id == client.id).map(|row| &row.groups.0);
     if own == Some(told.groups) {

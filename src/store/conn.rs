@@ -183,6 +183,10 @@ impl Line {
         let Some(mut connection) = self.open.take() else {
             return Err(StoreError::Unreachable);
         };
+        // PostgreSQL answers a commit of an aborted transaction as if it were one: it must fail before.
+        let is_postgres = matches!(connection, Connection::Postgres(_));
+        let statement =
+            if is_postgres && statement == "COMMIT" { "SELECT 1; COMMIT" } else { statement };
         let ended = catch_unwind(AssertUnwindSafe(|| connection.execute(statement)));
         match ended {
             Ok(Ok(())) => {

@@ -4,6 +4,7 @@
 //! A request that fails after it wrote takes its slice with it; then each runs alone, so one bad
 //! request never fails its neighbours. A transaction whose commit got no answer is never run again.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +18,9 @@ use crate::mfa::ids::{ClientId, TenantId};
 
 /// Requests in one transaction.
 const SLICE: usize = 128;
+
+/// Credentials in one transaction. It holds the locks of all their tenants until its end.
+const CALLERS: usize = 16;
 
 /// Whose tenant a transaction writes in: it is locked before anything is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,8 +49,9 @@ pub(super) trait Job: Send {
     /// `None`: it locks for itself, and shares its transaction with nobody.
     fn whose(&self) -> Option<&(Whose, Ahead)>;
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
-    /// Whether a comparison was made whose charge is in no committed transaction.
+    /// Whether a comparison was made that must be charged if its transaction is not committed.
     fn owes(&self) -> bool;
+    fn has_failed(&self) -> bool;
     fn charge(&mut self, tx: &mut Tx<'_>) -> Ran;
     /// Sends the result, as far as the transaction's end lets it.
     fn answer(self: Box<Self>, ended: End);
@@ -86,10 +91,10 @@ where
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
         tx.memo.is_changed = false;
         let result = (self.operation)(tx);
-        // A refusal that wrote nothing has nothing to be rolled back.
+        // What wrote nothing and broke nothing leaves nothing to be rolled back.
         let is_harmless = match &result {
             Ok(_) => true,
-            Err(error) => error.is_refusal() && !tx.memo.is_changed,
+            Err(error) => error.is_sound() && !tx.memo.is_changed,
         };
         self.result = Some(result);
         if is_harmless { Ran::Done } else { Ran::Failed }
@@ -97,6 +102,10 @@ where
 
     fn owes(&self) -> bool {
         (self.owes)()
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.result, Some(Err(_)))
     }
 
     fn charge(&mut self, tx: &mut Tx<'_>) -> Ran {
@@ -131,6 +140,8 @@ enum Fate {
     Committed,
     /// Rolled back because of a request in it.
     Aborted,
+    /// The lock of one of its tenants could not be had.
+    Locked(StoreError),
     /// It could not begin, or could not be committed.
     Failed(StoreError),
 }
@@ -145,20 +156,29 @@ impl Lane {
     /// Works until the store is gone.
     pub(super) fn serve(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         while let Some(mut taken) = take(&mut jobs) {
-            taken.retain(|job| job.is_wanted());
             while !taken.is_empty() {
-                let shared = taken.iter().take_while(|job| job.whose().is_some()).count();
-                let rest = taken.split_off(shared.max(1));
+                let rest = taken.split_off(shared(&taken));
                 self.work(taken);
                 taken = rest;
             }
         }
     }
 
-    /// One slice, and an answer to each of its requests.
+    /// One slice, and an answer to each of its requests. Who left before anything was compared is not
+    /// worked for.
     fn work(&mut self, mut slice: Vec<Box<dyn Job>>) {
+        slice.retain(|job| job.is_wanted() || job.owes());
+        if slice.is_empty() {
+            return;
+        }
         match self.attempt(&mut slice) {
-            Fate::Committed => slice.into_iter().for_each(|job| job.answer(End::Committed)),
+            Fate::Committed => {
+                for mut job in slice {
+                    // It was compared in a slice that was aborted, and refused before that this time.
+                    let is_charged = !job.has_failed() || self.charge(&mut job);
+                    job.answer(if is_charged { End::Committed } else { uncharged() });
+                }
+            }
             Fate::Aborted if slice.len() > 1 => {
                 for job in slice {
                     self.work(vec![job]);
@@ -166,14 +186,27 @@ impl Lane {
             }
             Fate::Aborted => {
                 for mut job in slice {
-                    self.charge(&mut job);
-                    job.answer(End::RolledBack);
+                    let is_charged = self.charge(&mut job);
+                    job.answer(if is_charged { End::RolledBack } else { uncharged() });
                 }
             }
-            Fate::Failed(error) => {
+            // One tenant's lock is nothing to the others.
+            Fate::Locked(_) if are_several(&slice) => {
+                let of = |job: &Box<dyn Job>| job.whose().map(|(whose, _)| whose.clone());
+                while let Some(first) = slice.pop() {
+                    let (mut own, others) =
+                        slice.into_iter().partition::<Vec<_>, _>(|job| of(job) == of(&first));
+                    own.push(first);
+                    self.work(own);
+                    slice = others;
+                }
+            }
+            Fate::Locked(error) | Fate::Failed(error) => {
                 let error = Arc::new(error);
+                let mut goes_on = true;
                 for mut job in slice {
-                    self.charge(&mut job);
+                    // The database that refused one charge is not asked for all the others.
+                    goes_on = goes_on && self.charge(&mut job);
                     job.answer(End::Failed(Arc::clone(&error)));
                 }
             }
@@ -189,27 +222,29 @@ impl Lane {
         let name = slice.first().map_or("", |job| job.name());
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let connection = line.begin(Intent::Write)?;
+            let connection = match line.begin(Intent::Write) {
+                Ok(connection) => connection,
+                Err(error) => return Err(Fate::Failed(error)),
+            };
             let mut tx = Tx { connection, keys, memo: &mut memo };
-            tx.lock(&whose)?;
-            tx.read_ahead(&ahead)?;
-            let is_done = slice.iter_mut().all(|job| job.run(&mut tx) == Ran::Done);
-            match tx.flush() {
-                Ok(()) if is_done => Ok(Ran::Done),
-                Err(error) if slice.len() == 1 && is_done => Err(error),
-                Ok(()) | Err(_) => Ok(Ran::Failed),
+            tx.lock(&whose).map_err(Fate::Locked)?;
+            let is_alone = slice.len() == 1;
+            let ran = tx.read_ahead(&ahead).and_then(|()| {
+                let is_done = slice.iter_mut().all(|job| job.run(&mut tx) == Ran::Done);
+                if is_done { tx.flush().map(|()| Ran::Done) } else { Ok(Ran::Failed) }
+            });
+            match ran {
+                Ok(Ran::Done) => Ok(()),
+                Err(error) if is_alone => Err(Fate::Failed(error)),
+                Ok(Ran::Failed) | Err(_) => Err(Fate::Aborted),
             }
         }));
         match ran {
-            Ok(Ok(Ran::Done)) => self.commit(&whose, &memo),
-            Ok(Ok(Ran::Failed)) => {
+            Ok(Ok(())) => self.commit(&whose, &memo),
+            Ok(Err(fate)) => {
                 // A rollback without an answer drops the connection, which rolls back too.
                 let _ = self.line.end("ROLLBACK");
-                Fate::Aborted
-            }
-            Ok(Err(error)) => {
-                let _ = self.line.end("ROLLBACK");
-                Fate::Failed(error)
+                fate
             }
             Err(thrown) => {
                 self.line.drop_connection();
@@ -228,26 +263,27 @@ impl Lane {
         match self.line.end("COMMIT") {
             Ok(()) => Fate::Committed,
             Err(error) if whose.len() > 1 && is_answer(&error) => Fate::Aborted,
-            Err(_) if self.has_arrived(whose, memo) => Fate::Committed,
+            Err(_) if self.has_arrived(memo) => Fate::Committed,
             Err(error) => Fate::Failed(error),
         }
     }
 
-    /// Whether a commit that got no answer arrived all the same. The locks come first: they are had
-    /// only when the lost transaction has ended, one way or the other.
-    fn has_arrived(&mut self, whose: &[Whose], memo: &Memo) -> bool {
+    /// Whether a commit that got no answer arrived all the same. The lock comes first: the lost
+    /// transaction wrote in this tenant, so it is had only when that has ended, one way or the other.
+    fn has_arrived(&mut self, memo: &Memo) -> bool {
         let Some((tenant, event)) = &memo.last_event else { return false };
         let looked = super::transact(&mut self.line, &self.keys, Intent::Write, "look", &|tx| {
-            tx.lock(whose)?;
+            tx.lock(&[Whose::Tenant(tenant.clone())])?;
             tx.find_event_seq(tenant, event)
         });
         matches!(looked, Ok(Some(_)))
     }
 
-    /// Charges a comparison whose transaction was not committed, before anybody hears of it.
-    fn charge(&mut self, job: &mut Box<dyn Job>) {
+    /// Charges a comparison whose transaction was not committed, before anybody hears of it; whether
+    /// nothing is owed any more.
+    fn charge(&mut self, job: &mut Box<dyn Job>) -> bool {
         if !job.owes() {
-            return;
+            return true;
         }
         let job = Mutex::new(job);
         let charged = super::transact(&mut self.line, &self.keys, Intent::Write, "charge", &|tx| {
@@ -260,10 +296,34 @@ impl Lane {
                 Ran::Failed => Err(StoreError::Unreachable),
             }
         });
-        if let Err(error) = charged {
+        if let Err(error) = &charged {
             tracing::error!(%error, "a comparison could not be charged");
         }
+        charged.is_ok()
     }
+}
+
+/// No answer may leave that says more than nothing.
+fn uncharged() -> End {
+    End::Failed(Arc::new(StoreError::Unreachable))
+}
+
+/// Whether more than one credential is in a slice.
+fn are_several(slice: &[Box<dyn Job>]) -> bool {
+    let of = |job: &dyn Job| job.whose().map(|(whose, _)| whose.clone());
+    slice.windows(2).any(|pair| matches!(pair, [a, b] if of(a.as_ref()) != of(b.as_ref())))
+}
+
+/// How many of these share one transaction: all that may, of so many tenants.
+fn shared(jobs: &[Box<dyn Job>]) -> usize {
+    let mut callers = HashSet::new();
+    let may = |job: &&Box<dyn Job>| {
+        job.whose().is_some_and(|(whose, _)| {
+            callers.insert(whose.clone());
+            callers.len() <= CALLERS
+        })
+    };
+    jobs.iter().take_while(may).count().max(1)
 }
 
 /// Whether the database itself said no to a commit.

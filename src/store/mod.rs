@@ -104,13 +104,14 @@ pub enum StoreError {
 
 /// What a transaction's closure may fail with.
 pub trait Failing: From<StoreError> {
-    /// Whether it says no, and nothing failed.
-    fn is_refusal(&self) -> bool;
+    /// Whether its transaction may go on with other requests, if nothing was written: it says no, or
+    /// found something wrong that is no failure of a statement.
+    fn is_sound(&self) -> bool;
 }
 
 impl Failing for StoreError {
-    fn is_refusal(&self) -> bool {
-        false
+    fn is_sound(&self) -> bool {
+        matches!(self, Self::Clock(_) | Self::Seal(_) | Self::Invalid(_))
     }
 }
 
@@ -126,7 +127,7 @@ struct Inner {
     /// One for each lane.
     queues: Vec<mpsc::Sender<Box<dyn Job>>>,
     readers: Mutex<Vec<Line>>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
     keys: Arc<Keys>,
 }
 
@@ -142,8 +143,9 @@ const QUEUE: usize = 1024;
 const READERS: usize = 4;
 /// Writers over PostgreSQL: one builds its transaction while another's commit is flushed.
 const LANES: usize = 2;
-/// How long a caller waits for an answer, the queue included. What has begun goes on all the same.
-const DEADLINE: Duration = Duration::from_secs(8);
+/// How long a caller waits for a transaction, the queue included. What has begun goes on all the same.
+/// A call has two at the most: the credential's and its own.
+const DEADLINE: Duration = Duration::from_secs(4);
 
 /// One open transaction. Its queries are the methods in the files beside this one.
 pub struct Tx<'a> {
@@ -185,7 +187,7 @@ impl Store {
             queues.push(queue);
         }
         let readers = Mutex::new(Vec::new());
-        let reading = Semaphore::new(READERS);
+        let reading = Arc::new(Semaphore::new(READERS));
         Ok(Self { inner: Arc::new(Inner { database, queues, readers, reading, keys }) })
     }
 
@@ -276,20 +278,21 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        let waited = tokio::time::timeout(DEADLINE, self.inner.reading.acquire()).await;
-        let Ok(Ok(turn)) = waited else {
-            return Err(E::from(StoreError::Busy));
+        let reading = async {
+            let turn = Arc::clone(&self.inner.reading).acquire_owned().await;
+            let turn = turn.map_err(|_| E::from(StoreError::Busy))?;
+            let read = tokio::task::spawn_blocking(move || {
+                let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
+                let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
+                inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                drop(turn);
+                result
+            });
+            read.await.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))
         };
-        let reading = tokio::task::spawn_blocking(move || {
-            let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
-            let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
-            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            result
-        });
-        let result = reading.await;
-        drop(turn);
-        result.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))
+        let waited = tokio::time::timeout(DEADLINE, reading).await;
+        waited.unwrap_or_else(|_| Err(E::from(StoreError::Unreachable)))
     }
 }
 
