@@ -22,6 +22,7 @@ mod site;
 mod tls;
 
 #[path = "../api/support/postgres.rs"]
+#[expect(dead_code, reason = "the harness of another test")]
 mod postgres;
 
 #[path = "../binary/support.rs"]

@@ -1,6 +1,7 @@
 //! PostgreSQL goes away in every way there is: answers are 503 in time, nobody gets in meanwhile, and
 //! the same process goes on afterwards.
 
+use std::iter;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -14,7 +15,9 @@ use crate::site::{Site, socket, wait_until};
 use crate::support::Server;
 
 /// People who sign in while the database goes.
-const LOGINS: usize = 12;
+const LOGINS: usize = 36;
+/// So many at a time.
+const CALLERS: usize = 6;
 
 /// One server with a network to its database.
 struct Drill {
@@ -62,13 +65,27 @@ impl Client {
         self.console.verify(&self.address, &login.challenge, &login.shown.code)
     }
 
-    /// Many sign in; after so many answers the database goes. Every one of them is answered.
+    /// Many sign in, one after the other, until they hear that the database is gone: it goes after so
+    /// many answers. Every request is answered; only the answers to codes are told.
     fn break_amid(&self, logins: &[Login], answers: usize, break_it: impl FnOnce()) -> Vec<Answer> {
         thread::scope(|scope| {
             let (sender, replies) = channel();
-            for login in logins {
+            for share in logins.chunks(LOGINS / CALLERS) {
                 let sender = sender.clone();
-                scope.spawn(move || sender.send(self.verify(login).answer()).unwrap());
+                scope.spawn(move || {
+                    for login in share {
+                        let answer = self.verify(login).answer();
+                        let is_out = answer.status == 503;
+                        sender.send(answer).unwrap();
+                        if is_out {
+                            return;
+                        }
+                    }
+                    drop(sender);
+                    let evaluate = || self.console.evaluate(&self.address, "newcomer").answer();
+                    let last = iter::repeat_with(evaluate).find(|answer| answer.status != 200);
+                    assert_unavailable(&last.unwrap());
+                });
             }
             drop(sender);
             let mut heard: Vec<_> = replies.iter().take(answers).collect();
@@ -130,7 +147,7 @@ impl Drill {
         let logins: Vec<_> = (0..LOGINS).map(|n| client.login(&format!("user{n}"))).collect();
         let spare = client.login("spare");
         let newcomer = client.console.challenge(&client.address, "newcomer");
-        let heard = client.break_amid(&logins, 2, break_it);
+        let heard = client.break_amid(&logins, CALLERS, break_it);
         for answer in heard.iter().filter(|answer| answer.status != 200) {
             assert_unavailable(answer);
         }
@@ -157,7 +174,8 @@ impl Drill {
         assert!(taken.iter().sum::<usize>() >= answered, "{taken:?}, {answered} answered");
         let lost = taken.iter().sum::<usize>() - answered;
         let out = heard.iter().filter(|answer| answer.status == 503).count();
-        println!("{} let in amid the outage, {out} told 503, {lost} taken unheard", LOGINS - out);
+        let told = heard.len() - out;
+        println!("{told} let in before the outage, {out} told 503 amid it, {lost} taken unheard");
     }
 
     fn network(&self, mode: Mode) {
