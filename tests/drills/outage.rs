@@ -212,6 +212,51 @@ fn the_network_is_too_slow() {
     Drill::begin("slow").network(Mode::Slow);
 }
 
+/// Commits are lost one by one, or their answers are; each code is sent until it is known what became
+/// of it. Answers the statuses of the first time.
+fn lose_commits(drill: &Drill, mode: Mode) -> Vec<u16> {
+    let client = &drill.client;
+    let logins: Vec<_> = (0..CALLERS).map(|n| client.login(&format!("user{n}"))).collect();
+    let (mut ledger, mut first) = (Vec::new(), Vec::new());
+    for login in &logins {
+        let Login { challenge, shown, .. } = login;
+        drill.proxy.set(mode);
+        let mut answer = client.verify(login).answer();
+        assert_eq!(drill.proxy.mode(), Mode::Pass, "nothing was lost");
+        first.push(answer.status);
+        if answer.status == 503 {
+            assert_unavailable(&answer);
+            answer = client.verify(login).answer();
+        }
+        if answer.status == 200 {
+            let (challenge, shown) = (challenge.clone(), shown.clone());
+            ledger.push(Acknowledged::Verified { challenge, shown, answer: answer.body });
+        } else {
+            assert_eq!(answer.status, 410, "{}", answer.body);
+        }
+    }
+    let record = Record::read(&drill.site);
+    record.holds(&ledger);
+    assert_dense(&drill.site);
+    assert!(logins.iter().all(|login| record.verified(&login.user.id) == 1));
+    first
+}
+
+#[test]
+fn a_commit_that_never_arrived_let_nobody_in() {
+    let drill = Drill::begin("lost_commit");
+    assert_eq!(lose_commits(&drill, Mode::LoseCommit), [503; CALLERS]);
+    let charged = "SELECT count(*) FROM events WHERE kind = 'code.rejected'";
+    assert_eq!(drill.site.count(charged), CALLERS, "each comparison is charged");
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_counts_once() {
+    let drill = Drill::begin("lost_answer");
+    // The server looks whether it arrived, before it answers.
+    assert_eq!(lose_commits(&drill, Mode::LoseAnswer), [200; CALLERS]);
+}
+
 /// Ends the connections of the drill's role: what was set for it holds for new ones.
 fn ended(site: &Site) -> String {
     let role = site.role();
