@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use crate::cluster::{folder, free_port, give, unprivileged};
@@ -13,6 +13,7 @@ use crate::site::{Site, socket, wait_until};
 /// A pooler that ends with its guard.
 struct Pooler {
     child: Child,
+    folder: PathBuf,
     port: u16,
 }
 
@@ -38,7 +39,7 @@ impl Pooler {
         let mut command = unprivileged(Path::new("pgbouncer"));
         command.arg("-q").arg(&file).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(Stdio::null()).spawn().expect("pgbouncer is installed");
-        let pooler = Self { child, port };
+        let pooler = Self { child, folder, port };
         wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
         pooler
     }
@@ -48,6 +49,7 @@ impl Drop for Pooler {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
