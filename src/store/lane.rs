@@ -20,7 +20,7 @@ use crate::mfa::ids::{ClientId, TenantId};
 const SLICE: usize = 128;
 
 /// Credentials in one transaction. It holds the locks of all their tenants until its end.
-const CALLERS: usize = 16;
+const CREDENTIALS: usize = 16;
 
 /// Whose tenant a transaction writes in: it is locked before anything is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,6 +48,9 @@ pub(super) trait Job: Send {
     fn is_wanted(&self) -> bool;
     /// `None`: it locks for itself, and shares its transaction with nobody.
     fn whose(&self) -> Option<&(Whose, Ahead)>;
+    fn credential(&self) -> Option<Whose> {
+        self.whose().map(|(whose, _)| whose.clone())
+    }
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran;
     /// Whether a comparison was made that must be charged if its transaction is not committed.
     fn owes(&self) -> bool;
@@ -192,13 +195,8 @@ impl Lane {
             }
             // One tenant's lock is nothing to the others.
             Fate::Locked(_) if are_several(&slice) => {
-                let of = |job: &Box<dyn Job>| job.whose().map(|(whose, _)| whose.clone());
-                while let Some(first) = slice.pop() {
-                    let (mut own, others) =
-                        slice.into_iter().partition::<Vec<_>, _>(|job| of(job) == of(&first));
-                    own.push(first);
+                for own in by_credential(slice) {
                     self.work(own);
-                    slice = others;
                 }
             }
             Fate::Locked(error) | Fate::Failed(error) => {
@@ -310,20 +308,33 @@ fn uncharged() -> End {
 
 /// Whether more than one credential is in a slice.
 fn are_several(slice: &[Box<dyn Job>]) -> bool {
-    let of = |job: &dyn Job| job.whose().map(|(whose, _)| whose.clone());
-    slice.windows(2).any(|pair| matches!(pair, [a, b] if of(a.as_ref()) != of(b.as_ref())))
+    slice.windows(2).any(|pair| matches!(pair, [a, b] if a.credential() != b.credential()))
 }
 
-/// How many of these share one transaction: all that may, of so many tenants.
+/// A slice for each credential.
+fn by_credential(mut slice: Vec<Box<dyn Job>>) -> Vec<Vec<Box<dyn Job>>> {
+    let mut parts = Vec::new();
+    while let Some(credential) = slice.first().map(|job| job.credential()) {
+        let (own, others) = slice.into_iter().partition(|job| job.credential() == credential);
+        parts.push(own);
+        slice = others;
+    }
+    parts
+}
+
+/// How many of these share one transaction: all that may, of so many credentials.
 fn shared(jobs: &[Box<dyn Job>]) -> usize {
-    let mut callers = HashSet::new();
-    let may = |job: &&Box<dyn Job>| {
-        job.whose().is_some_and(|(whose, _)| {
-            callers.insert(whose.clone());
-            callers.len() <= CALLERS
-        })
-    };
-    jobs.iter().take_while(may).count().max(1)
+    let mut credentials = HashSet::new();
+    let mut end = 0;
+    for job in jobs {
+        let Some(credential) = job.credential() else { break };
+        credentials.insert(credential);
+        if credentials.len() > CREDENTIALS {
+            break;
+        }
+        end += 1;
+    }
+    end.max(1)
 }
 
 /// Whether the database itself said no to a commit.
