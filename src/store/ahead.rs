@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Text};
 
 use super::lane::Whose;
 use super::postgres::PgConnection;
@@ -13,7 +14,7 @@ use super::rows::{
     ChallengeRow, EnrollmentRow, FactorRow, OverrideRow, ThrottleRow, UserGroupsRow, UserRow,
 };
 use super::schema::{
-    challenges, enrollments, factor_steps, factors, overrides, roles, throttles, user_groups, users,
+    challenges, enrollments, factor_steps, factors, overrides, roles, user_groups, users,
 };
 use super::{Connection, StoreError, Tx};
 use crate::mfa::challenge::EnrollmentAuthority;
@@ -25,6 +26,12 @@ use crate::mfa::words::{ExternalId, Role};
 
 /// The throttle of codes at a login.
 pub(crate) const LOGIN_LANE: &str = "login";
+
+/// Each by its whole key: a tenant's rows of a lane are as many as its users, which PostgreSQL does
+/// not know until it has analyzed them.
+const THROTTLES: &str = "SELECT t.* FROM unnest($1) AS asked (user_id) CROSS JOIN LATERAL \
+     (SELECT * FROM throttles WHERE tenant_id = $2 AND user_id = asked.user_id AND lane = $3 \
+     OFFSET 0) AS t";
 
 /// What a request will read first.
 #[derive(Debug, Clone)]
@@ -105,11 +112,12 @@ impl Read {
         let mut read = Self::default();
         let mut users = Vec::new();
         if !questions.hashes.is_empty() {
-            let found: Vec<ChallengeRow> = challenges::table
-                .filter(challenges::tenant_id.eq(tenant))
+            let mut found: Vec<ChallengeRow> = challenges::table
                 .filter(challenges::hash.eq_any(&questions.hashes))
                 .select(ChallengeRow::as_select())
                 .load(connection)?;
+            // Not in the query, where PostgreSQL would look through all of the tenant's.
+            found.retain(|row| row.tenant_id == *tenant);
             let ids: Vec<UserId> = found.iter().map(|row| row.user_id.clone()).collect();
             read.challenges = questions.hashes.into_iter().map(|hash| (hash, None)).collect();
             for row in found {
@@ -152,11 +160,10 @@ impl Read {
             self.people.insert(user.id.clone(), Known::only(user));
         }
         self.factors(connection, tenant, &ids)?;
-        let lanes: Vec<ThrottleRow> = throttles::table
-            .filter(throttles::tenant_id.eq(tenant))
-            .filter(throttles::user_id.eq_any(&ids))
-            .filter(throttles::lane.eq(LOGIN_LANE))
-            .select(ThrottleRow::as_select())
+        let lanes: Vec<ThrottleRow> = diesel::sql_query(THROTTLES)
+            .bind::<Array<Text>, _>(&ids)
+            .bind::<Text, _>(tenant)
+            .bind::<Text, _>(LOGIN_LANE)
             .load(connection)?;
         for row in lanes {
             self.know(&row.user_id.clone(), |known| known.throttle = Some(row));

@@ -30,7 +30,7 @@ use crate::mfa::words::{
 macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident in $table:ident { $($field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+        #[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Insertable)]
         #[diesel(table_name = $table)]
         #[allow(missing_docs, reason = "a column says what it is; docs/data-model.md tells its life")]
         pub struct $name { $(pub $field: $type,)* }
