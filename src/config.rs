@@ -19,7 +19,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "PAWL_DATA_DIR",
         default: "./pawl-data",
-        about: "Where the SQLite file is. Made with mode 0700.",
+        about: "Where the SQLite file is, and the files with secrets that commands hand out. Made with mode 0700.",
     },
     Variable {
         name: "PAWL_DATABASE_URL",

@@ -21,10 +21,12 @@
 //!
 //! 1. [`http::routes`] names the handler.
 //! 2. The handler gets a [`http::extract::Caller`] (the credential, looked at first) and a body.
-//! 3. [`operations::verifications::verify_code`] is the transaction: read, lock, charge, compare,
-//!    spend, record.
-//! 4. [`mfa::attempt`] is the decision: charged first, then every candidate step in constant time.
-//! 5. The store's guarded write spends the step, and its row count must match.
+//! 3. [`store::Store::write_in`] queues it. A lane takes what queued, locks the tenants, reads ahead and
+//!    runs all of it in one transaction, a slice (`src/store/lane.rs`, ADR 0015).
+//! 4. [`operations::verifications::verify_code`] is the request's part: charge, compare
+//!    ([`mfa::attempt`], every candidate step in constant time), record, spend.
+//! 5. The writes are gathered and go out by table (`src/store/sets.rs`): as many rows must change as
+//!    were gathered, or the slice is rolled back. Then it is committed.
 //! 6. [`token::Signer::mint`] takes the committed proof, and nothing else.
 
 pub mod app;

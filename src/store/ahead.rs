@@ -60,10 +60,10 @@ pub(super) struct Known {
     /// In the login's lane.
     pub(super) throttle: Option<ThrottleRow>,
     pub(super) roles: Vec<Role>,
-    /// In force when they were read, the longest first.
+    /// Approved, the longest first; the reader looks at their end.
     pub(super) exemptions: Vec<OverrideRow>,
     pub(super) groups: Vec<UserGroupsRow>,
-    /// Open when they were read.
+    /// The server's own for the first administrator, not closed; the reader looks at their end.
     pub(super) enrollments: Vec<EnrollmentRow>,
 }
 

@@ -22,7 +22,8 @@ const SLICE: usize = 128;
 /// Credentials in one transaction. It holds the locks of all their tenants until its end.
 const CREDENTIALS: usize = 16;
 
-/// Whose tenant a transaction writes in: it is locked before anything is read.
+/// What chooses the lane and names the tenant to lock before anything is read: a client, or the tenant
+/// of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// The client's.

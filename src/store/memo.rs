@@ -2,6 +2,11 @@
 //!
 //! Nothing here outlives its transaction, and the tenants of a slice are locked, so nobody else can
 //! change what is remembered.
+//!
+//! A query goes through `on!`, which sends what is pending first; a write through `change!`, which also
+//! forgets `rows`. A gathered write sets `is_changed`, flushes first if its row is pending already,
+//! corrects what `rows` knows of it, and is pushed. Whoever reads from `rows` repeats each condition of
+//! the query beside it that reading ahead left out, such as `expires_at > now`.
 
 use std::collections::HashMap;
 

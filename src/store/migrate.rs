@@ -115,8 +115,9 @@ pub fn check_schema(database: &Database) -> Result<(), StoreError> {
     let (given, made): (Vec<_>, Vec<_>) = faults(&expected, &found).into_iter().partition(is_given);
     if !made.is_empty() {
         return Err(StoreError::Schema(format!(
-            "the database's schema is not this program's: {}; if somebody changed it, restore the \
-             database from a backup; if another version of Pawl made it, start that version",
+            "the database's schema is not this program's: {}; after an upgrade run `pawl migrate` \
+             first; if somebody changed it, restore the database from a backup; if another version \
+             of Pawl made it, start that version",
             made.join(", ")
         )));
     }

@@ -1,6 +1,6 @@
 //! What is remembered: the only place that knows diesel.
 //!
-//! The only way to a transaction is [`Store::write`] or [`Store::read`]: a named, synchronous
+//! The only way to a transaction is [`Store::write`], [`Store::write_in`] or [`Store::read`]: a named, synchronous
 //! closure in which nothing can wait for any network but the database's. Time, ids and random bytes
 //! are values that it captured.
 
@@ -248,7 +248,8 @@ impl Store {
         T: Send + 'static,
         E: Failing + Send + 'static,
     {
-        // One credential, one lane: two would wait for each other's lock.
+        // A client, and a tenant's persons, are always in the same lane: two would wait for each other's
+        // lock, as two clients of one tenant may.
         let key = whose.as_ref().map(|(whose, _)| whose);
         let lane = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         let lane = usize::try_from(lane).unwrap_or(0) % self.inner.queues.len().max(1);
