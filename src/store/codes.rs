@@ -66,7 +66,7 @@ impl Tx<'_> {
             .optional())?)
     }
 
-    /// Writes a throttle. The user is locked, so nobody else writes it meanwhile.
+    /// Writes a throttle. The tenant is locked, so nobody else writes it meanwhile.
     pub(crate) fn put_throttle(
         &mut self,
         row: ThrottleRow,

@@ -221,10 +221,7 @@ impl Lane {
         let name = slice.first().map_or("", |job| job.name());
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let connection = match line.begin(Intent::Write) {
-                Ok(connection) => connection,
-                Err(error) => return Err(Fate::Failed(error)),
-            };
+            let connection = line.begin(Intent::Write).map_err(Fate::Failed)?;
             let mut tx = Tx { connection, keys, memo: &mut memo };
             tx.lock(&whose).map_err(Fate::Locked)?;
             let is_alone = slice.len() == 1;
