@@ -183,7 +183,7 @@ pub fn migrate_database(config: &Config) -> Result<Vec<String>, StartError> {
 }
 
 /// Which database the configuration names.
-fn database_of(config: &Config) -> Result<Database, StartError> {
+pub(crate) fn database_of(config: &Config) -> Result<Database, StartError> {
     let Some(url) = &config.database_url else {
         return Ok(Database::Sqlite(config.database()));
     };
@@ -257,7 +257,7 @@ pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), StartError> {
         .map_err(file_error(path, "cannot be written"))
 }
 
-fn read_key(path: &Path) -> Result<KeyRing, StartError> {
+pub(crate) fn read_key(path: &Path) -> Result<KeyRing, StartError> {
     let read = file_error(path, "the key file cannot be read");
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

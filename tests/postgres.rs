@@ -235,3 +235,49 @@ fn who_could_undo_the_guards_does_not_serve() {
         assert!(refused.contains("can undo the guards"), "{owned}: {refused}");
     }
 }
+
+/// What `pawl doctor` finds on PostgreSQL, as danger and text.
+fn doctor(schema: &Schema, url: &str) -> Vec<(String, String)> {
+    let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(schema.name());
+    std::fs::create_dir_all(&place).unwrap();
+    let pawl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pawl"));
+        command.args(arguments).env_clear().env("PAWL_DATA_DIR", &place);
+        command.env("PAWL_DATABASE_URL", url).env("PAWL_DATABASE_SCHEMA", schema.name());
+        command.output().unwrap()
+    };
+    if !place.join("kek").exists() {
+        let made = pawl(&["keyfile", place.join("kek").to_str().unwrap()]);
+        assert!(made.status.success());
+    }
+    let told = pawl(&["doctor", "--json"]).stdout;
+    let told: Vec<serde_json::Value> = serde_json::from_slice(&told).unwrap();
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    told.iter().map(|told| (word(&told["danger"]), word(&told["says"]))).collect()
+}
+
+#[test]
+fn the_doctor_looks_at_postgresql_too() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let schema = schema();
+    let url = schema.serving_url();
+    let has = |told: &[(String, String)], danger: &str, needle: &str| {
+        told.iter().any(|(found, text)| found == danger && text.contains(needle))
+    };
+    let right = doctor(&schema, &url);
+    assert!(has(&right, "note", "no key has sealed anything here yet"), "{right:?}");
+    assert!(!has(&right, "down", ""), "{right:?}");
+    let fsync = schema.value("current_setting('fsync')") == "off";
+    assert_eq!(has(&right, "hole", "a crash can undo commits"), fsync, "{right:?}");
+    let owner = doctor(&schema, schema.owner_url());
+    assert!(has(&owner, "hole", "can undo the guards of"), "{owner:?}");
+    schema.run(&format!("ALTER ROLE {} SET synchronous_commit = off", Schema::ROLE));
+    let lax = doctor(&schema, &url);
+    schema.run(&format!("ALTER ROLE {} RESET synchronous_commit", Schema::ROLE));
+    assert!(has(&lax, "hole", "a crash can undo commits"), "{lax:?}");
+    schema.run("DROP TRIGGER throttles_life ON throttles");
+    let damaged = doctor(&schema, &url);
+    assert!(has(&damaged, "hole", "throttles_life is missing"), "{damaged:?}");
+    let nobody = doctor(&schema, "postgres://nobody@localhost:1/none?sslmode=disable");
+    assert!(has(&nobody, "down", "PostgreSQL cannot be reached"), "{nobody:?}");
+}

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod doctor;
 mod first_start;
 mod housekeeping;
 mod serve;
@@ -49,6 +50,8 @@ enum Command {
     ///
     /// The latter only while no administrator of that tenant ever had a factor.
     Bootstrap(FirstStart),
+    /// Look at the installation and say what is wrong, the most dangerous first. It changes nothing.
+    Doctor(doctor::Doctor),
     /// Play the story of the refused disable against a server of its own.
     Demo(crate::demo::Demo),
     /// A tenant's clients.
@@ -109,6 +112,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
             let founded = first_start::found(&installation.pawl, &first_start).await?;
             first_start::hand_over(&config()?, &founded)
         }),
+        Command::Doctor(doctor) => doctor::examine(&doctor),
         Command::Demo(demo) => crate::demo::play(&demo),
         Command::Client(command) => on_installation(async |installation| {
             admin::client(&config()?, &installation.pawl, command).await

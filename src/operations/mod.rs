@@ -17,6 +17,7 @@ pub mod enrollments;
 mod entropy;
 pub mod evaluations;
 pub mod events;
+pub mod examination;
 mod execute;
 mod handles;
 pub mod keys;

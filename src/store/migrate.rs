@@ -77,7 +77,9 @@ pub fn grant(target: &Target, role: &str) -> Result<(), StoreError> {
 }
 
 /// Runs what waits for PostgreSQL on a thread of its own: the caller's may be an async one.
-fn apart<T: Send>(work: impl FnOnce() -> Result<T, StoreError> + Send) -> Result<T, StoreError> {
+pub(super) fn apart<T: Send>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send,
+) -> Result<T, StoreError> {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or(Err(StoreError::Unreachable)))
 }
 

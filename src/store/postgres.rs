@@ -26,6 +26,20 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// timeout, for a server that still answers.
 const STATEMENT: Duration = Duration::from_secs(4);
 
+/// What stands in samples and is tried first (R-116).
+const SAMPLES: [&str; 10] = [
+    "",
+    "admin",
+    "change-me",
+    "changeme",
+    "example",
+    "password",
+    "pawl",
+    "postgres",
+    "secret",
+    "test",
+];
+
 /// The runtime that drives the connections. An actix worker's would wait for itself.
 fn runtime() -> Option<&'static Runtime> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
@@ -93,6 +107,12 @@ impl Target {
             return Err("wants a schema of a-z, 0-9 and _");
         }
         if let Some(password) = password {
+            if SAMPLES.contains(&password.to_ascii_lowercase().as_str()) {
+                return Err(
+                    "wants a password of its own: PAWL_DATABASE_PASSWORD_FILE holds one that \
+                            everybody tries first",
+                );
+            }
             config.password(password);
         }
         // `hostaddr` would connect somewhere else than the host says.
@@ -274,6 +294,16 @@ mod tests {
         for schema in ["", "a;b", "a\"b", "A"] {
             assert!(Target::parse(url, None, None, schema, false).is_err(), "{schema}");
         }
+    }
+
+    #[test]
+    fn a_sample_password_is_refused() {
+        let url = "postgres://pawl@localhost/pawl?sslmode=disable";
+        for password in ["", "postgres", "ChangeMe"] {
+            let refused = Target::parse(url, Some(password), None, "public", false).err();
+            assert!(refused.is_some_and(|text| !text.contains("ChangeMe")), "{password}");
+        }
+        assert!(Target::parse(url, Some("kQ7-postgres"), None, "public", false).is_ok());
     }
 
     #[test]

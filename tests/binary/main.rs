@@ -10,6 +10,7 @@
 )]
 
 mod beside;
+mod doctor;
 mod start;
 mod support;
 

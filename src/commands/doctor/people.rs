@@ -1,0 +1,114 @@
+//! What the installation holds: keys that open it, and people and consoles that can come in.
+
+use super::{Danger, Findings};
+use crate::app::{entropy, explain};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::operations::examination::{Examination, TenantExamination, examine_installation};
+use crate::operations::{Failure, Pawl};
+use crate::store::{Database, KeyRing, Store, StoreError};
+
+/// Reads the installation in one snapshot.
+pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findings: &mut Findings) {
+    let now = Clock::system().now();
+    let read = actix_web::rt::System::new().block_on(async {
+        let store = Store::open(database, ring).map_err(Failure::Store)?;
+        let base_url = std::sync::Arc::from(config.base_url.as_str());
+        let pawl = Pawl { store, base_url, recent: std::sync::Arc::default() };
+        let entropy = entropy().map_err(|_| Failure::Store(StoreError::Busy))?;
+        examine_installation(&pawl, now, entropy).await
+    });
+    match read {
+        Ok(examination) => installation(&examination, findings),
+        Err(failure) => {
+            let is_clock = matches!(failure, Failure::Store(StoreError::Clock(_)));
+            let next = if is_clock {
+                "correct the clock; a running server answers 503 meanwhile"
+            } else {
+                "name the right key file, or find out who changed the database"
+            };
+            let about = if is_clock { "clock" } else { "keys" };
+            findings.add(Danger::Down, about, explain(&failure.into()), next);
+        }
+    }
+}
+
+fn installation(examination: &Examination, findings: &mut Findings) {
+    if !examination.is_made {
+        findings.add(
+            Danger::Note,
+            "keys",
+            "no key has sealed anything here yet",
+            "the first `pawl serve` or `pawl bootstrap` does, with the key file at hand",
+        );
+    } else if examination.active_token_keys == 0 {
+        findings.add(
+            Danger::Note,
+            "keys",
+            "no token key is active yet",
+            "the next start of a server makes one",
+        );
+    }
+    if examination.is_made && examination.tenants.is_empty() {
+        findings.add(
+            Danger::Note,
+            "people",
+            "there is no tenant",
+            "`pawl bootstrap --tenant-name …` founds one",
+        );
+    }
+    for tenant in &examination.tenants {
+        people(tenant, findings);
+        consoles(tenant, findings);
+    }
+}
+
+fn people(tenant: &TenantExamination, findings: &mut Findings) {
+    let name = &tenant.id;
+    let (danger, finding) = match tenant.able_administrators {
+        0 => (Danger::Down, format!("no administrator of {name} can sign in")),
+        1 => (
+            Danger::Risk,
+            format!("one administrator of {name} can sign in: a lost phone locks it"),
+        ),
+        _ => return over(tenant, findings),
+    };
+    let next = "grant a second person `admin` and let them enroll; `pawl override reset` helps the last one";
+    findings.add(danger, "people", finding, next);
+    over(tenant, findings);
+}
+
+fn over(tenant: &TenantExamination, findings: &mut Findings) {
+    let TenantExamination { id, exemptions, broken_glass, .. } = tenant;
+    if *broken_glass > 0 {
+        findings.add(
+            Danger::Risk,
+            "people",
+            format!("{broken_glass} overrides of {id} by break-glass are in force"),
+            "see who broke the glass and why: listOverrides, listEvents",
+        );
+    }
+    if *exemptions > 0 {
+        findings.add(
+            Danger::Note,
+            "people",
+            format!("{exemptions} exemptions of {id} are in force"),
+            "listOverrides tells until when; revokeOverride ends one",
+        );
+    }
+}
+
+fn consoles(tenant: &TenantExamination, findings: &mut Findings) {
+    for client in &tenant.ending_clients {
+        let (danger, when) = match client.ends_at {
+            None => (Danger::Down, "has no live key".to_owned()),
+            Some(at) => (Danger::Risk, format!("has a key only until {at}")),
+        };
+        findings.add(
+            danger,
+            "consoles",
+            format!("{} ({}) of {} {when}", client.name.as_str(), client.id, tenant.id),
+            "give it a new key, or disable it if it is not used any more",
+        );
+    }
+}
