@@ -9,19 +9,31 @@ use crate::config::Config;
 use crate::mfa::qr::terminal;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, InvalidWord};
 use crate::operations::Pawl;
-use crate::operations::bootstrap::{Founded, Founding, bootstrap};
+use crate::operations::bootstrap::{Founded, Founding, bootstrap, bootstrap_first};
 
 /// Founds the tenant that the flags describe.
 pub(super) async fn found(pawl: &Pawl, flags: &FirstStart) -> Result<Founded, String> {
+    let entropy = entropy().map_err(|error| explain(&error))?;
+    bootstrap(pawl, founding(flags)?, Clock::system().now(), entropy).await.map_err(refused)
+}
+
+/// The same, if there is no tenant yet.
+pub(super) async fn found_first(
+    pawl: &Pawl,
+    flags: &FirstStart,
+) -> Result<Option<Founded>, String> {
+    let entropy = entropy().map_err(|error| explain(&error))?;
+    bootstrap_first(pawl, founding(flags)?, Clock::system().now(), entropy).await.map_err(refused)
+}
+
+fn founding(flags: &FirstStart) -> Result<Founding, String> {
     let wrong = |flag: &'static str| move |error: InvalidWord| format!("--{flag} wants {error}");
-    let founding = Founding {
+    Ok(Founding {
         tenant: DisplayName::parse(&flags.tenant_name).map_err(wrong("tenant-name"))?,
         client: DisplayName::parse(&flags.client_name).map_err(wrong("client-name"))?,
         audience: Audience::parse(&flags.audience).map_err(wrong("audience"))?,
         administrator: ExternalId::parse(&flags.administrator).map_err(wrong("administrator"))?,
-    };
-    let entropy = entropy().map_err(|error| explain(&error))?;
-    bootstrap(pawl, founding, Clock::system().now(), entropy).await.map_err(refused)
+    })
 }
 
 /// Shows what a founding answered.

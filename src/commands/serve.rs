@@ -3,11 +3,10 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::housekeeping::Housekeeping;
-use super::{FirstStart, first_start, refused};
+use super::{FirstStart, first_start};
 use crate::app::{Running, explain, start};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::operations::bootstrap::is_first_start;
 use crate::telemetry;
 
 /// Serves until a signal; a second one ends at once.
@@ -20,8 +19,7 @@ pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String
             started = start(config, Clock::system()) => started.map_err(|error| explain(&error))?,
             () = signals.next() => return Err("stopped before it served".to_owned()),
         };
-        if is_first_start(&running.pawl).await.map_err(refused)? {
-            let founded = first_start::found(&running.pawl, founding).await?;
+        if let Some(founded) = first_start::found_first(&running.pawl, founding).await? {
             first_start::hand_over(config, &founded)?;
         }
         let housekeeping = Housekeeping::begin(running.pawl.clone(), Clock::system());

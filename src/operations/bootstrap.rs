@@ -8,7 +8,7 @@ use super::call::{Note, Work};
 use super::clients::{self, ClientKey, CreateClient};
 use super::codes::parameters;
 use super::enrollments::pend;
-use super::{Done, Failure, Pawl};
+use super::{Done, Pawl};
 use crate::mfa::challenge::{BOOTSTRAP_LIFE, EnrollmentAuthority};
 use crate::mfa::client::Scope;
 use crate::mfa::event::EventKind;
@@ -76,14 +76,29 @@ pub async fn bootstrap(
     Ok(committed.into_inner())
 }
 
-/// Whether nothing was founded yet.
+/// Founds a tenant if there is none yet: of several replicas that start at once, one does.
 ///
 /// # Errors
 /// Only the database's.
-pub async fn is_first_start(pawl: &Pawl) -> Done<bool> {
-    pawl.store
-        .read("is_first_start", |tx| -> Result<bool, Failure> { Ok(tx.list_tenants()?.is_empty()) })
-        .await
+pub async fn bootstrap_first(
+    pawl: &Pawl,
+    founding: Founding,
+    now: Timestamp,
+    entropy: Entropy,
+) -> Done<Option<Founded>> {
+    let base = pawl.base_url.clone();
+    let committed = pawl
+        .store
+        .write("bootstrap_first", move |tx| {
+            tx.lock(&[Whose::Tenant(super::keys::system_tenant())])?;
+            if tx.list_tenants()?.is_empty() {
+                found(tx, &founding, &base, now, &entropy).map(Some)
+            } else {
+                Ok(None)
+            }
+        })
+        .await?;
+    Ok(committed.into_inner())
 }
 
 fn found(

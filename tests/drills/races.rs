@@ -110,3 +110,17 @@ fn two_servers_compare_no_more_wrong_codes_than_the_bucket_holds() {
     assert_eq!(right.status(), Some(429));
     assert_eq!(events(&site, &user, "code.verified"), 0);
 }
+
+/// Replicas that start at once on an empty database found one tenant, and one hands the secrets over.
+#[test]
+fn of_three_first_starts_one_founds() {
+    let site = Site::empty("first", &[], str::to_owned);
+    let ended: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..3).map(|_| scope.spawn(|| site.serve().stop())).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    assert!(ended.iter().all(|ended| ended.status.code() == Some(0)));
+    let told: Vec<_> = ended.iter().filter(|ended| ended.stdout.contains(" is in ")).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(site.schema.value("SELECT count(*) FROM tenants"), "1");
+}

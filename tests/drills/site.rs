@@ -36,6 +36,18 @@ impl Site {
         variables: &'static [(&'static str, &'static str)],
         reach: impl FnOnce(&str) -> String,
     ) -> (Self, Server) {
+        let mut site = Self::empty(name, variables, reach);
+        let mut server = site.serve();
+        site.console = Console::new(&HandedOver::read(&server.first_line()));
+        (site, server)
+    }
+
+    /// Tables, a role and a key, before any first start.
+    pub fn empty(
+        name: &str,
+        variables: &'static [(&'static str, &'static str)],
+        reach: impl FnOnce(&str) -> String,
+    ) -> Self {
         let schema = Schema::made();
         let schema = schema.expect("set TEST_POSTGRES, as .ci/run postgres does");
         let role = format!("pawl_drill_{name}");
@@ -52,11 +64,7 @@ impl Site {
         std::fs::create_dir_all(&place).unwrap();
         done(&place, &["keyfile", place.join("kek").to_str().unwrap()]);
         let url = reach(&socket);
-        let console = Console::nobody();
-        let mut site = Self { schema, role, place, url, variables, console };
-        let mut server = site.serve();
-        site.console = Console::new(&HandedOver::read(&server.first_line()));
-        (site, server)
+        Self { schema, role, place, url, variables, console: Console::nobody() }
     }
 
     /// A command with the environment of every server here.
