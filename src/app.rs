@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::extract::LARGEST_BODY;
+use crate::http::health::Draining;
 use crate::http::{App, document, health, log_request, not_found, routes};
 use crate::operations::keys::{NewKey, open_installation, signing_keys};
 use crate::operations::{Entropy, Failure, Pawl};
@@ -143,6 +144,7 @@ impl Installation {
             keys: Arc::new(KeySet::new(published)?),
             clock: self.clock.clone(),
             document: Arc::from(text),
+            draining: Draining::default(),
         })
     }
 }
@@ -278,6 +280,7 @@ pub struct Running {
     pub health: SocketAddr,
     /// The operations' side.
     pub pawl: Pawl,
+    draining: Draining,
     api: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
     probes: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
     // Held as long as the server runs: one server per SQLite file.
@@ -286,6 +289,8 @@ pub struct Running {
 
 /// How long requests in flight may take once a stop was asked for.
 const DRAIN_SECONDS: u64 = 20;
+/// How long a probe may.
+const PROBE_SECONDS: u64 = 1;
 
 /// Opens the installation and serves. Must be called on an actix runtime.
 ///
@@ -299,13 +304,13 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     };
     let installation = Installation::open(config, clock).await?;
     let app = installation.app(config).await?;
-    let pawl = app.pawl.clone();
+    let (pawl, draining) = (app.pawl.clone(), app.draining.clone());
     let (api, probes) = (bind(config.listen)?, bind(config.health_listen)?);
     let (address, health) = (local(&api, config.listen), local(&probes, config.health_listen));
     let api = serve_api(app.clone(), api, config.workers)?;
     let probes = serve_probes(app, probes)?;
     tracing::info!(%address, %health, "serving");
-    Ok(Running { address, health, pawl, api, probes, _lock: lock })
+    Ok(Running { address, health, pawl, draining, api, probes, _lock: lock })
 }
 
 fn lock(directory: &Path) -> Result<File, StartError> {
@@ -356,6 +361,7 @@ fn serve_probes(app: App, listener: TcpListener) -> Result<Served, StartError> {
         actix_web::App::new().app_data(data.clone()).service(health::livez).service(health::readyz)
     })
     .workers(1)
+    .shutdown_timeout(PROBE_SECONDS)
     .disable_signals()
     .listen(listener)
     .map_err(StartError::Server)?
@@ -364,11 +370,18 @@ fn serve_probes(app: App, listener: TcpListener) -> Result<Served, StartError> {
 }
 
 impl Running {
+    /// Begins to end: it serves as before, but is not ready any more, and each answer ends its
+    /// connection, so that whoever kept one goes elsewhere.
+    pub fn drain(&self) {
+        self.draining.begin();
+    }
+
     /// Stops accepting, lets requests in flight end, then stops the probes.
     ///
     /// # Errors
     /// If a server ended in failure.
     pub async fn stop(self) -> Result<(), StartError> {
+        self.draining.begin();
         self.api.0.stop(true).await;
         let api = self.api.1.await;
         self.probes.0.stop(true).await;

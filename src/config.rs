@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// One variable: its name, its default, and what it is.
 pub struct Variable {
@@ -78,6 +79,11 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
     Variable {
+        name: "PAWL_DRAIN_PAUSE_SECONDS",
+        default: "5",
+        about: "How long it goes on serving after SIGTERM, not ready, for load balancers to notice. 0 to 300.",
+    },
+    Variable {
         name: "PAWL_LOG",
         default: "info,actix_server=warn",
         about: "What is logged, in the form of RUST_LOG.",
@@ -113,6 +119,8 @@ pub struct Config {
     pub base_url: String,
     /// HTTP threads.
     pub workers: usize,
+    /// How long it goes on serving, not ready, once it was asked to end.
+    pub drain_pause: Duration,
     /// The log filter.
     pub log: String,
 }
@@ -162,6 +170,7 @@ impl Config {
         let listen = reader.parsed("PAWL_LISTEN", "wants an address and a port");
         let health_listen = reader.parsed("PAWL_HEALTH_LISTEN", "wants an address and a port");
         let workers = reader.parsed("PAWL_WORKERS", "wants 1 to 64");
+        let drain_pause = reader.pause("PAWL_DRAIN_PAUSE_SECONDS");
         let base_url = reader.text("PAWL_BASE_URL").to_owned();
         if let Some(reason) = fault_of_base(&base_url) {
             reader.fault("PAWL_BASE_URL", reason);
@@ -185,6 +194,7 @@ impl Config {
                 health_listen,
                 base_url,
                 workers,
+                drain_pause,
                 log,
             }),
             _ => Err(faults),
@@ -219,6 +229,7 @@ impl Config {
             ("PAWL_HEALTH_LISTEN", self.health_listen.to_string()),
             ("PAWL_BASE_URL", self.base_url.clone()),
             ("PAWL_WORKERS", self.workers.to_string()),
+            ("PAWL_DRAIN_PAUSE_SECONDS", self.drain_pause.as_secs().to_string()),
             ("PAWL_LOG", self.log.clone()),
         ]
     }
@@ -246,6 +257,14 @@ impl<'a> Reader<'a> {
             self.fault(name, reason);
         }
         value
+    }
+
+    fn pause(&mut self, name: &str) -> Duration {
+        let seconds = self.text(name).parse().ok().filter(|seconds| *seconds <= 300);
+        if seconds.is_none() {
+            self.fault(name, "wants seconds, 0 to 300");
+        }
+        Duration::from_secs(seconds.unwrap_or_default())
     }
 
     fn fault(&mut self, name: &str, reason: &'static str) {
@@ -288,13 +307,23 @@ mod tests {
         let faults = read(&[
             ("PAWL_LISTEN", "everywhere"),
             ("PAWL_WORKERS", "0"),
+            ("PAWL_DRAIN_PAUSE_SECONDS", "301"),
             ("PAWL_BASE_URL", "http://mfa.example"),
             ("PAWL_LISTNE", "127.0.0.1:80"),
             ("PATH", "/bin"),
         ])
-        .expect_err("four faults");
+        .expect_err("five faults");
         let names: Vec<_> = faults.iter().map(|fault| fault.variable.as_str()).collect();
-        assert_eq!(names, ["PAWL_LISTNE", "PAWL_LISTEN", "PAWL_BASE_URL", "PAWL_WORKERS"]);
+        assert_eq!(
+            names,
+            [
+                "PAWL_LISTNE",
+                "PAWL_LISTEN",
+                "PAWL_BASE_URL",
+                "PAWL_WORKERS",
+                "PAWL_DRAIN_PAUSE_SECONDS"
+            ]
+        );
     }
 
     #[test]

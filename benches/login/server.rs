@@ -28,6 +28,7 @@ impl Setting {
             .env_clear()
             .env("PAWL_DATA_DIR", &self.directory)
             .env("PAWL_LOG", &self.log)
+            .env("PAWL_DRAIN_PAUSE_SECONDS", "0")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

@@ -1,5 +1,7 @@
 //! `pawl serve`: start, first start, housekeeping, drain.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::housekeeping::Housekeeping;
@@ -12,19 +14,23 @@ use crate::telemetry;
 /// Serves until a signal; a second one ends at once.
 pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String> {
     telemetry::begin(&config.log, std::io::stderr).map_err(|error| error.to_string())?;
-    actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    let ended = system.block_on(async {
         // Before anything says that it serves: whoever reads that may stop it.
         let mut signals = Signals::listen()?;
         let running = tokio::select! {
             started = start(config, Clock::system()) => started.map_err(|error| explain(&error))?,
-            () = signals.next() => return Err("stopped before it served".to_owned()),
+            _ = signals.next() => return Err("stopped before it served".to_owned()),
         };
         if let Some(founded) = first_start::found_first(&running.pawl, founding).await? {
             first_start::hand_over(config, &founded)?;
         }
         let housekeeping = Housekeeping::begin(running.pawl.clone(), Clock::system());
-        wait_and_drain(running, housekeeping, signals).await
-    })
+        wait_and_drain(running, housekeeping, signals, config.drain_pause).await
+    });
+    // Its end would wait for threads that wait for a database, though nobody waits for them any more.
+    std::mem::forget(system);
+    ended
 }
 
 /// What asks for an end.
@@ -41,8 +47,11 @@ impl Signals {
         Ok(Self { terminate: listen(terminate)?, interrupt: listen(interrupt)? })
     }
 
-    async fn next(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+        }
     }
 }
 
@@ -50,12 +59,20 @@ async fn wait_and_drain(
     running: Running,
     housekeeping: Housekeeping,
     mut signals: Signals,
+    pause: Duration,
 ) -> Result<(), String> {
-    signals.next().await;
+    let asked = signals.next().await;
+    running.drain();
     tracing::info!("draining");
-    housekeeping.end().await;
+    // Ctrl-C at a terminal: no load balancer has to notice.
+    let pause = if asked == SignalKind::interrupt() { Duration::ZERO } else { pause };
+    let drained = async {
+        tokio::join!(housekeeping.end(), tokio::time::sleep(pause));
+        tracing::info!("stopping");
+        running.stop().await
+    };
     tokio::select! {
-        stopped = running.stop() => stopped.map_err(|error| explain(&error)),
-        () = signals.next() => Err("stopped at once by a second signal".to_owned()),
+        stopped = drained => stopped.map_err(|error| explain(&error)),
+        _ = signals.next() => Err("stopped at once by a second signal".to_owned()),
     }
 }

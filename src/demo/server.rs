@@ -120,6 +120,7 @@ fn spawn(
         .env("PAWL_LISTEN", listen.to_string())
         .env("PAWL_HEALTH_LISTEN", health.to_string())
         .env("PAWL_BASE_URL", base_url)
+        .env("PAWL_DRAIN_PAUSE_SECONDS", "0")
         .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(log(OUTPUT)?)

@@ -1,10 +1,30 @@
 //! The second port: whether the process lives, and whether it can answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use actix_web::{HttpResponse, get, web};
 
 use super::App;
 use crate::operations::keys::system_tenant;
 use crate::operations::tenants::is_tenant;
+
+/// Whether the process is about to end.
+#[derive(Debug, Clone, Default)]
+pub struct Draining(Arc<AtomicBool>);
+
+impl Draining {
+    /// From now on it is.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
 
 /// The process lives. It does not ask the database.
 #[get("/livez")]
@@ -12,11 +32,22 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The process can answer: the database can be read.
+/// The process can answer: it is not about to end, and the database can be read. Otherwise the body
+/// says what keeps it from it.
 #[get("/readyz")]
 pub async fn readyz(app: web::Data<App>) -> HttpResponse {
-    match is_tenant(&app.pawl, system_tenant()).await {
-        Ok(_) => HttpResponse::Ok().content_type("text/plain").body("ok\n"),
-        Err(_) => HttpResponse::ServiceUnavailable().content_type("text/plain").body("database\n"),
+    match obstacle(&app).await {
+        None => HttpResponse::Ok().content_type("text/plain").body("ok\n"),
+        Some(reason) => {
+            let body = format!("{reason}\n");
+            HttpResponse::ServiceUnavailable().content_type("text/plain").body(body)
+        }
     }
+}
+
+async fn obstacle(app: &App) -> Option<&'static str> {
+    if app.draining.has_begun() {
+        return Some("draining");
+    }
+    is_tenant(&app.pawl, system_tenant()).await.err().map(|_| "database")
 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use self::health::Draining;
 use crate::clock::Clock;
 use crate::operations::Pawl;
 use crate::token::{KeySet, Signer};
@@ -46,6 +47,8 @@ pub struct App {
     pub clock: Clock,
     /// The OpenAPI document.
     pub document: Arc<str>,
+    /// Whether the process is about to end.
+    pub draining: Draining,
 }
 
 /// How a handler gets it.

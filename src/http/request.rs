@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 
+use super::AppData;
 use super::problem::{Code, Problem};
 use crate::telemetry::RequestLog;
 
@@ -27,8 +29,13 @@ pub async fn log_request<B: MessageBody>(
     let begun = std::time::Instant::now();
     let id = request_id();
     let log = RequestLog::new(Arc::clone(&id));
+    let draining = request.app_data::<AppData>().map(|app| app.draining.clone());
     let (response, log) = log.scope(next.call(request)).await;
     let mut response = response?;
+    if draining.is_some_and(|draining| draining.has_begun()) {
+        // Whoever keeps the connection would send the next request into its end.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     write_line(&log, response.status().as_u16(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

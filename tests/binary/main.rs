@@ -11,6 +11,7 @@
 
 mod beside;
 mod doctor;
+mod drain;
 mod start;
 mod support;
 

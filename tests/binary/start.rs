@@ -1,14 +1,12 @@
 //! Start and stop.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
 
-use crate::support::{HandedOver, Server, done, login, mode, pawl, place, refused, text};
+use crate::support::{HandedOver, Server, done, mode, pawl, place, refused, text};
 
 #[test]
 fn the_first_start_makes_everything_and_says_nothing_secret() {
@@ -56,33 +54,6 @@ fn on_a_terminal_the_enrollment_is_drawn_and_leaves_no_file() {
     let files = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name());
     let files: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
     assert!(!files.iter().any(|name| name.starts_with("first-start")), "{files:?}");
-}
-
-#[test]
-fn a_request_in_flight_is_answered_before_the_end() {
-    let mut server = Server::start(&place("drain"));
-    let handed = HandedOver::read(&server.first_line());
-    let body = login("ann", &["console"]).to_string();
-    let mut stream = TcpStream::connect(&server.address).unwrap();
-    let head = format!(
-        "POST /v1/evaluations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\
-         Connection: close\r\n\r\n",
-        handed.key,
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut begun = [0; 25];
-    stream.read_exact(&mut begun).unwrap();
-    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
-    server.terminate();
-    server.logged("draining");
-    stream.write_all(body.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    let ended = server.ended();
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
 }
 
 /// A challenge of each tenant, long past its keeping.

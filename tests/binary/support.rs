@@ -17,6 +17,7 @@ pub fn pawl(directory: &Path, arguments: &[&str]) -> Command {
         .env("PAWL_DATA_DIR", directory)
         .env("PAWL_LISTEN", "127.0.0.1:0")
         .env("PAWL_HEALTH_LISTEN", "127.0.0.1:0")
+        .env("PAWL_DRAIN_PAUSE_SECONDS", "0")
         .stdin(Stdio::null());
     command
 }
@@ -67,6 +68,8 @@ pub struct Server {
     pub log: String,
     /// Where the API is.
     pub address: String,
+    /// Where its probes are.
+    pub health: String,
 }
 
 /// How a server ended.
@@ -95,11 +98,12 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let mut server = Self { child, lines, log: String::new(), address: String::new() };
+        let (log, address, health) = (String::new(), String::new(), String::new());
+        let mut server = Self { child, lines, log, address, health };
         let line = server.logged("\"serving\"");
-        let health = field(&line, "health");
         server.address = field(&line, "address");
-        wait_ready(&health);
+        server.health = field(&line, "health");
+        wait_ready(&server.health);
         server
     }
 
@@ -128,8 +132,13 @@ impl Server {
 
     /// Asks it to stop.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal, as `kill` names it.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// Waits for its end.

@@ -5,8 +5,6 @@ use std::iter;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use serde_json::Value;
-
 use crate::console::{Console, Person, Shown};
 use crate::http::{Answer, Reply, get};
 use crate::ledger::{Acknowledged, Record, assert_dense};
@@ -132,10 +130,8 @@ impl Drill {
             let (role, address) = (format!("pawl_drill_{name}"), proxy.address());
             format!("postgres://{role}@{address}/postgres?sslmode=disable")
         });
-        let line: Value = serde_json::from_str(server.log.lines().last().unwrap()).unwrap();
-        let told = [&line["health"], &line["fields"]["health"]];
-        let health = told.into_iter().find_map(Value::as_str).unwrap().to_owned();
         let (console, address) = (site.console.clone(), server.address.clone());
+        let health = server.health.clone();
         let client = Client { console, address, health };
         Self { site, _server: server, proxy: network.unwrap(), client }
     }

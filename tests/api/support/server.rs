@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use diesel::connection::SimpleConnection as _;
@@ -359,6 +360,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
         health_listen: "127.0.0.1:0".parse().unwrap(),
         base_url: BASE.to_owned(),
         workers: 1,
+        drain_pause: Duration::ZERO,
         log: String::new(),
     }
 }
