@@ -3,6 +3,7 @@
 mod admin;
 mod doctor;
 mod first_start;
+mod healthcheck;
 mod housekeeping;
 mod serve;
 
@@ -31,6 +32,8 @@ pub struct Cli {
 enum Command {
     /// Serve the API. The first start makes everything it needs in the data directory.
     Serve(FirstStart),
+    /// Ask the server that runs beside it whether it lives, or with --ready whether it can answer.
+    Healthcheck(healthcheck::Healthcheck),
     /// Bring the database to this program's schema.
     Migrate,
     /// Make a file with a new key-encryption key, for replicas that share it.
@@ -52,7 +55,7 @@ enum Command {
     Bootstrap(FirstStart),
     /// Look at the installation and say what is wrong, the most dangerous first. It changes nothing.
     Doctor(doctor::Doctor),
-    /// Play the story of the refused disable against a server of its own.
+    /// Play the story of the refused disable, against a server of its own or a given new one.
     Demo(crate::demo::Demo),
     /// A tenant's clients.
     #[command(subcommand)]
@@ -95,6 +98,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
     };
     match cli.command.unwrap_or(Command::Serve(first_start)) {
         Command::Serve(first_start) => serve::serve(&config()?, &first_start),
+        Command::Healthcheck(check) => healthcheck::ask(&config()?, &check),
         Command::Migrate => {
             let applied = migrate_database(&config()?).map_err(|error| explain(&error))?;
             match applied.as_slice() {

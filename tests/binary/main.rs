@@ -12,6 +12,7 @@
 mod beside;
 mod doctor;
 mod drain;
+mod health;
 mod start;
 mod support;
 
