@@ -1,5 +1,5 @@
 //! `pawl demo`: the story that Pawl was made for, played over real TCP against a server process of its
-//! own, with the real clock and without any hidden setting.
+//! own or a given one, with the real clock and without any hidden setting.
 
 mod abridge;
 mod authenticator;
@@ -12,11 +12,12 @@ mod talk;
 mod waiting;
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use screen::{Screen, line};
-use server::Server;
+use server::{End, Server};
 use story::{Step, Story};
 use waiting::Waiting;
 
@@ -26,6 +27,13 @@ pub struct Demo {
     /// Keep the server's temporary directory, and say where it is.
     #[arg(long)]
     keep: bool,
+    /// Play against the server with this base URL. It must be fresh, and one to throw away: the first
+    /// administrator's phone is the demo's, and gone with it.
+    #[arg(long, value_name = "URL", requires = "first_start", conflicts_with = "keep")]
+    server: Option<String>,
+    /// The file in which that server handed over its first start's secrets. It is read, then deleted.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    first_start: Option<PathBuf>,
     #[arg(long, env = "NO_COLOR", num_args = 0..=1, default_missing_value = "1", value_name = "ANY",
  help = "Print without colors, as when NO_COLOR is set or standard output is no terminal")]
     no_color: Option<String>,
@@ -37,7 +45,7 @@ force MFA on. So an administrator sets it up for the user, tries the secret on a
 mails it: the mandate does not hold, and somebody else has the secret. Pawl turns that around.
 
 Who plays: the console (it checks passwords itself and has a client key for Pawl), ana (a user), admin
-(an administrator), a second console that only trusts tokens, and Pawl: another process of this program.
+(an administrator), a second console that only trusts tokens, and Pawl, which is another process.
 The screen abridges: ids and secrets are cut (…), lists of reasons folded, and null is left out.";
 
 /// The steps after the server is there, in their order.
@@ -69,13 +77,14 @@ pub fn play(demo: &Demo) -> Result<(), String> {
         })?;
         screen.held(step.so)?;
     }
-    let kept = server.stop()?;
+    let end = server.stop()?;
     let took = waiting.now().since(begun).as_seconds_up();
     screen.end(&format!("Every step answered as it should. It took {took} seconds."))?;
-    match kept {
-        Some(directory) => line(&format!("The server's directory: {}", directory.display())),
-        None => line("The server is stopped and its directory is removed."),
-    }
+    line(&match end {
+        End::Removed => "The server is stopped and its directory is removed.".to_owned(),
+        End::Kept(directory) => format!("The server's directory: {}", directory.display()),
+        End::Runs => "The server runs on.".to_owned(),
+    })
 }
 
 fn started(demo: &Demo, screen: Screen, waiting: &Waiting) -> Result<Server, String> {
@@ -86,7 +95,11 @@ fn started(demo: &Demo, screen: Screen, waiting: &Waiting) -> Result<Server, Str
         "On its first start in an empty directory Pawl makes its keys, a tenant, a client key for the \
          console and an enrollment for the first administrator, and hands them over once.",
     )?;
-    let server = Server::start(demo.keep, waiting).map_err(|error| failed(1, title, &error))?;
+    let server = match (&demo.server, &demo.first_start) {
+        (Some(url), Some(file)) => Server::given(url, file),
+        _ => Server::start(demo.keep, waiting),
+    };
+    let server = server.map_err(|error| failed(1, title, &error))?;
     line(&server.in_words())?;
     screen.held(
         "the server is ready; the file with the hand-over had mode 0600, was read and is deleted",

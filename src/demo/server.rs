@@ -1,4 +1,4 @@
-//! The server: a separate process of this same program, in a fresh directory of its own.
+//! The server: a separate process of this same program, in a fresh directory of its own, or a given one.
 
 use std::fs::{self, DirBuilder, File};
 use std::net::{SocketAddr, TcpListener};
@@ -8,15 +8,31 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::waiting::Waiting;
 
-/// A running server. It is stopped, and its directory removed, whichever way the story ends.
+/// A running server.
 pub(super) struct Server {
-    // Fields are dropped in their order: first the process, then the directory below it.
-    process: Process,
-    directory: Directory,
+    /// None of a given one: it runs elsewhere.
+    own: Option<Own>,
     /// Where it listens.
     pub(super) base_url: String,
     /// What it handed over at its first start.
     pub(super) handed_over: HandedOver,
+}
+
+/// The demo's own: stopped, and its directory removed, whichever way the story ends.
+struct Own {
+    // Fields are dropped in their order: first the process, then the directory below it.
+    process: Process,
+    directory: Directory,
+}
+
+/// What there is of the server after the story.
+pub(super) enum End {
+    /// Nothing.
+    Removed,
+    /// Its directory.
+    Kept(PathBuf),
+    /// All of it: it is not the demo's.
+    Runs,
 }
 
 /// What an operator reads in the hand-over.
@@ -42,43 +58,46 @@ impl Server {
         let base_url = format!("http://{}", ports.0);
         let mut process = spawn(&directory.0, ports, &base_url, waiting)?;
         let file = process.hand_over(&directory.0)?;
-        let mode = fs::metadata(&file).map_err(|e| unreadable(&file, &e))?.permissions().mode();
-        if mode & 0o777 != 0o600 {
-            return Err(format!(
-                "expected the hand-over to have mode 0600, not {:o}",
-                mode & 0o777
-            ));
-        }
-        let text = fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
-        // As it says itself: read it, then delete it.
-        fs::remove_file(&file).map_err(|error| unreadable(&file, &error))?;
-        let handed_over = HandedOver::read(&text)?;
-        Ok(Self { process, directory, base_url, handed_over })
+        let handed_over = HandedOver::take(&file)?;
+        Ok(Self { own: Some(Own { process, directory }), base_url, handed_over })
+    }
+
+    /// A server that somebody else started.
+    ///
+    /// # Errors
+    /// The file is not its hand-over.
+    pub(super) fn given(base_url: &str, file: &Path) -> Result<Self, String> {
+        let handed_over = HandedOver::take(file)?;
+        Ok(Self { own: None, base_url: base_url.to_owned(), handed_over })
     }
 
     /// What an onlooker needs to know of it.
     pub(super) fn in_words(&self) -> String {
+        let process = self.own.as_ref().map_or_else(String::new, |own| {
+            let (id, directory) = (own.process.child.id(), own.directory.0.display());
+            format!("  pawl serve, process {id}, in {directory}\n")
+        });
         format!(
-            "  pawl serve, process {}, in {}\n  base URL      {}\n  issuer        {}\n  administrator {}",
-            self.process.child.id(),
-            self.directory.0.display(),
-            self.base_url,
-            self.handed_over.issuer,
-            self.handed_over.administrator,
+            "{process}  base URL      {}\n  issuer        {}\n  administrator {}",
+            self.base_url, self.handed_over.issuer, self.handed_over.administrator,
         )
     }
 
     /// What the server logged last.
     pub(super) fn end_of_log(&self) -> String {
-        end_of_log(&self.directory.0)
+        match &self.own {
+            Some(own) => end_of_log(&own.directory.0),
+            None => "The server's log is where it runs.".to_owned(),
+        }
     }
 
-    /// Stops the server in order; tells where its directory is, if it is kept.
+    /// Stops the server in order, if it is the demo's own.
     ///
     /// # Errors
     /// It did not end, or not well.
-    pub(super) fn stop(mut self) -> Result<Option<PathBuf>, String> {
-        match self.process.terminate()? {
+    pub(super) fn stop(self) -> Result<End, String> {
+        let Some(Own { mut process, directory }) = self.own else { return Ok(End::Runs) };
+        match process.terminate()? {
             Some(status) if status.success() => {}
             Some(status) => {
                 return Err(format!("expected the server to end well, not with {status}"));
@@ -87,7 +106,7 @@ impl Server {
                 return Err("expected the server to end within 10 seconds of SIGTERM".to_owned());
             }
         }
-        Ok(self.directory.1.then(|| self.directory.0.clone()))
+        Ok(if directory.1 { End::Kept(directory.0.clone()) } else { End::Removed })
     }
 }
 
@@ -209,6 +228,20 @@ fn named_in(output: &str) -> Option<&str> {
 }
 
 impl HandedOver {
+    /// As the server says itself: read it, then delete it.
+    fn take(file: &Path) -> Result<Self, String> {
+        let mode = fs::metadata(file).map_err(|e| unreadable(file, &e))?.permissions().mode();
+        if mode & 0o777 != 0o600 {
+            return Err(format!(
+                "expected the hand-over to have mode 0600, not {:o}",
+                mode & 0o777
+            ));
+        }
+        let text = fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
+        fs::remove_file(file).map_err(|error| unreadable(file, &error))?;
+        Self::read(&text)
+    }
+
     fn read(text: &str) -> Result<Self, String> {
         let value = |name: &str| {
             let mut lines = text.lines().filter_map(|line| line.split_once(':'));
