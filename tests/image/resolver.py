@@ -6,6 +6,7 @@ TYPE_A = b"\x00\x01"
 
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
     port.bind(("127.0.0.1", 53))
+    print("listening", flush=True)
     while True:
         query, asker = port.recvfrom(512)
         end = query.index(b"\x00", 12) + 5
