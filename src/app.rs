@@ -289,8 +289,6 @@ pub struct Running {
 
 /// How long requests in flight may take once a stop was asked for.
 const DRAIN_SECONDS: u64 = 20;
-/// How long a probe may.
-const PROBE_SECONDS: u64 = 1;
 
 /// Opens the installation and serves. Must be called on an actix runtime.
 ///
@@ -361,7 +359,8 @@ fn serve_probes(app: App, listener: TcpListener) -> Result<Served, StartError> {
         actix_web::App::new().app_data(data.clone()).service(health::livez).service(health::readyz)
     })
     .workers(1)
-    .shutdown_timeout(PROBE_SECONDS)
+    // Nobody needs the answer to a probe of a process that ends.
+    .shutdown_timeout(1)
     .disable_signals()
     .listen(listener)
     .map_err(StartError::Server)?

@@ -170,7 +170,6 @@ impl Config {
         let listen = reader.parsed("PAWL_LISTEN", "wants an address and a port");
         let health_listen = reader.parsed("PAWL_HEALTH_LISTEN", "wants an address and a port");
         let workers = reader.parsed("PAWL_WORKERS", "wants 1 to 64");
-        let drain_pause = reader.pause("PAWL_DRAIN_PAUSE_SECONDS");
         let base_url = reader.text("PAWL_BASE_URL").to_owned();
         if let Some(reason) = fault_of_base(&base_url) {
             reader.fault("PAWL_BASE_URL", reason);
@@ -178,6 +177,7 @@ impl Config {
         if workers.is_some_and(|count: usize| !(1..=64).contains(&count)) {
             reader.fault("PAWL_WORKERS", "wants 1 to 64");
         }
+        let drain_pause = reader.pause("PAWL_DRAIN_PAUSE_SECONDS");
         let log = reader.text("PAWL_LOG").to_owned();
         match (listen, health_listen, workers) {
             (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {

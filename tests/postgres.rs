@@ -8,7 +8,7 @@ mod support;
 
 use std::sync::{Mutex, PoisonError};
 
-use pawl::store::{Database, Target, check_schema, grant};
+use pawl::store::{Database, Target, check_schema, grant, migrate};
 use support::Schema;
 
 /// Held while the role or the whole database is not as it should be, and while it must be.
@@ -71,6 +71,9 @@ fn the_serving_role_can_undo_no_guard() {
         "DELETE FROM factors",
         "UPDATE policies SET document = '{}'",
         "DELETE FROM __diesel_schema_migrations",
+        "INSERT INTO schema_versions VALUES (2, 1, 'trigger users.mine', '')",
+        "UPDATE schema_versions SET added = 'trigger users.mine'",
+        "DELETE FROM schema_versions",
     ] {
         let refused = attempt(&schema, statement).unwrap_err();
         let is_about_rights =
@@ -140,6 +143,11 @@ fn the_start_names_rights_that_were_not_granted_and_migrate_takes_them_back() {
             "GRANT INSERT ON __diesel_schema_migrations TO pawl_serving",
             "right INSERT on __diesel_schema_migrations is unknown",
         ),
+        (
+            "GRANT UPDATE (added) ON schema_versions TO pawl_serving",
+            "right UPDATE on columns of schema_versions is unknown",
+        ),
+        ("REVOKE SELECT ON schema_versions FROM pawl_serving", "right SELECT on schema_versions"),
         ("GRANT CREATE ON SCHEMA SCHEMA TO PUBLIC", "right CREATE on the schema is unknown"),
         ("REVOKE INSERT ON events FROM pawl_serving", "right INSERT on events is missing"),
     ] {
@@ -205,6 +213,89 @@ fn the_start_names_what_a_superuser_gave_to_the_role() {
         assert!(fault.contains(named) && fault.contains("as a superuser"), "{given}: {fault}");
         check_schema(&served(&schema)).unwrap();
     }
+}
+
+const EXPAND: &str = include_str!("next/postgres/0002_notes.sql");
+const DROP: &str = include_str!("next/postgres/0003_index.sql");
+const CONTRACT: &str = include_str!("next/postgres/0004_names.sql");
+
+/// A schema that a next version of Pawl expanded.
+fn expanded(expand: &str) -> Schema {
+    let schema = schema();
+    schema.run(&expand.replace("{role}", Schema::ROLE));
+    schema
+}
+
+#[test]
+fn an_older_program_serves_over_what_newer_migrations_name_until_one_says_no() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let schema = expanded(EXPAND);
+    check_schema(&served(&schema)).unwrap();
+    schema.run(DROP);
+    check_schema(&served(&schema)).unwrap();
+    schema.run(CONTRACT);
+    let refused = check_schema(&served(&schema)).unwrap_err().to_string();
+    assert!(refused.contains("for programs of version 2 and later"), "{refused}");
+    assert!(refused.contains("start the newer program"), "{refused}");
+}
+
+#[test]
+fn what_a_newer_migration_does_not_name_is_refused_as_ever() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    for line in EXPAND.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())) {
+        let schema = expanded(&EXPAND.replacen(&format!("\n{line}\n"), "\n", 1));
+        let refused = check_schema(&served(&schema)).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{line} is unknown")), "{refused}");
+    }
+    let emptied = "CREATE OR REPLACE FUNCTION throttles_life() RETURNS trigger LANGUAGE plpgsql \
+         SET search_path FROM CURRENT AS 'BEGIN RETURN NEW; END'";
+    let odd = "CREATE TRIGGER odd BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION \
+         users_nickname()";
+    for (damage, named) in [
+        (emptied, "function throttles_life() was changed"),
+        ("DROP TRIGGER throttles_life ON throttles", "throttles_life is missing"),
+        (odd, "trigger throttles.odd is unknown"),
+        ("CREATE RULE odd AS ON DELETE TO notes DO INSTEAD NOTHING", "rule notes.odd is unknown"),
+        ("DROP INDEX client_secrets_by_client", "index client_secrets_by_client is missing"),
+        ("GRANT DELETE ON notes TO pawl_serving", "right DELETE on notes is unknown"),
+        (
+            "GRANT DELETE ON users TO pawl_serving; UPDATE schema_versions SET added = added || \
+             'right DELETE on users' WHERE version = 2",
+            "right DELETE on users is unknown",
+        ),
+        ("DELETE FROM schema_versions WHERE version = 2", "relation notes is unknown"),
+        (
+            "DELETE FROM schema_versions; DROP TABLE notes",
+            "trigger users.users_nickname is unknown",
+        ),
+    ] {
+        let schema = expanded(EXPAND);
+        schema.run(damage);
+        let refused = check_schema(&served(&schema)).unwrap_err().to_string();
+        assert!(refused.contains(named), "{damage}: {refused}");
+    }
+}
+
+#[test]
+fn a_migration_waits_for_nobody_who_holds_a_table() {
+    let schema = schema();
+    schema.run(include_str!("../migrations/postgres/0001_spine/down.sql"));
+    schema.run("DELETE FROM __diesel_schema_migrations");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let migrate = || migrate(&database(&schema, schema.owner_url()));
+    runtime.block_on(async {
+        let connected = tokio_postgres::connect(schema.owner_url(), tokio_postgres::NoTls).await;
+        let (client, driver) = connected.unwrap();
+        tokio::spawn(driver);
+        let held = format!("BEGIN; CREATE TABLE {}.users ()", schema.name());
+        client.batch_execute(&held).await.unwrap();
+        let refused = migrate().unwrap_err().to_string();
+        assert!(refused.contains("lock timeout"), "{refused}");
+        client.batch_execute("ROLLBACK").await.unwrap();
+    });
+    assert_eq!(migrate().unwrap(), ["0001"]);
+    grant_again(&schema);
+    check_schema(&served(&schema)).unwrap();
 }
 
 #[test]

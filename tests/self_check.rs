@@ -119,6 +119,47 @@ fn a_missing_trigger_and_an_unknown_one_are_named_and_refused() {
     assert_accepted(&data);
 }
 
+const EXPAND: &str = include_str!("next/sqlite/0002_notes.sql");
+
+#[test]
+fn an_older_program_serves_over_what_newer_migrations_name_until_one_says_no() {
+    let (data, mut file) = stopped("newer");
+    file.batch_execute(EXPAND).unwrap();
+    assert_accepted(&data);
+    file.batch_execute(include_str!("next/sqlite/0003_index.sql")).unwrap();
+    assert_accepted(&data);
+    file.batch_execute(include_str!("next/sqlite/0004_names.sql")).unwrap();
+    assert_refused(&data, "for programs of version 2 and later");
+}
+
+#[test]
+fn what_a_newer_migration_does_not_name_is_refused_as_ever() {
+    let lines = EXPAND.split("VALUES").nth(1).unwrap().lines();
+    for line in lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())) {
+        let (data, mut file) = stopped("newer-unnamed");
+        file.batch_execute(&EXPAND.replacen(&format!("\n{line}\n"), "\n", 1)).unwrap();
+        let name = line.split('.').next().unwrap();
+        let fault = if line == name { "is unknown" } else { "was changed" };
+        assert_refused(&data, &format!("{name} {fault}"));
+    }
+    let emptied = "DROP TRIGGER throttles_delete; CREATE TRIGGER throttles_delete BEFORE DELETE ON \
+         throttles BEGIN SELECT 1; END";
+    let odd = "CREATE TRIGGER odd AFTER INSERT ON throttles BEGIN SELECT 1; END";
+    for (damage, named) in [
+        (emptied, "throttles_delete was changed"),
+        ("DROP TRIGGER throttles_delete", "throttles_delete is missing"),
+        (odd, "odd is unknown"),
+        ("ALTER TABLE users ADD COLUMN disabled INTEGER", "users was changed"),
+        ("ALTER TABLE factors ADD COLUMN nickname TEXT", "factors was changed"),
+        ("DELETE FROM schema_versions WHERE version = 2", "notes is unknown"),
+    ] {
+        let (data, mut file) = stopped("newer-damaged");
+        file.batch_execute(EXPAND).unwrap();
+        file.batch_execute(damage).unwrap();
+        assert_refused(&data, named);
+    }
+}
+
 #[test]
 fn a_changed_index_and_a_changed_table_are_named_and_refused() {
     let (data, mut connection) = stopped("table");

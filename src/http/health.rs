@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::{HttpResponse, get, web};
 
 use super::App;
-use crate::operations::keys::system_tenant;
-use crate::operations::tenants::is_tenant;
+use crate::operations::readiness::may_serve;
 
 /// Whether the process is about to end.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +31,8 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The process can answer: it is not about to end, and the database can be read. Otherwise the body
-/// says what keeps it from it.
+/// The process can answer: it is not about to end, the database can be read, and lets programs of this
+/// version serve. Otherwise the body says what keeps it from it.
 #[get("/readyz")]
 pub async fn readyz(app: web::Data<App>) -> HttpResponse {
     match obstacle(&app).await {
@@ -49,5 +48,9 @@ async fn obstacle(app: &App) -> Option<&'static str> {
     if app.draining.has_begun() {
         return Some("draining");
     }
-    is_tenant(&app.pawl, system_tenant()).await.err().map(|_| "database")
+    match may_serve(&app.pawl).await {
+        Ok(true) => None,
+        Ok(false) => Some("schema"),
+        Err(_) => Some("database"),
+    }
 }

@@ -26,6 +26,7 @@ pub mod overrides;
 pub mod petitions;
 pub mod policies;
 mod protocol;
+pub mod readiness;
 mod recent;
 pub mod recovery;
 pub mod retention;

@@ -9,6 +9,8 @@ use diesel::{SqliteConnection, sql_query, sql_types::Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::conn::{Connection, Database, open_sqlite};
+use super::postgres::Endurance;
+use super::versions::{Migration, Newer, SCHEMA_VERSION, VERSIONS};
 use super::{StoreError, Target};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -34,6 +36,10 @@ const GIVEN: [&str; 5] = ["right ", "membership ", "CREATEROLE ", "setting ", "e
 /// What [`DESCRIBE`] answers after the migrations: name, tab, text, one to a line.
 const EXPECTED: &str = include_str!("../../migrations/postgres/expected.txt");
 
+/// A migration under load waits for a table for less time than those who use it wait for the migration,
+/// and than PostgreSQL waits before it looks for a deadlock: then no login pays for it.
+const GIVES_UP: &str = "SET lock_timeout = 500";
+
 #[derive(QueryableByName)]
 struct SchemaObject {
     #[diesel(sql_type = Text)]
@@ -54,9 +60,10 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, StoreError> {
             Connection::Postgres(_) => Err(StoreError::Busy),
         },
         Database::Postgres(target) => apart(|| {
-            let mut connection = target.connect()?;
+            let mut connection = target.connect_with::<Endurance>()?;
             let schema = target.schema();
-            connection.batch_execute(&format!("SET search_path = {schema}, pg_temp"))?;
+            connection
+                .batch_execute(&format!("SET search_path = {schema}, pg_temp; {GIVES_UP}"))?;
             run(&mut *connection, POSTGRES)
         }),
     }
@@ -94,14 +101,18 @@ where
         .map_err(|error| StoreError::Schema(format!("a migration failed: {error}")))
 }
 
+/// What is in a database: its objects by name, and the versions that it has.
+type Described = (BTreeMap<String, String>, Vec<Migration>);
+
 /// Compares everything in the schema, by its whole text, with what this program's migrations make
 /// (R-183). An emptied trigger of the right name is found too. On PostgreSQL so is what would let the
-/// role that serves pass the guards by: rights, memberships and settings.
+/// role that serves pass the guards by: rights, memberships and settings. Of a newer schema over which
+/// programs of this version may serve, it takes what the newer migrations name, and nothing else.
 ///
 /// # Errors
 /// [`StoreError::Schema`] names what is missing, changed or unknown, and says what to do.
 pub fn check_schema(database: &Database) -> Result<(), StoreError> {
-    let (expected, found) = match database {
+    let (expected, (found, versions)) = match database {
         Database::Sqlite(path) => match open_sqlite(path, false)? {
             Connection::Sqlite(mut found) => (expected_sqlite()?, schema_of(&mut found)?),
             Connection::Postgres(_) => return Err(StoreError::Busy),
@@ -113,8 +124,9 @@ pub fn check_schema(database: &Database) -> Result<(), StoreError> {
             "the database has no tables: run `pawl migrate`".to_owned(),
         ));
     }
-    let is_given = |fault: &String| GIVEN.iter().any(|begin| fault.starts_with(begin));
-    let (given, made): (Vec<_>, Vec<_>) = faults(&expected, &found).into_iter().partition(is_given);
+    let newer = Newer::than_program(SCHEMA_VERSION, &versions)?;
+    let faults = faults(&expected, &found, &newer);
+    let (given, made): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| is_given(fault));
     if !made.is_empty() {
         return Err(StoreError::Schema(format!(
             "the database's schema is not this program's: {}; after an upgrade run `pawl migrate` \
@@ -134,21 +146,39 @@ pub fn check_schema(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a fact, or a fault of it, is about the role that serves.
+pub(super) fn is_given(fact: &str) -> bool {
+    GIVEN.iter().any(|begin| fact.starts_with(begin))
+}
+
 /// What is missing, changed or unknown.
-fn faults(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+fn faults(
+    expected: &BTreeMap<String, String>,
+    found: &BTreeMap<String, String>,
+    newer: &Newer,
+) -> Vec<String> {
     let differs = expected.iter().filter_map(|(name, sql)| match found.get(name) {
-        None => Some(format!("{name} is missing")),
-        Some(other) => (other != sql).then(|| format!("{name} was changed")),
+        None => (!newer.dropped(name)).then(|| format!("{name} is missing")),
+        Some(other) if other == sql || newer.extended(name, sql, other) => None,
+        Some(_) => Some(format!("{name} was changed")),
     });
-    let unknown = found.keys().filter(|name| !expected.contains_key(*name));
+    let is_unknown = |name: &&String| !expected.contains_key(*name) && !newer.added(name);
+    let unknown = found.keys().filter(is_unknown);
     differs.chain(unknown.map(|name| format!("{name} is unknown"))).collect()
 }
 
-fn schema_of(connection: &mut SqliteConnection) -> Result<BTreeMap<String, String>, StoreError> {
+fn schema_of(connection: &mut SqliteConnection) -> Result<Described, StoreError> {
     let objects: Vec<SchemaObject> =
         sql_query("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
             .load(connection)?;
-    Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
+    let objects = by_name(objects);
+    let has_versions = objects.contains_key("schema_versions");
+    let versions = if has_versions { sql_query(VERSIONS).load(connection)? } else { Vec::new() };
+    Ok((objects, versions))
+}
+
+fn by_name(objects: Vec<SchemaObject>) -> BTreeMap<String, String> {
+    objects.into_iter().map(|object| (object.name, object.sql)).collect()
 }
 
 /// What the migrations make, in memory.
@@ -156,7 +186,7 @@ fn expected_sqlite() -> Result<BTreeMap<String, String>, StoreError> {
     #[expect(clippy::disallowed_methods, reason = "in memory, for what the schema should be")]
     let mut expected = SqliteConnection::establish(":memory:").map_err(StoreError::Connect)?;
     run(&mut expected, SQLITE)?;
-    schema_of(&mut expected)
+    Ok(schema_of(&mut expected)?.0)
 }
 
 /// What the migrations and the grants make, as it was written down: the serving role could not make
@@ -166,7 +196,7 @@ fn expected_postgres() -> BTreeMap<String, String> {
     EXPECTED.lines().filter_map(line).collect()
 }
 
-fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, StoreError> {
+fn schema_of_postgres(target: &Target) -> Result<Described, StoreError> {
     let mut connection = target.connect()?;
     let schema = target.schema();
     // One transaction: a pooler may give the next another connection.
@@ -185,6 +215,11 @@ fn schema_of_postgres(target: &Target) -> Result<BTreeMap<String, String>, Store
     if !grants_parameters.is_empty() {
         objects.extend(sql_query(SILENCES).load::<SchemaObject>(&mut *connection)?);
     }
+    let objects = by_name(objects);
+    // Without the right to read it the role is not as it should be, which is told by name.
+    let has_versions = objects.contains_key("right SELECT on schema_versions");
+    let versions =
+        if has_versions { sql_query(VERSIONS).load(&mut *connection)? } else { Vec::new() };
     connection.batch_execute("COMMIT")?;
-    Ok(objects.into_iter().map(|object| (object.name, object.sql)).collect())
+    Ok((objects, versions))
 }

@@ -31,6 +31,7 @@ mod sets;
 mod tenants;
 mod tickets;
 mod users;
+mod versions;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
@@ -59,6 +60,7 @@ pub use postgres::Target;
 pub use retention::{Due, Purged};
 pub use seal::{KeyRing, Pepper};
 pub use users::UserFilter;
+pub use versions::SCHEMA_VERSION;
 
 /// Why the database could not answer. It is never read as "absent".
 #[derive(Debug, thiserror::Error)]

@@ -18,7 +18,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::StoreError;
 
 /// PostgreSQL through tokio-postgres: no libpq.
-pub(super) type PgConnection = AsyncConnectionWrapper<AsyncPgConnection, Patience>;
+pub(super) type PgConnection = Waiting<Patience>;
+/// The same, with a patience for its statements.
+pub(super) type Waiting<B> = AsyncConnectionWrapper<AsyncPgConnection, B>;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -65,6 +67,22 @@ impl BlockOn for Patience {
         match waited {
             Some(Ok(output)) => output,
             Some(Err(_)) | None => std::panic::resume_unwind(Box::new(GaveUp)),
+        }
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
+/// Waits for as long as it takes: a migration may have a lot to do.
+pub struct Endurance;
+
+impl BlockOn for Endurance {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match runtime() {
+            Some(runtime) => runtime.block_on(future),
+            None => std::panic::resume_unwind(Box::new(GaveUp)),
         }
     }
 
@@ -139,13 +157,18 @@ impl Target {
 
     /// Connects. Never to be called on a thread that runs async code.
     pub(super) fn connect(&self) -> Result<Box<PgConnection>, StoreError> {
+        self.connect_with()
+    }
+
+    /// The same, with another patience.
+    pub(super) fn connect_with<B: BlockOn + Send>(&self) -> Result<Box<Waiting<B>>, StoreError> {
         let runtime = runtime().ok_or(StoreError::Busy)?;
         let made = runtime.block_on(async {
             tokio::time::timeout(CONNECT, self.reach())
                 .await
                 .map_err(|_| StoreError::Unreachable)?
         })?;
-        let mut connection = PgConnection::from(made);
+        let mut connection = Waiting::<B>::from(made);
         if self.is_pooled {
             use diesel::Connection as _;
             connection.set_prepared_statement_cache_size(diesel::connection::CacheSize::Disabled);

@@ -340,6 +340,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    schema_versions (version) {
+        version -> BigInt,
+        serves_from -> BigInt,
+        added -> Text,
+        dropped -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     approvals,
     challenges,
@@ -357,6 +366,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     policies,
     recovery_codes,
     roles,
+    schema_versions,
     signing_keys,
     tenants,
     throttles,

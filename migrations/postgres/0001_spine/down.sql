@@ -1,3 +1,4 @@
+DROP TABLE schema_versions CASCADE;
 DROP TABLE issued_tokens CASCADE;
 DROP TABLE approvals CASCADE;
 DROP TABLE overrides CASCADE;

@@ -1583,3 +1583,14 @@ CREATE TRIGGER petitions_truncate BEFORE TRUNCATE ON petitions FOR EACH STATEMEN
 CREATE TRIGGER overrides_truncate BEFORE TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER approvals_truncate BEFORE TRUNCATE ON approvals FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER issued_tokens_truncate BEFORE TRUNCATE ON issued_tokens FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+
+-- Which programs may serve over this schema: those of version serves_from and later. What a migration
+-- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
+-- migration look for exactly that.
+CREATE TABLE schema_versions (
+  version BIGINT NOT NULL PRIMARY KEY,
+  serves_from BIGINT NOT NULL CHECK (serves_from BETWEEN 1 AND version),
+  added TEXT COLLATE "C" NOT NULL,
+  dropped TEXT COLLATE "C" NOT NULL
+);
+INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (1, 1, '', '');

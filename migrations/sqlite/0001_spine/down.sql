@@ -1,3 +1,4 @@
+DROP TABLE schema_versions;
 DROP TABLE issued_tokens;
 DROP TABLE approvals;
 DROP TABLE overrides;

@@ -1180,3 +1180,14 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('clients', 'sqlite_autoindex_clients_1', '1000000 1'),
   ('client_secrets', 'client_secrets_by_client', '1000000 10'),
   ('client_secrets', 'client_secrets', '1000000 10000 1');
+
+-- Which programs may serve over this schema: those of version serves_from and later. What a migration
+-- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
+-- migration look for exactly that.
+CREATE TABLE schema_versions (
+  version INTEGER NOT NULL PRIMARY KEY,
+  serves_from INTEGER NOT NULL CHECK (serves_from BETWEEN 1 AND version),
+  added TEXT NOT NULL,
+  dropped TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (1, 1, '', '');
