@@ -30,6 +30,18 @@ pub struct Shown {
 }
 
 impl Person {
+    /// Who was asked for, and enrolled with what `begun` shows.
+    pub fn of(name: &str, asked: &Value, begun: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (id, otpauth) = (text(&asked["user_id"]), text(&begun["otpauth_uri"]));
+        Self { name: name.to_owned(), id, otpauth }
+    }
+
+    /// The authenticator's code of now.
+    pub fn present_code(&self) -> String {
+        code(&self.otpauth, 0)
+    }
+
     /// The authenticator's next code: nobody has used it, and it is good for a whole step at least.
     pub fn next_code(&self) -> Shown {
         // The step may change while the code is made.
@@ -61,6 +73,11 @@ impl Console {
     /// A console whose tenant is not founded yet.
     pub fn nobody() -> Self {
         Self { key: String::new() }
+    }
+
+    /// Its credential.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Any call.
@@ -99,11 +116,9 @@ impl Console {
     /// A new user with a factor.
     pub fn enrolled(&self, address: &str, name: &str) -> Person {
         let asked = self.evaluate(address, name).body(200);
-        let id = asked["user_id"].as_str().unwrap().to_owned();
         let begun = self.begin(address, &handle(&asked)).body(201);
         self.confirm(address, &begun).body(200);
-        let otpauth = begun["otpauth_uri"].as_str().unwrap().to_owned();
-        Person { name: name.to_owned(), id, otpauth }
+        Person::of(name, &asked, &begun)
     }
 }
 

@@ -96,7 +96,8 @@ fn send(address: &str, request: &str) -> Reply {
     parse(&bytes).map_or(Reply::Unanswered, Reply::Answered)
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+/// A whole answer, if it is one.
+pub fn parse(bytes: &[u8]) -> Option<Answer> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

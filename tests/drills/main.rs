@@ -9,6 +9,7 @@
     reason = "a drill whose process or answer is not as it must be has failed"
 )]
 
+mod balancer;
 mod cluster;
 mod console;
 mod http;
@@ -18,6 +19,7 @@ mod outage;
 mod pooler;
 mod proxy;
 mod races;
+mod rolling;
 mod site;
 mod tls;
 

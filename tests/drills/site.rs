@@ -109,6 +109,20 @@ impl Site {
         })
     }
 
+    /// Runs statements as who owns the tables, in one transaction; they may fail.
+    pub fn attempt(&self, statements: &str) -> Result<(), tokio_postgres::Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connected =
+                tokio_postgres::connect(self.schema.owner_url(), tokio_postgres::NoTls).await;
+            let (client, driver) = connected.unwrap();
+            tokio::spawn(driver);
+            let place = format!("SET search_path = {}, pg_temp", self.schema.name());
+            client.batch_execute(&place).await.unwrap();
+            client.batch_execute(statements).await
+        })
+    }
+
     /// A number that PostgreSQL counts.
     pub fn count(&self, query: &str) -> usize {
         self.schema.value(query).parse().unwrap()
