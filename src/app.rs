@@ -18,13 +18,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::extract::LARGEST_BODY;
 use crate::http::health::Draining;
+use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::{App, document, health, log_request, not_found, routes};
-use crate::operations::keys::{NewKey, open_installation, signing_keys};
+use crate::operations::keys::open_installation;
 use crate::operations::{Entropy, Failure, Pawl};
 use crate::store::seal::{KeyFileError, KeyRing, new_key_file};
 use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
 use crate::telemetry::chain;
-use crate::token::{KeyError, KeySet, PublicKey, Signer, SigningKey};
+use crate::token::KeyError;
 
 /// Why Pawl does not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,9 @@ pub enum StartError {
     /// A token key.
     #[error("a token key cannot be used")]
     Key(#[from] KeyError),
+    /// The token keys.
+    #[error(transparent)]
+    Keys(#[from] KeysUnread),
     /// The system has no random bytes.
     #[error("the system gives no random bytes")]
     Random,
@@ -128,20 +132,12 @@ impl Installation {
     }
 
     async fn app(&self, config: &Config) -> Result<App, StartError> {
-        let (fresh, secret) = SigningKey::generate()?;
-        let public_jwk = fresh.public().to_json()?;
-        let new = NewKey { kid: fresh.public().kid().to_owned(), public_jwk, secret };
-        let stored = signing_keys(&self.pawl, new, self.clock.now(), entropy()?).await?;
-        let published =
-            stored.iter().map(|key| PublicKey::parse(&key.public_jwk)).collect::<Result<_, _>>()?;
-        let active = stored.iter().find(|key| key.is_active);
-        let active = active.ok_or(StoreError::Invalid("token keys"))?;
-        let signer = Signer::new(SigningKey::from_pkcs8(&active.secret)?, config.base_url.clone());
+        let (life, now) = (config.token_key_life(), self.clock.now());
+        let keys = LiveKeys::open(self.pawl.clone(), life, now, entropy()?).await?;
         let text = document::json().map_err(|_| StoreError::Invalid("document"))?;
         Ok(App {
             pawl: self.pawl.clone(),
-            signer: Arc::new(signer),
-            keys: Arc::new(KeySet::new(published)?),
+            keys: Arc::new(keys),
             clock: self.clock.clone(),
             document: Arc::from(text),
             draining: Draining::default(),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::mfa::time::Span;
+
 /// One variable: its name, its default, and what it is.
 pub struct Variable {
     /// `PAWL_…`.
@@ -77,6 +79,11 @@ pub const VARIABLES: &[Variable] = &[
         default: "http://127.0.0.1:8080",
         about: "The public URL: part of every issuer. https, but for loopback. No slash at its end.",
     },
+    Variable {
+        name: "PAWL_TOKEN_KEY_DAYS",
+        default: "30",
+        about: "How many days a token key signs before the next one does, 1 to 365.",
+    },
     Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
@@ -117,6 +124,8 @@ pub struct Config {
     pub health_listen: SocketAddr,
     /// The public URL.
     pub base_url: String,
+    /// How many days a token key signs.
+    pub token_key_days: i64,
     /// HTTP threads.
     pub workers: usize,
     /// How long it goes on serving, not ready, once it was asked to end.
@@ -169,6 +178,11 @@ impl Config {
         }
         let listen = reader.parsed("PAWL_LISTEN", "wants an address and a port");
         let health_listen = reader.parsed("PAWL_HEALTH_LISTEN", "wants an address and a port");
+        let days = reader.parsed("PAWL_TOKEN_KEY_DAYS", "wants 1 to 365");
+        let token_key_days = days.unwrap_or(1);
+        if !(1..=365).contains(&token_key_days) {
+            reader.fault("PAWL_TOKEN_KEY_DAYS", "wants 1 to 365");
+        }
         let workers = reader.parsed("PAWL_WORKERS", "wants 1 to 64");
         let base_url = reader.text("PAWL_BASE_URL").to_owned();
         if let Some(reason) = fault_of_base(&base_url) {
@@ -193,6 +207,7 @@ impl Config {
                 listen,
                 health_listen,
                 base_url,
+                token_key_days,
                 workers,
                 drain_pause,
                 log,
@@ -205,6 +220,12 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("pawl.db")
+    }
+
+    /// How long a token key signs.
+    #[must_use]
+    pub fn token_key_life(&self) -> Span {
+        Span::hours(self.token_key_days.saturating_mul(24))
     }
 
     /// The effective configuration: names and values. It holds no secret.
@@ -228,6 +249,7 @@ impl Config {
             ("PAWL_LISTEN", self.listen.to_string()),
             ("PAWL_HEALTH_LISTEN", self.health_listen.to_string()),
             ("PAWL_BASE_URL", self.base_url.clone()),
+            ("PAWL_TOKEN_KEY_DAYS", self.token_key_days.to_string()),
             ("PAWL_WORKERS", self.workers.to_string()),
             ("PAWL_DRAIN_PAUSE_SECONDS", self.drain_pause.as_secs().to_string()),
             ("PAWL_LOG", self.log.clone()),

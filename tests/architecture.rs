@@ -13,7 +13,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("token", &["token", "mfa", "store"]),
     ("operations", &["operations", "mfa", "store"]),
     ("http", &["http", "operations", "token", "mfa", "clock", "telemetry"]),
-    ("config", &["config"]),
+    ("config", &["config", "mfa"]),
     ("clock", &["clock", "mfa"]),
     ("telemetry", &["telemetry"]),
 ];

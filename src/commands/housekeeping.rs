@@ -10,7 +10,10 @@ use tokio::task::JoinHandle;
 
 use crate::app::{StartError, entropy, explain};
 use crate::clock::Clock;
+use crate::http::token_keys::new_token_key;
+use crate::mfa::time::Span;
 use crate::operations::retention::{batches_due, purge_batch};
+use crate::operations::token_keys::{are_keys_due, keep_token_keys};
 use crate::operations::{Pawl, Purged};
 
 /// Between two rounds, and how much longer it may be by chance: replicas that started together do not
@@ -30,10 +33,10 @@ pub(super) struct Housekeeping {
 
 impl Housekeeping {
     /// Begins with a first round at once.
-    pub(super) fn begin(pawl: Pawl, clock: Clock) -> Self {
+    pub(super) fn begin(pawl: Pawl, clock: Clock, token_key_life: Span) -> Self {
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            tokio::select! { _ = &mut stopped => {}, () = keep_house(&pawl, &clock) => {} }
+            tokio::select! { _ = &mut stopped => {}, () = keep_house(&pawl, &clock, token_key_life) => {} }
         });
         Self { stop, task }
     }
@@ -48,9 +51,13 @@ impl Housekeeping {
     }
 }
 
-async fn keep_house(pawl: &Pawl, clock: &Clock) {
+async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
     let chance = RandomState::new();
     for round in 0_u64.. {
+        if let Err(error) = keep_keys(pawl, clock, token_key_life).await {
+            let cause = explain(&error);
+            tracing::warn!(cause, "the token keys could not be kept; it is tried again");
+        }
         let mut purged = Purged::default();
         let done = purge_all(pawl, clock, &mut purged).await;
         if purged.rows() > 0 {
@@ -64,6 +71,16 @@ async fn keep_house(pawl: &Pawl, clock: &Clock) {
         let more = Duration::from_millis(chance.hash_one(round) % CHANCE_MILLIS);
         tokio::time::sleep(PAUSE + more).await;
     }
+}
+
+/// Moves the token keys on, if that is due. A new key is drawn only then.
+async fn keep_keys(pawl: &Pawl, clock: &Clock, life: Span) -> Result<(), StartError> {
+    if are_keys_due(pawl, life, clock.now()).await? {
+        let fresh = new_token_key()?;
+        let changes = keep_token_keys(pawl, life, fresh, clock.now(), entropy()?).await?;
+        tracing::info!(?changes, "token keys");
+    }
+    Ok(())
 }
 
 /// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it. A

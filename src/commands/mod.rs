@@ -5,6 +5,7 @@ mod doctor;
 mod first_start;
 mod healthcheck;
 mod housekeeping;
+mod keys;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -63,6 +64,9 @@ enum Command {
     /// A tenant's users.
     #[command(subcommand)]
     User(admin::UserCommand),
+    /// The keys that sign tokens.
+    #[command(subcommand)]
+    Keys(keys::KeyCommand),
     /// Break-glass: an override for one user, at most an hour, loudly on record.
     #[command(subcommand)]
     Override(admin::OverrideCommand),
@@ -123,6 +127,9 @@ pub fn run(cli: Cli) -> Result<(), String> {
         }),
         Command::User(command) => {
             on_installation(async |installation| admin::user(&installation.pawl, command).await)
+        }
+        Command::Keys(command) => {
+            on_installation(async |installation| keys::keys(&installation.pawl, command).await)
         }
         Command::Override(command) => on_installation(async |installation| {
             admin::r#override(&config()?, &installation.pawl, command).await

@@ -25,7 +25,8 @@ pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String
         if let Some(founded) = first_start::found_first(&running.pawl, founding).await? {
             first_start::hand_over(config, &founded)?;
         }
-        let housekeeping = Housekeeping::begin(running.pawl.clone(), Clock::system());
+        let (pawl, life) = (running.pawl.clone(), config.token_key_life());
+        let housekeeping = Housekeeping::begin(pawl, Clock::system(), life);
         wait_and_drain(running, housekeeping, signals, config.drain_pause).await
     });
     // Its end would wait for threads that wait for a database, though nobody waits for them any more.

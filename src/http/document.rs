@@ -118,7 +118,7 @@ fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTree
     if access.is_some() {
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
     }
-    if name == "getServerMetadata" {
+    if matches!(name, "getServerMetadata" | "getJwks") {
         codes.insert(Code::Unavailable);
     }
     if operation.request_body.is_some() {

@@ -133,7 +133,7 @@ pub async fn confirm_enrollment(
     let body = body.read()?;
     let committed =
         operations::confirmations::confirm_enrollment(&app.pawl, caller.call, body).await?;
-    let (tokens, confirmed) = mint(&app, committed)?;
+    let (tokens, confirmed) = mint(&app, committed).await?;
     let recovery_codes = confirmed.recovery_codes;
     Ok(ok(EnrollmentConfirmed { tokens, recovery_codes }))
 }

@@ -11,6 +11,7 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::App;
 use super::problem::{Code, Problem};
@@ -42,14 +43,15 @@ impl<A: Permitted> FromRequest for Caller<A> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         telemetry::note(|log| log.operation = Some(A::ACCESS.name));
         let app = app(request);
-        let presented =
-            app.as_ref().ok_or_else(|| unauthenticated("no application")).and_then(|app| {
-                let now = app.clock.now();
-                presented(request, app, now).map(|presented| (presented, now))
-            });
+        let credential = credential(request);
         Box::pin(async move {
-            let (presented, now) = presented?;
+            let credential = credential?;
             let app = app.ok_or_else(|| Problem::new(Code::Unavailable))?;
+            let now = app.clock.now();
+            let presented = match credential.strip_prefix(KEY_PREFIX) {
+                Some(key) => client(key)?,
+                None => person(&credential, &app, now).await?,
+            };
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
             let call = Call { presented, now, request, entropy: app.entropy()? };
             call.clone().authenticate(&app.pawl, A::ACCESS).await?;
@@ -67,7 +69,8 @@ fn unauthenticated(why: &'static str) -> Problem {
     Problem::new(Code::Unauthenticated)
 }
 
-fn presented(request: &HttpRequest, app: &App, now: Timestamp) -> Result<Presented, Problem> {
+/// The one bearer credential.
+fn credential(request: &HttpRequest) -> Result<Zeroizing<String>, Problem> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let header = headers.next().ok_or_else(|| unauthenticated("no credential"))?;
     if headers.next().is_some() {
@@ -78,10 +81,7 @@ fn presented(request: &HttpRequest, app: &App, now: Timestamp) -> Result<Present
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(unauthenticated("not a bearer credential"));
     }
-    match credential.strip_prefix(KEY_PREFIX) {
-        Some(key) => client(key),
-        None => person(credential, app, now),
-    }
+    Ok(Zeroizing::new(credential.to_owned()))
 }
 
 fn client(key: &str) -> Result<Presented, Problem> {
@@ -92,8 +92,10 @@ fn client(key: &str) -> Result<Presented, Problem> {
     Ok(Presented::Client { id, secret_hash: crate::operations::secret_hash(secret) })
 }
 
-fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Problem> {
-    let claims = verify_person_token(token, &app.keys, &app.pawl.base_url, now).map_err(|why| {
+async fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Problem> {
+    let keys = app.keys.fresh(now).await?;
+    let verified = verify_person_token(token, &keys.set, &app.pawl.base_url, now);
+    let claims = verified.map_err(|why| {
         telemetry::note(|log| log.cause = Some(why.to_string()));
         Problem::new(Code::Unauthenticated)
     })?;
@@ -106,6 +108,7 @@ fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Problem> 
         user: claims.user,
         client: claims.client,
         epoch: claims.epoch,
+        key: claims.key,
     }))
 }
 

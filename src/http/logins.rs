@@ -122,7 +122,7 @@ pub async fn verify_code(
 ) -> Answer<Verification> {
     let body = body.read()?;
     let committed = operations::verifications::verify_code(&app.pawl, caller.call, body).await?;
-    let (tokens, verified) = mint(&app, committed)?;
+    let (tokens, verified) = mint(&app, committed).await?;
     let obligations = verified.obligations;
     Ok(ok(Verification::Tokens(TokensIssued { tokens, obligations })))
 }

@@ -19,6 +19,7 @@ pub mod roles;
 mod shape;
 pub mod tenants;
 pub mod tickets;
+pub mod token_keys;
 pub mod tokens;
 pub mod users;
 
@@ -30,7 +31,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::health::Draining;
 use crate::clock::Clock;
 use crate::operations::Pawl;
-use crate::token::{KeySet, Signer};
+use token_keys::LiveKeys;
 
 pub use request::{log_request, not_found};
 
@@ -39,10 +40,8 @@ pub use request::{log_request, not_found};
 pub struct App {
     /// The operations' side.
     pub pawl: Pawl,
-    /// Mints.
-    pub signer: Arc<Signer>,
-    /// Checks.
-    pub keys: Arc<KeySet>,
+    /// Mints and checks.
+    pub keys: Arc<LiveKeys>,
     /// Tells the time.
     pub clock: Clock,
     /// The OpenAPI document.

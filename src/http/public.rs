@@ -9,12 +9,13 @@ use super::AppData;
 use super::extract::Named;
 use super::problem::{Code, Problem};
 use crate::mfa::ids::TenantId;
+use crate::mfa::token_key::MAX_AGE;
 use crate::operations::tenants::is_tenant;
 use crate::telemetry;
 use crate::token::issuer;
 
 /// Seconds that a consumer may keep the key set and the metadata.
-pub const MAX_AGE_SECONDS: u32 = 300;
+pub const MAX_AGE_SECONDS: i64 = MAX_AGE.as_seconds_up();
 
 /// One public key (RFC 7517).
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,13 +86,15 @@ fn cached(bytes: Vec<u8>, etag: Option<&str>) -> HttpResponse {
     security(()),
 )]
 #[get("/.well-known/jwks.json")]
-pub async fn get_jwks(app: AppData, request: HttpRequest) -> HttpResponse {
+pub async fn get_jwks(app: AppData, request: HttpRequest) -> Result<HttpResponse, Problem> {
     telemetry::note(|log| log.operation = Some("get_jwks"));
+    let keys = app.keys.fresh(app.clock.now()).await?;
+    let (set, etag) = (&keys.set, keys.set.etag());
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known == Some(app.keys.etag()) {
-        return HttpResponse::NotModified().insert_header((ETAG, app.keys.etag())).finish();
+    if known == Some(etag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
     }
-    cached(app.keys.json().to_vec(), Some(app.keys.etag()))
+    Ok(cached(set.json().to_vec(), Some(etag)))
 }
 
 /// Read a tenant's metadata (RFC 8414).

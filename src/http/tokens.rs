@@ -65,12 +65,13 @@ type Proven<T> = Result<(VerifiedFactor, T), Refusal>;
 ///
 /// # Errors
 /// The refusal; `unavailable` if signing fails.
-pub(super) fn mint<T: 'static>(
+pub(super) async fn mint<T: 'static>(
     app: &App,
     committed: Committed<Proven<T>>,
 ) -> Result<(Vec<Token>, T), Problem> {
     let (proof, rest) = committed.split_pair()?;
-    let tokens = app.signer.mint(proof).map_err(|error| {
+    let keys = app.keys.for_proof(proof.look(), app.clock.now()).await;
+    let tokens = keys.signer.mint(proof).map_err(|error| {
         let cause = telemetry::chain(&error);
         telemetry::note(|log| log.cause = Some(cause));
         Problem::new(Code::Unavailable)

@@ -108,6 +108,7 @@ mod tests {
             at,
             primary: Primary { method: PrimaryMethod::Password, at },
             grants: Vec::new(),
+            key: None,
         };
         let seed = Seed::from_stored(Secret::new(b"12345678901234567890".to_vec())).unwrap();
         let sought = Sought {

@@ -18,8 +18,16 @@ choice_words! {
     EventKind {
         /// The data directory got its keys.
         InstallationCreated = "installation.created",
+        /// A token key was published, to sign later.
+        SigningKeyPublished = "signing_key.published",
         /// A token key began to sign.
         SigningKeyActivated = "signing_key.activated",
+        /// A token key ceased to sign.
+        SigningKeyRetired = "signing_key.retired",
+        /// A token key left the key set; its secret is destroyed.
+        SigningKeyEnded = "signing_key.ended",
+        /// A token key was taken out of the key set at once; its secret is destroyed.
+        SigningKeyRevoked = "signing_key.revoked",
         /// A tenant was made.
         TenantCreated = "tenant.created",
         /// A directory was made.

@@ -13,6 +13,7 @@
 
 use super::ids::{ClientId, EventId, FactorId, TenantId, TokenId, UserId};
 use super::time::{Span, Timestamp};
+use super::token_key::Kid;
 use super::words::{Audience, choice_words};
 
 choice_words! {
@@ -84,6 +85,8 @@ pub struct Login {
     pub primary: Primary,
     /// The tokens asked for; empty for an act.
     pub grants: Vec<Grant>,
+    /// The key that signs them: the one that was active when the transaction looked; none for an act.
+    pub key: Option<Kid>,
 }
 
 /// The evidence was right: for `totp`, the step that a code belongs to. It proves nothing until the

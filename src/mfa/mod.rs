@@ -16,5 +16,6 @@ pub mod retention;
 pub mod secret;
 pub mod throttle;
 pub mod time;
+pub mod token_key;
 pub mod totp;
 pub mod words;

@@ -381,6 +381,7 @@ mod tests {
             at: at_step(100),
             primary: Primary { method: PrimaryMethod::Password, at: at_step(99) },
             grants: Vec::new(),
+            key: None,
         };
         let (seed, code) = (rfc_seed(20), code_at(101));
         let step = Step::from_number(101);

@@ -378,6 +378,7 @@ fn act_login(work: &mut Work<'_, '_>, facts: &Facts, factor: &FactorRow, person:
         at: work.now,
         primary: Primary { method: PrimaryMethod::Other, at: work.now },
         grants: Vec::new(),
+        key: None,
     }
 }
 

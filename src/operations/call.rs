@@ -16,6 +16,7 @@ use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::Timestamp;
+use crate::mfa::token_key::Kid;
 use crate::mfa::words::Audience;
 use crate::store::rows::{ClientRow, UserRow};
 use crate::store::seal::sha256;
@@ -32,6 +33,8 @@ pub struct Holder {
     pub client: ClientId,
     /// The token's `epoch`.
     pub epoch: i64,
+    /// The token's `kid`.
+    pub key: Kid,
 }
 
 /// What the caller presented.

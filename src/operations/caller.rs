@@ -49,6 +49,10 @@ pub(super) fn client(
 
 pub(super) fn person(tx: &mut Tx<'_>, holder: &Holder, access: &Access) -> Done<Caller> {
     live_tenant(tx, &holder.tenant)?;
+    // This server may not have heard yet that the key was revoked.
+    if !tx.is_published(&holder.key)? {
+        return Err(Refusal::Unauthenticated("the token's key is revoked").into());
+    }
     let user = tx
         .find_user(&holder.tenant, None, &holder.user)?
         .filter(|user| user.offboarded_at.is_none())

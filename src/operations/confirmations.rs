@@ -90,7 +90,7 @@ fn confirm(
         epoch: facts.user.epoch.saturating_add(1),
     };
     let asked = Asked {
-        login: login(work, facts, pending.id.clone(), about),
+        login: login(work, facts, pending.id.clone(), about)?,
         code: code.get(),
         factor: Some(pending),
         attributes: &attributes,

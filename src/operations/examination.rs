@@ -7,6 +7,7 @@ use crate::mfa::ids::{ClientId, TenantId};
 use crate::mfa::overrides::{OverrideKind, OverrideState};
 use crate::mfa::policy::guard::administrators_left;
 use crate::mfa::time::{Span, Timestamp};
+use crate::mfa::token_key::KeyState;
 use crate::mfa::words::DisplayName;
 use crate::store::{OverrideFilter, Tx};
 
@@ -72,7 +73,7 @@ pub async fn examine_installation(
             let mut active_token_keys = 0;
             for key in tx.list_signing_keys()? {
                 tx.open_signing_key(&key)?;
-                active_token_keys += usize::from(key.state == "active");
+                active_token_keys += usize::from(key.state == KeyState::Active);
             }
             let rows = tx.list_tenants()?;
             let live = rows.into_iter().filter(|row| row.suspended_at.is_none());

@@ -1,4 +1,4 @@
-//! The installation's own secrets: opened at the start, and made at the very first one.
+//! The installation's own secret: opened at the start, and made at the very first one.
 
 use super::Entropy;
 use super::call::{Note, Work};
@@ -6,36 +6,13 @@ use super::{Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::TenantId;
 use crate::mfa::time::Timestamp;
-use crate::store::rows::{InstallationRow, SigningKeyRow};
-use crate::store::{StoreError, Whose};
+use crate::store::Whose;
+use crate::store::rows::InstallationRow;
 
 /// The tenant of the installation's own events, and of operators.
 #[must_use]
 pub fn system_tenant() -> TenantId {
     TenantId::from_random([0; 16])
-}
-
-/// A token key as the database gives it back.
-pub struct StoredKey {
-    /// RFC 7638 thumbprint.
-    pub kid: String,
-    /// The public JWK.
-    pub public_jwk: String,
-    /// The PKCS #8 secret.
-    pub secret: zeroize::Zeroizing<Vec<u8>>,
-    /// Whether it is the one that signs.
-    pub is_active: bool,
-}
-
-/// A new token key.
-#[derive(Clone)]
-pub struct NewKey {
-    /// RFC 7638 thumbprint.
-    pub kid: String,
-    /// The public JWK.
-    pub public_jwk: String,
-    /// The PKCS #8 secret.
-    pub secret: zeroize::Zeroizing<Vec<u8>>,
 }
 
 /// Opens the installation with the key-encryption keys at hand, and makes it if there is none.
@@ -69,55 +46,4 @@ pub async fn open_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) ->
         .await?;
     committed.into_inner();
     Ok(())
-}
-
-/// The published token keys; `fresh` is written down and signs if there is none.
-///
-/// # Errors
-/// If a key cannot be opened.
-pub async fn signing_keys(
-    pawl: &Pawl,
-    fresh: NewKey,
-    now: Timestamp,
-    entropy: Entropy,
-) -> Done<Vec<StoredKey>> {
-    let base = pawl.base_url.clone();
-    let committed = pawl
-        .store
-        .write("signing_keys", move |tx| -> Done<Vec<StoredKey>> {
-            let mut work = Work::of_server(tx, system_tenant(), &base, now, &entropy)?;
-            if !work.tx.list_signing_keys()?.iter().any(|row| row.state == ACTIVE) {
-                activate(&mut work, &fresh)?;
-            }
-            let rows = work.tx.list_signing_keys()?;
-            let open = |row: SigningKeyRow| -> Done<StoredKey> {
-                let secret = work.tx.open_signing_key(&row)?;
-                let is_active = row.state == ACTIVE;
-                Ok(StoredKey { kid: row.id, public_jwk: row.public_jwk, secret, is_active })
-            };
-            rows.into_iter().map(open).collect()
-        })
-        .await?;
-    Ok(committed.into_inner())
-}
-
-const ACTIVE: &str = "active";
-
-fn activate(work: &mut Work<'_, '_>, key: &NewKey) -> Result<(), StoreError> {
-    let event = work.record(Note::new(EventKind::SigningKeyActivated).object(&key.kid))?;
-    let nonce = work.bytes();
-    let sealed = work.tx.seal_signing_key(&key.kid, &key.secret, nonce)?;
-    work.tx.insert_signing_key(SigningKeyRow {
-        tenant_id: system_tenant(),
-        id: key.kid.clone(),
-        algorithm: "ES256".to_owned(),
-        public_jwk: key.public_jwk.clone(),
-        sealed: Some(sealed),
-        state: ACTIVE.to_owned(),
-        created_at: work.now,
-        active_from: Some(work.now),
-        retiring_from: None,
-        ended_at: None,
-        event_id: event,
-    })
 }

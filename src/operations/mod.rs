@@ -35,6 +35,7 @@ mod standing;
 pub mod status;
 pub mod tenants;
 pub mod tickets;
+pub mod token_keys;
 pub(crate) mod union;
 pub mod users;
 pub mod verifications;

@@ -342,7 +342,7 @@ fn with_code(
         epoch: facts.user.epoch,
     };
     let asked = Asked {
-        login: login(work, facts, factor.id.clone(), about),
+        login: login(work, facts, factor.id.clone(), about)?,
         code: code.get(),
         factor: Some(factor).filter(|factor| accepts_codes(factor.state)),
         attributes: &attributes,

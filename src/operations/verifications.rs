@@ -75,7 +75,7 @@ fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
         None => FactorId::from_random(work.bytes()),
     };
     let asked = Asked {
-        login: login(work, &facts, factor_id, about),
+        login: login(work, &facts, factor_id, about)?,
         code: request.code.get(),
         factor,
         attributes: &requirement.attributes,
@@ -144,7 +144,7 @@ pub(super) fn login(
     facts: &Facts,
     factor: FactorId,
     about: LoginOf<'_>,
-) -> Login {
+) -> Done<Login> {
     let mut grants = Vec::with_capacity(about.audiences.len());
     for audience in about.audiences {
         let one = std::slice::from_ref(audience);
@@ -153,7 +153,8 @@ pub(super) fn login(
         let token = TokenId::from_random(work.ordered());
         grants.push(Grant { audience: audience.clone(), token, ttl });
     }
-    Login {
+    let key = if grants.is_empty() { None } else { Some(work.tx.signing_kid()?) };
+    Ok(Login {
         tenant: work.tenant.clone(),
         user: facts.user.id.clone(),
         client: about.client.clone(),
@@ -163,7 +164,8 @@ pub(super) fn login(
         at: work.now,
         primary: about.primary,
         grants,
-    }
+        key,
+    })
 }
 
 /// Writes down the tokens that will be minted once this is committed.

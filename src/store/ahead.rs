@@ -93,6 +93,9 @@ impl Tx<'_> {
                 }
             }
         }
+        if questions.values().any(|of| !of.hashes.is_empty()) {
+            self.signing_kid()?;
+        }
         for (tenant, questions) in questions {
             if let Connection::Postgres(connection) = &mut *self.connection {
                 let read = Read::of(connection, &tenant, questions)?;

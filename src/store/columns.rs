@@ -19,6 +19,7 @@ use crate::mfa::ids::{
 };
 use crate::mfa::overrides::{OverrideKind, OverrideState, PetitionKind, PetitionState};
 use crate::mfa::time::{Step, Timestamp};
+use crate::mfa::token_key::{KeyState, Kid};
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{
     Audience, DisplayName, ExternalId, Group, Label, Reason, Role, TicketReference, UserKind,
@@ -122,6 +123,7 @@ parsed!(
     OverrideId,
     EventId,
     TokenId,
+    Kid,
     Audience,
     ExternalId,
     DisplayName,
@@ -138,6 +140,7 @@ chosen!(
     EventKind,
     FactorKind,
     FactorState,
+    KeyState,
     PrimaryMethod,
     OverrideKind,
     OverrideState,

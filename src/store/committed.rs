@@ -29,6 +29,11 @@ impl<T> Committed<T> {
         split(self.0).map(Committed)
     }
 
+    /// Looks at the value. What was looked at is no proof.
+    pub fn look(&self) -> &T {
+        &self.0
+    }
+
     /// The value, which is no proof any more.
     pub fn into_inner(self) -> T {
         self.0

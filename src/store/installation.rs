@@ -1,10 +1,10 @@
-//! The installation's own rows: its key check, its pepper and its token keys.
+//! The installation's own row: its key check and its pepper.
 
 use diesel::prelude::*;
 
 use super::conn::{change, on};
-use super::rows::{InstallationRow, SigningKeyRow};
-use super::schema::{installation, signing_keys};
+use super::rows::InstallationRow;
+use super::schema::installation;
 use super::seal::{Pepper, Place};
 use super::{StoreError, Tx, exactly_one};
 
@@ -52,42 +52,4 @@ impl Tx<'_> {
         let _ = self.keys.pepper.set(Pepper::new(&bytes));
         Ok(())
     }
-
-    /// The token keys that are published, oldest first.
-    pub(crate) fn list_signing_keys(&mut self) -> Result<Vec<SigningKeyRow>, StoreError> {
-        Ok(on!(self, conn => signing_keys::table
-            .filter(signing_keys::sealed.is_not_null())
-            .order(signing_keys::created_at.asc())
-            .select(SigningKeyRow::as_select())
-            .load(conn))?)
-    }
-
-    /// Writes a new token key, its secret sealed.
-    pub(crate) fn insert_signing_key(&mut self, row: SigningKeyRow) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::insert_into(signing_keys::table).values(row).execute(conn))?;
-        exactly_one("signing_keys", rows)
-    }
-
-    /// Seals a token key's secret for the row `id`.
-    pub(crate) fn seal_signing_key(
-        &self,
-        id: &str,
-        secret: &[u8],
-        nonce: [u8; 12],
-    ) -> Result<Vec<u8>, StoreError> {
-        Ok(self.keys.ring.seal(&signing_key_place(id), secret, nonce)?)
-    }
-
-    /// Opens a token key's secret.
-    pub(crate) fn open_signing_key(
-        &self,
-        row: &SigningKeyRow,
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
-        let sealed = row.sealed.as_deref().ok_or(StoreError::Invalid("token key"))?;
-        Ok(self.keys.ring.open(&signing_key_place(&row.id), sealed)?)
-    }
-}
-
-fn signing_key_place(id: &str) -> Place<'_> {
-    Place { table: "signing_keys", tenant: "", row: id, parameters: "ES256" }
 }

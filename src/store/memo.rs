@@ -15,6 +15,7 @@ use super::rows::{ClientRow, ClientSecretRow, PolicyRow, TenantRow};
 use super::sets::Pending;
 use crate::mfa::ids::{ClientId, EventId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
+use crate::mfa::token_key::Kid;
 
 /// Number and time of a tenant's newest event, if it has one.
 pub(super) type Newest = Option<(i64, Timestamp)>;
@@ -26,6 +27,8 @@ pub(super) struct Memo {
     pub(super) is_changed: bool,
     /// The last event that was written: whether it is there tells what became of a commit.
     pub(super) last_event: Option<(TenantId, EventId)>,
+    /// The token key that signs. No request of a slice changes it.
+    pub(super) signing: Option<Kid>,
     /// Kept up by `record`, which is the only way to write an event.
     pub(super) newest: HashMap<TenantId, Newest>,
     pub(super) rows: Rows,

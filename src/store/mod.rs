@@ -30,6 +30,7 @@ pub mod seal;
 mod sets;
 mod tenants;
 mod tickets;
+mod token_keys;
 mod users;
 mod versions;
 

@@ -22,6 +22,7 @@ use crate::mfa::ids::{
 use crate::mfa::overrides::{OverrideKind, OverrideState, PetitionKind, PetitionState};
 use crate::mfa::policy::Policy;
 use crate::mfa::time::Timestamp;
+use crate::mfa::token_key::{KeyState, Kid};
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{
     Audience, DisplayName, ExternalId, Group, Label, Reason, Role, TicketReference, UserKind,
@@ -50,11 +51,11 @@ rows! {
     /// A token key.
     SigningKeyRow in signing_keys {
         tenant_id: TenantId,
-        id: String,
+        id: Kid,
         algorithm: String,
         public_jwk: String,
         sealed: Option<Vec<u8>>,
-        state: String,
+        state: KeyState,
         created_at: Timestamp,
         active_from: Option<Timestamp>,
         retiring_from: Option<Timestamp>,

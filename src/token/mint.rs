@@ -26,7 +26,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::keys::{KeyError, PublicKey, SigningKey};
+use super::keys::{KeyError, SigningKey};
 use super::{ACR, ALGORITHM, Claims, Header, LONGEST_LIFE_SECONDS, TYPE, issuer};
 use crate::mfa::factor::{Grant, Login, PrimaryMethod, VerifiedFactor};
 use crate::mfa::ids::TokenId;
@@ -43,6 +43,9 @@ pub enum MintError {
     /// The header or the claims could not be written.
     #[error("the token could not be written")]
     Written(#[from] serde_json::Error),
+    /// The key that must sign is not at hand.
+    #[error("the key that must sign is not at hand")]
+    NoKey,
     /// The key did not sign.
     #[error("the token could not be signed")]
     Signed(#[source] KeyError),
@@ -73,23 +76,29 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// The key that signs now, and the name that it signs under.
+/// The keys at hand, and the name that they sign under. Which one signs is the proof's to say: the
+/// transaction read it, so no server signs with a key that it only believes to be active.
 pub struct Signer {
-    key: SigningKey,
+    keys: Vec<SigningKey>,
     base_url: String,
 }
 
 impl Signer {
-    /// Signs with `key` as `{base_url}/t/{tenant}`; `base_url` carries no trailing slash.
+    /// Signs as `{base_url}/t/{tenant}`; `base_url` carries no trailing slash.
     #[must_use]
-    pub fn new(key: SigningKey, base_url: String) -> Self {
-        Self { key, base_url }
+    pub fn new(keys: Vec<SigningKey>, base_url: String) -> Self {
+        Self { keys, base_url }
     }
 
-    /// The public half of the signing key. It must have been published before it signs.
+    /// Whether the key that a proof asks for is at hand.
     #[must_use]
-    pub fn public(&self) -> &PublicKey {
-        self.key.public()
+    pub fn can_sign(&self, proof: &VerifiedFactor) -> bool {
+        self.key_of(proof.login()).is_some()
+    }
+
+    fn key_of(&self, login: &Login) -> Option<&SigningKey> {
+        let kid = login.key.as_ref()?.as_str();
+        self.keys.iter().find(|key| key.public().kid() == kid)
     }
 
     /// Makes one RFC 9068 access token for each grant of a login whose verification was committed
@@ -107,8 +116,9 @@ impl Signer {
 
     fn token(&self, login: &Login, grant: &Grant) -> Result<AccessToken, MintError> {
         let claims = self.claims(login, grant)?;
+        let key = self.key_of(login).ok_or(MintError::NoKey)?;
         Ok(AccessToken {
-            text: Zeroizing::new(sign(&self.key, &claims)?),
+            text: Zeroizing::new(sign(key, &claims)?),
             audience: grant.audience.clone(),
             expires_at: Timestamp::from_seconds(claims.exp),
             id: claims.jti,
@@ -175,12 +185,13 @@ mod tests {
     use crate::mfa::factor::Primary;
     use crate::mfa::ids::{ClientId, EventId, FactorId, TenantId, UserId};
     use crate::mfa::time::Span;
+    use crate::mfa::token_key::Kid;
     use crate::token::{KeySet, TokenRefused, verify_person_token};
 
     const BASE: &str = "https://mfa.example";
     const NOW: i64 = 1_800_000_000;
 
-    fn login(method: PrimaryMethod, grants: Vec<Grant>) -> Login {
+    fn login(signer: &Signer, method: PrimaryMethod, grants: Vec<Grant>) -> Login {
         Login {
             tenant: TenantId::from_random([1; 16]),
             user: UserId::from_random([2; 16]),
@@ -191,7 +202,12 @@ mod tests {
             at: Timestamp::from_millis(NOW * 1000 + 999),
             primary: Primary { method, at: Timestamp::from_seconds(NOW - 60) },
             grants,
+            key: Some(Kid::parse(kid(signer)).unwrap()),
         }
+    }
+
+    fn kid(signer: &Signer) -> &str {
+        signer.keys[0].public().kid()
     }
 
     fn grant(audience: &str, id: u8, ttl: Span) -> Grant {
@@ -200,7 +216,8 @@ mod tests {
     }
 
     fn signer() -> Signer {
-        Signer::new(SigningKey::generate().unwrap().0, BASE.to_owned())
+        let key = || SigningKey::generate().unwrap().0;
+        Signer::new(vec![key(), key()], BASE.to_owned())
     }
 
     fn read(part: &str) -> Value {
@@ -210,10 +227,11 @@ mod tests {
     #[test]
     fn header_and_claims_are_exactly_those_of_the_design() {
         let signer = signer();
-        let login = login(PrimaryMethod::Password, vec![grant("console", 9, Span::seconds(300))]);
+        let login =
+            login(&signer, PrimaryMethod::Password, vec![grant("console", 9, Span::seconds(300))]);
         let tokens = signer.tokens(&login).unwrap();
         let parts: Vec<_> = tokens[0].expose().split('.').collect();
-        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": signer.public().kid()});
+        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": kid(&signer)});
         assert_eq!(read(parts[0]), header);
         let claims = json!({
             "iss": "https://mfa.example/t/ten_01010101010101010101010101010101",
@@ -238,11 +256,27 @@ mod tests {
     fn one_token_for_each_grant_and_none_for_an_act() {
         let signer = signer();
         let grants = vec![grant("a", 1, Span::seconds(60)), grant("b", 2, Span::seconds(900))];
-        let tokens = signer.tokens(&login(PrimaryMethod::Other, grants.clone())).unwrap();
+        let tokens = signer.tokens(&login(&signer, PrimaryMethod::Other, grants.clone())).unwrap();
         let made: Vec<_> = tokens.iter().map(|t| (t.audience.clone(), t.id.clone())).collect();
         let asked: Vec<_> = grants.into_iter().map(|g| (g.audience, g.token)).collect();
         assert_eq!(made, asked);
-        assert!(signer.tokens(&login(PrimaryMethod::Other, vec![])).unwrap().is_empty());
+        assert!(signer.tokens(&login(&signer, PrimaryMethod::Other, vec![])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_key_that_the_transaction_read_signs_or_none() {
+        let signer = signer();
+        let second = Kid::parse(signer.keys[1].public().kid()).unwrap();
+        let grants = vec![grant("a", 1, Span::seconds(60))];
+        let mut login = login(&signer, PrimaryMethod::Other, grants);
+        login.key = Some(second.clone());
+        let token = signer.tokens(&login).unwrap().remove(0);
+        assert_eq!(read(token.expose().split('.').next().unwrap())["kid"], second.as_str());
+        let unheard = SigningKey::generate().unwrap().0;
+        for key in [None, Some(Kid::parse(unheard.public().kid()).unwrap())] {
+            login.key = key;
+            assert!(matches!(signer.tokens(&login), Err(MintError::NoKey)));
+        }
     }
 
     #[test]
@@ -254,21 +288,22 @@ mod tests {
 
     #[test]
     fn a_life_out_of_bounds_makes_no_token_at_all() {
-        let good = grant("a", 1, Span::seconds(60));
+        let (signer, good) = (signer(), grant("a", 1, Span::seconds(60)));
         for ttl in [Span::seconds(0), Span::seconds(-1), Span::seconds(901), Span::hours(24)] {
-            let login = login(PrimaryMethod::Other, vec![good.clone(), grant("b", 2, ttl)]);
-            assert!(matches!(signer().tokens(&login), Err(MintError::Life)), "{ttl:?}");
+            let login =
+                login(&signer, PrimaryMethod::Other, vec![good.clone(), grant("b", 2, ttl)]);
+            assert!(matches!(signer.tokens(&login), Err(MintError::Life)), "{ttl:?}");
         }
     }
 
     #[test]
     fn our_own_validator_takes_it_and_only_for_our_own_audience() {
         let signer = signer();
-        let keys = KeySet::new(vec![signer.public().clone()]).unwrap();
+        let keys = KeySet::new(vec![signer.keys[0].public().clone()]).unwrap();
         let own = issuer(BASE, &TenantId::from_random([1; 16]));
         let grants =
             vec![grant(&own, 1, Span::seconds(900)), grant("console", 2, Span::seconds(900))];
-        let tokens = signer.tokens(&login(PrimaryMethod::Federated, grants)).unwrap();
+        let tokens = signer.tokens(&login(&signer, PrimaryMethod::Federated, grants)).unwrap();
         let now = Timestamp::from_seconds(NOW);
         let claims = verify_person_token(tokens[0].expose(), &keys, BASE, now).unwrap();
         assert_eq!(claims.token, tokens[0].id);
@@ -278,8 +313,9 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_the_token() {
-        let login = login(PrimaryMethod::Other, vec![grant("a", 1, Span::seconds(60))]);
-        let token = signer().tokens(&login).unwrap().remove(0);
+        let signer = signer();
+        let login = login(&signer, PrimaryMethod::Other, vec![grant("a", 1, Span::seconds(60))]);
+        let token = signer.tokens(&login).unwrap().remove(0);
         let shown = format!("{token:?}");
         assert!(token.expose().split('.').all(|part| !shown.contains(part)));
     }

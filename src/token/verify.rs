@@ -12,6 +12,7 @@ use super::keys::KeySet;
 use super::{ACR, ALGORITHM, Claims, Header, LONGEST_LIFE_SECONDS, TYPE, issuer};
 use crate::mfa::ids::{ClientId, EventId, FactorId, TenantId, TokenId, UserId};
 use crate::mfa::time::Timestamp;
+use crate::mfa::token_key::Kid;
 
 /// No token of ours comes near this many bytes; a longer one is not even decoded.
 const LONGEST_TOKEN: usize = 4096;
@@ -39,6 +40,8 @@ pub struct PersonClaims {
     pub auth_time: Timestamp,
     /// `txn`: the event of the verification.
     pub event: EventId,
+    /// `kid` of its header: whether it was revoked is still to be asked.
+    pub key: Kid,
 }
 
 /// Why a token is refused. For the log line only: the caller hears one answer for all of them.
@@ -100,6 +103,7 @@ pub fn verify_person_token(
         token: claims.jti,
         auth_time: Timestamp::from_seconds(claims.auth_time),
         event: claims.txn,
+        key: Kid::parse(&header.kid).or(Err(TokenRefused::UnknownKey))?,
     })
 }
 
@@ -107,9 +111,7 @@ pub fn verify_person_token(
 fn header(token: &str) -> Result<Header, TokenRefused> {
     use TokenRefused::{Algorithm, Malformed, Type};
     let parts: Vec<_> = token.split('.').collect();
-    let &[header, _, _] = parts.as_slice() else {
-        return Err(Malformed);
-    };
+    let &[header, _, _] = parts.as_slice() else { return Err(Malformed) };
     let json = URL_SAFE_NO_PAD.decode(header).or(Err(Malformed))?;
     let header: Header = serde_json::from_slice(&json).or(Err(TokenRefused::Header))?;
     // The key has one algorithm; the header is held to it and chooses nothing (RFC 8725 3.1).
@@ -143,8 +145,8 @@ fn check(claims: &Claims, base: &str, now: i64) -> Result<(), TokenRefused> {
     require(claims.iss == issuer(base, &claims.tid), Issuer)?;
     require(claims.aud == claims.iss, Audience)?;
     let latest = now.saturating_add(LEEWAY_SECONDS);
-    require(claims.nbf <= latest && claims.iat <= latest, NotYetValid)?;
-    require(claims.auth_time <= claims.iat, NotYetValid)?;
+    let has_begun = claims.nbf <= latest && claims.iat <= latest;
+    require(has_begun && claims.auth_time <= claims.iat, NotYetValid)?;
     // No leeway at the end: issuer and validator are one installation, and late is late.
     require(claims.exp > now, Expired)?;
     let life = claims.exp.saturating_sub(claims.iat);
@@ -256,6 +258,7 @@ mod tests {
             token: TokenId::from_random([9; 16]),
             auth_time: Timestamp::from_seconds(NOW),
             event: EventId::from_random([5; 16]),
+            key: Kid::parse(forge.key.public().kid()).unwrap(),
         };
         assert_eq!(said, expected);
     }
@@ -378,8 +381,7 @@ mod tests {
         let refused = forge.refusal(&forge.token(&header, &twice));
         assert_eq!(refused, Some(Why::Claims));
         let twice = header.replacen('{', "{\"alg\":\"none\",", 1);
-        let refused = forge.refusal(&forge.token(&twice, &claims));
-        assert_eq!(refused, Some(Why::Header));
+        assert_eq!(forge.refusal(&forge.token(&twice, &claims)), Some(Why::Header));
     }
 
     #[test]
@@ -393,7 +395,6 @@ mod tests {
             assert!(forge.verify(&format!("{good}{tail}")).is_err(), "{tail:?}");
             assert!(forge.verify(&format!("{tail}{good}")).is_err(), "{tail:?}");
         }
-        let long = "A".repeat(LONGEST_TOKEN + 1);
-        assert_eq!(forge.refusal(&long), Some(Why::TooLong));
+        assert_eq!(forge.refusal(&"A".repeat(LONGEST_TOKEN + 1)), Some(Why::TooLong));
     }
 }

@@ -31,6 +31,7 @@ mod roles;
 mod shapes;
 mod throttle;
 mod tickets;
+mod token_keys;
 mod tokens;
 mod unknown;
 mod users;

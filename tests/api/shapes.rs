@@ -292,7 +292,8 @@ fn without_the_database_everything_is_a_503() {
     };
     let outage = stage.server.outage("tenants");
     for operation in operations().values() {
-        if operation.codes(503).is_empty() {
+        // The key set was read a moment ago.
+        if operation.codes(503).is_empty() || operation.id == "getJwks" {
             assert!(send(operation).status < 400, "{} needs no database", operation.id);
         } else {
             down(send(operation));

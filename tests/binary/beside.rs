@@ -217,3 +217,48 @@ fn another_tenant_is_founded_beside_the_server_and_knows_nobody_of_the_first() {
     let tenant = site.handed.issuer.rsplit('/').next().unwrap();
     assert!(done(&site.data, &["user", "list", "--tenant", tenant]).contains(&bob));
 }
+
+/// The keys of a state, as `pawl keys list` names them.
+fn keys(data: &Path, state: &str) -> Vec<String> {
+    let listed = done(data, &["keys", "list"]);
+    let words = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    words.filter(|words| words[1] == state).map(|words| words[0].to_owned()).collect()
+}
+
+fn kid(token: &str) -> String {
+    let header = data_encoding::BASE64URL_NOPAD.decode(token.split('.').next().unwrap().as_bytes());
+    let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn token_keys_are_listed_rotated_and_revoked_beside_the_server() {
+    let mut site = Site::new("keys");
+    site.server.logged("\"token keys\"");
+    let token = site.administrator();
+    let (first, next) = (keys(&site.data, "active"), keys(&site.data, "next"));
+    assert_eq!((&first, next.len()), (&vec![kid(&token)], 1));
+    let said = refused(&site.data, &["keys", "rotate"], 1);
+    assert!(said.contains("every console knows the next key from"), "{said}");
+    let said = done(&site.data, &["keys", "rotate", "--now"]);
+    assert!(said.contains("Consoles may not know") && said.contains(&next[0]), "{said}");
+    assert_eq!((keys(&site.data, "active"), keys(&site.data, "retiring")), (next, first.clone()));
+    let events = |token: &str| site.server.call("/v1/events?limit=1", token, None).0;
+    assert_eq!(events(&token), 200, "a retiring key is good for what it signed");
+    let revoke =
+        |kid: &str, reason: &str| ["keys", "revoke", kid, "--reason", reason].map(str::to_owned);
+    let try_it = |kid: &str, reason: &str| {
+        let arguments = revoke(kid, reason);
+        refused(&site.data, &arguments.each_ref().map(String::as_str), 1)
+    };
+    assert!(try_it("nobody", REASON).contains("no such key"));
+    assert!(try_it(&first[0], "short").contains("--reason"));
+    let said = done(&site.data, &revoke(&first[0], REASON).each_ref().map(String::as_str));
+    assert!(said.contains("is revoked"), "{said}");
+    assert_eq!((events(&token), keys(&site.data, "revoked")), (401, first.clone()));
+    assert!(try_it(&first[0], REASON).contains("no such key"), "it is over");
+    let (_, set) = site.server.call("/.well-known/jwks.json", "", None);
+    assert!(set["keys"].as_array().unwrap().iter().all(|key| key["kid"] != first[0].as_str()));
+    let (_, otpauth) = site.enrolled("bob");
+    assert_eq!(site.verify(&site.decision("bob"), &code(&otpauth, 1)), 200);
+}

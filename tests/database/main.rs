@@ -24,6 +24,7 @@ mod record;
 #[expect(dead_code, reason = "the harness of the other binary")]
 mod schema;
 mod story;
+mod token_keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +41,7 @@ fn every_statement() -> Vec<Hostile> {
         codes::all(),
         factors::all(),
         overrides::all(),
+        token_keys::all(),
         foreign::all(),
     ]
     .into_iter()

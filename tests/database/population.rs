@@ -15,13 +15,15 @@ pub fn populated(name: &str) -> Story {
 }
 
 fn installation(story: &mut Story) {
+    let signs = story.event("signing_key.activated", By::Server, "", "key_1", "{}");
+    let waits = story.event("signing_key.published", By::Server, "", "key_2", "{}");
     let event = story.event("tenant.created", By::Server, "", "", "{}");
     story.run(&format!(
         "INSERT INTO installation VALUES (1, 'ten_a', x'01', x'02', NOW, '{event}');
          INSERT INTO signing_keys VALUES ('ten_a', 'key_1', 'ES256', '{{}}', x'01', 'active', NOW, \
-         NOW, NULL, NULL, '{event}');
+         NOW, NULL, NULL, '{signs}');
          INSERT INTO signing_keys VALUES ('ten_a', 'key_2', 'ES256', '{{}}', x'01', 'next', NOW, \
-         NULL, NULL, NULL, '{event}');
+         NULL, NULL, NULL, '{waits}');
          INSERT INTO tenants VALUES ('ten_a', 'A', NOW, NULL, '{event}');
          INSERT INTO directories VALUES ('ten_a', 'dir_a', 'A', NOW, '{event}');
          INSERT INTO clients VALUES ('ten_a', 'cli_a', 'dir_a', 'A', '[\"login:evaluate\"]', \
@@ -174,6 +176,17 @@ fn fresh_events(story: &mut Story) {
     story.challenge("chl_act", "bea", "act");
     story.later(30_000);
     story.event_as("new_server", "user.changed", By::Server, "", "", "{}");
+    for (id, kind, key) in [
+        ("new_published", "published", "key_3"),
+        ("new_activated", "activated", "key_2"),
+        ("new_begun", "activated", "key_3"),
+        ("new_retired", "retired", "key_1"),
+        ("new_ended", "ended", "key_2"),
+        ("new_revoked", "revoked", "key_1"),
+    ] {
+        story.event_as(id, &format!("signing_key.{kind}"), By::Server, "", key, "{}");
+    }
+    story.event_as("new_not_ours", "signing_key.published", By::Person("adm"), "", "key_3", "{}");
     story.event_as("new_client", "user.changed", By::Console, "", "", "{}");
     story.event_as("new_person", "user.changed", By::Person("adm"), "", "", "{}");
     story.event_as("new_codes", "recovery_codes.issued", By::Console, "bob", "", "{}");

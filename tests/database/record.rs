@@ -27,9 +27,9 @@ const TABLES: &[Table] = &[
     table(
         "signing_keys",
         "id = 'key_1'",
-        "state = 'retiring', retiring_from = 1",
+        "sealed = x'02'",
         &["tenant_id", "id", "algorithm = 'RS256'", "public_jwk = '[]'", "created_at"],
-        "id = 'key_3', state = 'retiring'",
+        "id = 'key_3', state = 'next', active_from = NULL",
     ),
     table(
         "tenants",

@@ -22,6 +22,7 @@ mod races;
 mod rolling;
 mod site;
 mod tls;
+mod token_keys;
 
 #[path = "../api/support/postgres.rs"]
 #[expect(dead_code, reason = "the harness of another test")]

@@ -94,6 +94,7 @@ fn login(tenant: usize) -> Login {
         at: now(),
         primary: Primary { method: PrimaryMethod::Password, at: now() },
         grants: Vec::new(),
+        key: None,
     }
 }
 

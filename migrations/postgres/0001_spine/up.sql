@@ -1158,26 +1158,45 @@ BEGIN
 END $$;
 CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_delete();
 
--- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes one.
+-- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes and moves
+-- one, each by an event of its own kind about this key. A change of state says when, and no time changes
+-- without its state. A secret may be sealed anew meanwhile.
 CREATE FUNCTION signing_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
-  THEN RAISE EXCEPTION 'signing_keys: not made by the server'; END IF;
+  IF NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
+  OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
+  OR coalesce(NEW.active_from < NEW.created_at, FALSE)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id
+    AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END)
+  THEN RAISE EXCEPTION 'signing_keys: not made by the server, or not new'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_made();
 CREATE FUNCTION signing_keys_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.state <> OLD.state AND NOT (
-     (OLD.state = 'next' AND NEW.state = 'active' AND NOT EXISTS (
+  IF NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
+  WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
+     (OLD.state = 'next' AND NEW.state = 'active' AND e.kind = 'signing_key.activated' AND NOT EXISTS (
         SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
-  OR (OLD.state = 'next' AND NEW.state IN ('gone', 'revoked'))
-  OR (OLD.state = 'active' AND NEW.state IN ('retiring', 'revoked'))
-  OR (OLD.state = 'retiring' AND NEW.state IN ('gone', 'revoked')))
+  OR (OLD.state = 'active' AND NEW.state = 'retiring' AND e.kind = 'signing_key.retired')
+  OR (OLD.state = 'retiring' AND NEW.state = 'gone' AND e.kind = 'signing_key.ended')
+  OR (OLD.state IN ('next', 'active', 'retiring') AND NEW.state = 'revoked' AND e.kind = 'signing_key.revoked')))
   THEN RAISE EXCEPTION 'signing_keys: no such transition'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_life();
+CREATE FUNCTION signing_keys_times() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF (OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS DISTINCT FROM OLD.active_from)
+  OR (OLD.state = 'active' AND NEW.state = 'retiring') <> (NEW.retiring_from IS DISTINCT FROM OLD.retiring_from)
+  OR (OLD.state <> NEW.state AND NEW.state IN ('gone', 'revoked')) <> (NEW.ended_at IS DISTINCT FROM OLD.ended_at)
+  OR (NEW.state = 'active' AND coalesce(NEW.active_from < NEW.created_at, TRUE))
+  OR (NEW.state = 'retiring' AND coalesce(NEW.retiring_from < NEW.active_from, TRUE))
+  OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE)
+  THEN RAISE EXCEPTION 'signing_keys: its times go forward with its state'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_times();
 
 -- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
 -- closer.

@@ -862,18 +862,33 @@ WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
     AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: not expired, or not purged'); END;
 
--- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes one.
+-- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes and moves
+-- one, each by an event of its own kind about this key. A change of state says when, and no time changes
+-- without its state. A secret may be sealed anew meanwhile.
 CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
-BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server'); END;
+WHEN NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
+  OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
+  OR coalesce(NEW.active_from < NEW.created_at, FALSE)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id
+    AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server, or not new'); END;
 CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
-WHEN NEW.state <> OLD.state AND NOT (
-     (OLD.state = 'next' AND NEW.state = 'active' AND NOT EXISTS (
+WHEN NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
+  WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
+     (OLD.state = 'next' AND NEW.state = 'active' AND e.kind = 'signing_key.activated' AND NOT EXISTS (
         SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
-  OR (OLD.state = 'next' AND NEW.state IN ('gone', 'revoked'))
-  OR (OLD.state = 'active' AND NEW.state IN ('retiring', 'revoked'))
-  OR (OLD.state = 'retiring' AND NEW.state IN ('gone', 'revoked')))
+  OR (OLD.state = 'active' AND NEW.state = 'retiring' AND e.kind = 'signing_key.retired')
+  OR (OLD.state = 'retiring' AND NEW.state = 'gone' AND e.kind = 'signing_key.ended')
+  OR (OLD.state IN ('next', 'active', 'retiring') AND NEW.state = 'revoked' AND e.kind = 'signing_key.revoked')))
 BEGIN SELECT RAISE(ABORT, 'signing_keys: no such transition'); END;
+CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys
+WHEN (OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS NOT OLD.active_from)
+  OR (OLD.state = 'active' AND NEW.state = 'retiring') <> (NEW.retiring_from IS NOT OLD.retiring_from)
+  OR (OLD.state <> NEW.state AND NEW.state IN ('gone', 'revoked')) <> (NEW.ended_at IS NOT OLD.ended_at)
+  OR (NEW.state = 'active' AND coalesce(NEW.active_from < NEW.created_at, TRUE))
+  OR (NEW.state = 'retiring' AND coalesce(NEW.retiring_from < NEW.active_from, TRUE))
+  OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: its times go forward with its state'); END;
 
 -- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
 -- closer.

@@ -122,6 +122,15 @@ impl Server {
         Tenant::new(console, authenticator)
     }
 
+    /// The operations' side, for what is no request.
+    pub(super) fn pawl(&self) -> &Pawl {
+        &self.0.pawl
+    }
+
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.0.replicas
+    }
+
     /// What housekeeping finds.
     pub fn batches_due(&self) -> Vec<(TenantId, Due)> {
         done(batches_due(&self.0.pawl, self.now()))
@@ -321,12 +330,12 @@ impl Drop for Inner {
 }
 
 /// Runs an operation that is no request.
-fn done<T>(operation: impl Future<Output = Done<T>>) -> T {
+pub(super) fn done<T>(operation: impl Future<Output = Done<T>>) -> T {
     let Ok(done) = waited(operation) else { panic!("an operation failed") };
     done
 }
 
-fn waited<T>(operation: impl Future<Output = T>) -> T {
+pub(super) fn waited<T>(operation: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(operation)
 }
@@ -359,6 +368,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: "127.0.0.1:0".parse().unwrap(),
         base_url: BASE.to_owned(),
+        token_key_days: 30,
         workers: 1,
         drain_pause: Duration::ZERO,
         log: String::new(),
