@@ -11,14 +11,15 @@ use crate::app::{entropy, explain};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mfa::client::Scope;
-use crate::mfa::ids::{ClientId, DirectoryId, TenantId, UserId};
+use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, TenantId, UserId};
 use crate::mfa::overrides::PetitionKind;
 use crate::mfa::words::{Audience, DisplayName, Reason};
 use crate::operations::break_glass::{
     BreakGlass, break_glass, create_client, disable_client, list_clients_of, list_tenants,
     list_users_of, offboard_user,
 };
-use crate::operations::clients::CreateClient;
+use crate::operations::client_secrets::{list_secrets_of, revoke_by_server, rotate_by_server};
+use crate::operations::clients::{ClientKey, CreateClient};
 use crate::operations::{Entropy, Pawl};
 
 /// Which tenant.
@@ -54,6 +55,39 @@ pub(super) enum ClientCommand {
         place: InTenant,
         /// The client's id.
         client: String,
+    },
+    #[command(flatten)]
+    Secret(SecretCommand),
+}
+
+/// A client's secrets.
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretCommand {
+    /// List the live secrets of a client.
+    Secrets {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+    },
+    /// Make a second secret for a client and print its key, once; the first works on.
+    Rotate {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+        /// How many days the key lives.
+        #[arg(long, default_value_t = 90)]
+        days: u16,
+    },
+    /// Revoke a live secret of a client.
+    RevokeSecret {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+        /// The secret's id, as `pawl client secrets` lists it.
+        secret: String,
     },
 }
 
@@ -170,9 +204,7 @@ pub(super) async fn client(
             let now = Clock::system().now();
             let key = create_client(pawl, tenant, body, now, random()?).await.map_err(refused)?;
             say(key.client_id.as_str())?;
-            let words = format!("{}\ngood until {}\n", key.key.expose(), key.expires_at);
-            let name = format!("{}.txt", key.client_id);
-            deliver(config, ("The client's key", &name), None, &words)
+            deliver_key(config, &key)
         }
         ClientCommand::Disable { place, client } => {
             let tenant = tenant(pawl, &place).await?;
@@ -181,7 +213,41 @@ pub(super) async fn client(
             disable_client(pawl, tenant, id, now, random()?).await.map_err(refused)?;
             say("disabled")
         }
+        ClientCommand::Secret(command) => secret(config, pawl, command).await,
     }
+}
+
+async fn secret(config: &Config, pawl: &Pawl, command: SecretCommand) -> Result<(), String> {
+    let now = Clock::system().now();
+    match command {
+        SecretCommand::Secrets { place, client } => {
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            for secret in list_secrets_of(pawl, of, now).await.map_err(refused)? {
+                say(&format!("{}  good until {}", secret.id, secret.expires_at))?;
+            }
+            Ok(())
+        }
+        SecretCommand::Rotate { place, client, days } => {
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            let key = rotate_by_server(pawl, of, days, now, random()?).await.map_err(refused)?;
+            deliver_key(config, &key)
+        }
+        SecretCommand::RevokeSecret { place, client, secret } => {
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            let id = ClientSecretId::parse(&secret).map_err(|error| error.to_string())?;
+            revoke_by_server(pawl, of, id, now, random()?).await.map_err(refused)?;
+            say("revoked")
+        }
+    }
+}
+
+fn client_id(text: &str) -> Result<ClientId, String> {
+    ClientId::parse(text).map_err(|error| error.to_string())
+}
+
+fn deliver_key(config: &Config, key: &ClientKey) -> Result<(), String> {
+    let words = format!("{}\ngood until {}\n", key.key.expose(), key.expires_at);
+    deliver(config, ("The client's key", &format!("{}.txt", key.secret_id)), None, &words)
 }
 
 pub(super) async fn user(pawl: &Pawl, command: UserCommand) -> Result<(), String> {

@@ -5,7 +5,8 @@ use actix_web::{get, post};
 use super::AppData;
 use super::extract::{Body, Caller, Named, PageQuery, Query, page};
 use super::reply::{Answer, ok, waiting};
-use crate::mfa::ids::ClientId;
+use crate::mfa::ids::{ClientId, ClientSecretId};
+use crate::operations::client_secrets::{self, RotateClientSecret};
 use crate::operations::clients::{Client, ClientPage, CreateClient};
 use crate::operations::overrides::OverrideResult;
 use crate::operations::{self, access};
@@ -83,4 +84,46 @@ pub async fn disable_client(
 ) -> Answer<Client> {
     let id = id.read()?;
     Ok(ok(operations::clients::disable_client(&app.pawl, caller.call, id).await?))
+}
+
+/// Give a client a second secret.
+///
+/// The new key is shown once. The old one works on until it is revoked or ends.
+#[utoipa::path(
+    operation_id = "rotateClientSecret",
+    tag = "clients",
+    params(("client_id" = ClientId, Path, description = "The client.")),
+    request_body = RotateClientSecret,
+    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+)]
+#[post("/v1/clients/{client_id}/secrets")]
+pub async fn rotate_client_secret(
+    app: AppData,
+    caller: Caller<access::RotateClientSecret>,
+    id: Named<ClientId>,
+    body: Body<RotateClientSecret>,
+) -> Answer<OverrideResult> {
+    let id = id.read()?;
+    let body = body.read()?;
+    Ok(waiting(client_secrets::rotate_client_secret(&app.pawl, caller.call, id, body).await?))
+}
+
+/// Revoke a live secret of a client.
+#[utoipa::path(
+    operation_id = "revokeClientSecret",
+    tag = "clients",
+    params(
+        ("client_id" = ClientId, Path, description = "The client."),
+        ("secret_id" = ClientSecretId, Path, description = "The secret, not the key."),
+    ),
+    responses((status = 200, description = "The client.", body = Client)),
+)]
+#[post("/v1/clients/{client_id}/secrets/{secret_id}/revoke")]
+pub async fn revoke_client_secret(
+    app: AppData,
+    caller: Caller<access::RevokeClientSecret>,
+    ids: Named<(ClientId, ClientSecretId)>,
+) -> Answer<Client> {
+    let ids = ids.read()?;
+    Ok(ok(client_secrets::revoke_client_secret(&app.pawl, caller.call, ids).await?))
 }

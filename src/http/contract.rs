@@ -10,7 +10,7 @@ use Code::{
     MfaDisableRefused, NotAnApprover, NotEnrolled, NotFound, OverrideNotOpen, OwnAccount,
     PetitionDecided, PolicyGuard, PreconditionRequired, ProofMismatch, ProofRequired, RoleHeld,
     RoleNotHeld, SecondPersonRequired, StalePrimaryLogin, TicketOver, TicketRequired,
-    TooManyAttempts, TooManyOverrides, UserOffboarded, VersionMismatch,
+    TooManyAttempts, TooManyOverrides, TooManySecrets, UserOffboarded, VersionMismatch,
 };
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
@@ -96,6 +96,8 @@ pub const REFUSES: &[(&str, &[Code])] = &[
             LastAdministrator,
             NotEnrolled,
             AlreadyEnrolled,
+            ClientDisabled,
+            TooManySecrets,
             ProofRequired,
             ProofMismatch,
             ChallengeOver,
@@ -194,6 +196,23 @@ pub const REFUSES: &[(&str, &[Code])] = &[
         ],
     ),
     ("disableClient", &[NotFound, ClientDisabled, LastClient]),
+    (
+        "rotateClientSecret",
+        &[
+            NotFound,
+            ClientDisabled,
+            TooManySecrets,
+            FactorTooNew,
+            TooManyOverrides,
+            SecondPersonRequired,
+            ProofRequired,
+            ProofMismatch,
+            ChallengeOver,
+            CodeRejected,
+            TooManyAttempts,
+        ],
+    ),
+    ("revokeClientSecret", &[NotFound, LastClient]),
     ("getClient", &[NotFound]),
     ("getServerMetadata", &[NotFound]),
     ("listPolicyVersions", &[InvalidRequest]),

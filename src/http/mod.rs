@@ -99,6 +99,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(clients::list_clients)
         .service(clients::get_client)
         .service(clients::disable_client)
+        .service(clients::rotate_client_secret)
+        .service(clients::revoke_client_secret)
         .service(tenants::get_tenant)
         .service(events::list_events)
         .service(public::get_jwks)

@@ -141,6 +141,8 @@ problems! {
         "Give the role admin to another enrolled user; for the last administrator there is break-glass.";
     ClientDisabled = CONFLICT, "client-disabled", "The client is disabled",
         "Nothing is to be done.";
+    TooManySecrets = CONFLICT, "too-many-secrets", "The client has two live secrets",
+        "Revoke the old one with revokeClientSecret first.";
 }
 
 /// An RFC 9457 problem. The members after `instance` stand where they help.
@@ -303,6 +305,7 @@ impl From<Refusal> for Problem {
             Refusal::RoleNotHeld => Self::new(Code::RoleNotHeld),
             Refusal::SecondPersonRequired => Self::new(Code::SecondPersonRequired),
             Refusal::ClientDisabled => Self::new(Code::ClientDisabled),
+            Refusal::TooManySecrets => Self::new(Code::TooManySecrets),
             Refusal::InvalidInput { field, reason } => Self::invalid(field, reason),
         }
     }

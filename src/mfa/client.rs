@@ -16,5 +16,8 @@ choice_words! {
     }
 }
 
+/// How many live secrets a client has at most: the one in use, and the one that follows it.
+pub const LIVE_SECRETS: usize = 2;
+
 /// The prefix of every client key: `pawl_{32 hex}_{43 base64url}`.
 pub const KEY_PREFIX: &str = "pawl_";

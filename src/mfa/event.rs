@@ -36,6 +36,10 @@ choice_words! {
         ClientCreated = "client.created",
         /// A client was disabled.
         ClientDisabled = "client.disabled",
+        /// A client got a second secret.
+        ClientSecretCreated = "client.secret_created",
+        /// A client's secret was revoked.
+        ClientSecretRevoked = "client.secret_revoked",
         /// A user was made.
         UserCreated = "user.created",
         /// A user's label or groups changed.

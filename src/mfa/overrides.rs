@@ -29,7 +29,7 @@ choice_words! {
         Role = "role",
         /// A ticket for somebody with a role.
         Ticket = "ticket",
-        /// A new client.
+        /// A new client, or a new way for one to sign in.
         Client = "client",
     }
     /// Where an override is in its life.

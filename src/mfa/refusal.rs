@@ -49,5 +49,6 @@ pub enum Refusal {
     SecondPersonRequired,
     HoldsRole,
     ClientDisabled,
+    TooManySecrets,
     InvalidInput { field: &'static str, reason: &'static str },
 }

@@ -87,6 +87,8 @@ access! {
     ListTickets list_tickets = Some(Scope::TenantRead), READERS, false;
     CreateClient create_client = None, ADMIN, false;
     DisableClient disable_client = None, ADMIN, false;
+    RotateClientSecret rotate_client_secret = None, ADMIN, false;
+    RevokeClientSecret revoke_client_secret = None, ADMIN, false;
     GetClient get_client = Some(Scope::TenantRead), READERS, false;
     ListClients list_clients = Some(Scope::TenantRead), READERS, false;
     GetTenant get_tenant = Some(Scope::TenantRead), READERS, false;

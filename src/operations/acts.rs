@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::call::{Note, Person, Work};
+use super::client_secrets::RotateClientSecret;
 use super::clients::CreateClient;
 use super::codes::{Answered, Asked};
 use super::enrollments::BeginRotation;
@@ -25,7 +26,7 @@ use super::{Call, Done, Handle, Pawl, Shown, Traced};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose, still_open};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{FactorState, Login, Primary, PrimaryMethod};
-use crate::mfa::ids::{ChallengeId, EventId, FactorId, OverrideId, PetitionId, UserId};
+use crate::mfa::ids::{ChallengeId, ClientId, EventId, FactorId, OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::is_cooled_down;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
@@ -171,6 +172,13 @@ acts! {
         /// The body of the operation, without its proof.
         body: CreateClient,
     } in |act| format!("Make the client {}", act.body.name.as_str());
+    /// Giving a client a second secret.
+    RotateClientSecretAct = "rotateClientSecret" {
+        /// The client in the operation's path.
+        client_id: ClientId,
+        /// The body of the operation, without its proof.
+        body: RotateClientSecret,
+    } in |act| format!("Give the client {} a new key", act.client_id);
     /// Beginning a rotation of one's own factor.
     BeginRotationAct = "beginRotation" {
         /// The body of the operation, without its proof.
@@ -203,6 +211,8 @@ union! {
         CreateTicketAct(CreateTicketAct) = "createTicket",
         /// `createClient`.
         CreateClientAct(CreateClientAct) = "createClient",
+        /// `rotateClientSecret`.
+        RotateClientSecretAct(RotateClientSecretAct) = "rotateClientSecret",
         /// `beginRotation`.
         BeginRotationAct(BeginRotationAct) = "beginRotation",
         /// `regenerateRecoveryCodes`.

@@ -6,15 +6,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, CreateClientAct, Proof, apart, prove, required, unwritten};
+use super::acts::{Act, CreateClientAct, Proof, apart, unwritten};
 use super::call::{Caller, Note, Work};
+use super::client_changes::{Asked, ClientChange, ask};
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::{Call, Done, Page, Pawl, Shown, answer, cut};
 use crate::mfa::client::{KEY_PREFIX, Scope};
 use crate::mfa::event::EventKind;
-use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId};
-use crate::mfa::overrides::OverrideKind;
+use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, EventId};
 use crate::mfa::policy::guard::{administrators_left, enough, strictest_approvals};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
@@ -56,8 +55,16 @@ pub struct CreateClient {
 
 const LONGEST_KEY_DAYS: u16 = 90;
 
-fn longest_key() -> u16 {
+pub(super) fn longest_key() -> u16 {
     LONGEST_KEY_DAYS
+}
+
+pub(super) fn check_days(days: u16) -> Done<()> {
+    if (1..=LONGEST_KEY_DAYS).contains(&days) {
+        Ok(())
+    } else {
+        Err(Refusal::InvalidInput { field: "key_days", reason: "1 to 90" }.into())
+    }
 }
 
 /// A new client's key, shown once.
@@ -65,6 +72,8 @@ fn longest_key() -> u16 {
 pub struct ClientKey {
     /// The client.
     pub client_id: ClientId,
+    /// Which of its secrets this is.
+    pub secret_id: ClientSecretId,
     /// The key: `Authorization: Bearer …`.
     pub key: Shown,
     /// Until when.
@@ -90,8 +99,25 @@ pub struct Client {
     pub created_at: Timestamp,
     /// When it was disabled.
     pub disabled_at: Option<Timestamp>,
-    /// When the last of its live keys ends.
-    pub key_expires_at: Option<Timestamp>,
+    /// Its live secrets, the newest last.
+    pub secrets: Vec<ClientSecret>,
+}
+
+/// A live secret of a client; not the secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClientSecret {
+    /// Its id, for `revokeClientSecret`.
+    pub id: ClientSecretId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+}
+
+impl From<ClientSecretRow> for ClientSecret {
+    fn from(row: ClientSecretRow) -> Self {
+        Self { id: row.id, created_at: row.created_at, expires_at: row.expires_at }
+    }
 }
 
 /// A page of clients.
@@ -103,8 +129,9 @@ pub struct ClientPage {
     pub next_cursor: Option<String>,
 }
 
-fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
-    let secrets = work.tx.live_secrets(&row.id, work.now)?;
+pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
+    let mut secrets = work.tx.live_secrets(&row.id, work.now)?;
+    secrets.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(Client {
         id: row.id,
         name: row.name,
@@ -114,7 +141,7 @@ fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
         created_by: row.created_by,
         created_at: row.created_at,
         disabled_at: row.disabled_at,
-        key_expires_at: secrets.iter().map(|secret| secret.expires_at).max(),
+        secrets: secrets.into_iter().map(ClientSecret::from).collect(),
     })
 }
 
@@ -126,30 +153,15 @@ fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
 pub async fn create_client(pawl: &Pawl, call: Call, body: CreateClient) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::CreateClient::ACCESS, move |work| {
-            let person = work.person()?;
             check(work, &body)?;
-            let required_approvals = approvals_needed(work, &person, None, 0)?;
             let act = Act::CreateClientAct(CreateClientAct { body: body.clone() });
-            let proven = match prove(work, &person, &act, required(body.proof.as_ref())?)? {
-                Ok(proven) => proven,
-                Err(refusal) => return Ok(Err(refusal)),
+            let asked = Asked {
+                reason: &body.reason,
+                reference: body.ticket_reference.as_ref(),
+                audiences: &body.audiences,
             };
-            let policy_version = work.tx.current_policy(&work.tenant)?.version;
-            let facts = serde_json::to_value(&body).map_err(|_| StoreError::Invalid("client"))?;
-            let plan = Plan {
-                kind: OverrideKind::Client,
-                user: None,
-                facts,
-                audiences: body.audiences.clone(),
-                reason: body.reason.clone(),
-                ticket_reference: body.ticket_reference.clone(),
-                expires_at: work.now.after(WAITING),
-                required: required_approvals,
-                policy_version,
-                petition: None,
-            };
-            let row = file(work, &person, plan, &proven.event)?;
-            proceed(work, row).map(Ok)
+            let change = ClientChange::Create(body.clone());
+            ask(work, &act, &change, asked, body.proof.as_ref())
         })
         .await?;
     answer(committed)
@@ -163,9 +175,7 @@ pub(super) fn check(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<()> {
     if body.audiences.len() > 10 {
         return input("audiences", "at most ten");
     }
-    if !(1..=LONGEST_KEY_DAYS).contains(&body.key_days) {
-        return input("key_days", "1 to 90");
-    }
+    check_days(body.key_days)?;
     // Pawl's own audiences are its issuers: no registration can claim one, of any tenant.
     let own = work.own_audience.as_str();
     let issuers = own.strip_suffix(work.tenant.as_str()).unwrap_or(own);
@@ -209,22 +219,32 @@ pub(super) fn write(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Client
         disabled_at: None,
         event_id: event.clone(),
     })?;
+    add_secret(work, &id, body.key_days, event)
+}
+
+/// Writes a secret of a client and answers the key with it, once.
+pub(super) fn add_secret(
+    work: &mut Work<'_, '_>,
+    client: &ClientId,
+    days: u16,
+    event: EventId,
+) -> Done<ClientKey> {
     let (secret, _) = work.secret("");
-    let expires_at = work.now.after(Span::hours(24 * i64::from(body.key_days)));
+    let expires_at = work.now.after(Span::hours(24 * i64::from(days)));
     let secret_id = ClientSecretId::from_random(work.bytes());
     work.tx.insert_client_secret(ClientSecretRow {
         tenant_id: work.tenant.clone(),
-        id: secret_id,
-        client_id: id.clone(),
+        id: secret_id.clone(),
+        client_id: client.clone(),
         hash: sha256(secret.expose().as_bytes()).to_vec(),
         created_at: work.now,
         expires_at,
         revoked_at: None,
         event_id: event,
     })?;
-    let name = id.as_str().trim_start_matches("cli_");
+    let name = client.as_str().trim_start_matches("cli_");
     let key = SecretText::new(format!("{KEY_PREFIX}{name}_{}", secret.expose()));
-    Ok(ClientKey { client_id: id, key: Shown::new(key), expires_at })
+    Ok(ClientKey { client_id: client.clone(), secret_id, key: Shown::new(key), expires_at })
 }
 
 pub(super) fn add_directory(work: &mut Work<'_, '_>, name: &DisplayName) -> Done<DirectoryId> {
@@ -251,9 +271,7 @@ pub async fn disable_client(pawl: &Pawl, call: Call, id: ClientId) -> Done<Clien
             if row.disabled_at.is_some() {
                 return Err(Refusal::ClientDisabled.into());
             }
-            if !enough_without(work, &id)? {
-                return Err(Refusal::LastClient.into());
-            }
+            enough_without(work, |client, _| *client == id)?;
             disable(work, &id)?;
             let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
             view(work, row)
@@ -271,17 +289,20 @@ pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
     }
 }
 
-/// Whether enough administrators could still come to a token without the client `id`: every client may
-/// ask for Pawl's own audience, but only in its own directory is an administrator the same person.
-fn enough_without(work: &mut Work<'_, '_>, id: &ClientId) -> Done<bool> {
+/// Refuses what would leave too few administrators who could come to a token once what `gone` names is
+/// gone: every client may ask for Pawl's own audience, but only in its own directory is an
+/// administrator the same person.
+pub(super) fn enough_without(
+    work: &mut Work<'_, '_>,
+    gone: impl Fn(&ClientId, &ClientSecretId) -> bool,
+) -> Done<()> {
     let mut directories = BTreeSet::new();
     for row in work.tx.list_clients(&work.tenant, "", i64::from(u16::MAX))? {
-        if row.id != *id
-            && row.disabled_at.is_none()
-            && row.scopes.0.contains(&Scope::Login)
-            && !work.tx.live_secrets(&row.id, work.now)?.is_empty()
-        {
-            directories.insert(row.directory_id);
+        if row.disabled_at.is_none() && row.scopes.0.contains(&Scope::Login) {
+            let secrets = work.tx.live_secrets(&row.id, work.now)?;
+            if secrets.iter().any(|secret| !gone(&row.id, &secret.id)) {
+                directories.insert(row.directory_id);
+            }
         }
     }
     let mut reached = Vec::new();
@@ -293,7 +314,11 @@ fn enough_without(work: &mut Work<'_, '_>, id: &ClientId) -> Done<bool> {
     }
     let policy = work.tx.current_policy(&work.tenant)?.document.0;
     let left = administrators_left(&policy, &reached, &work.own_audience, work.now);
-    Ok(enough(left, strictest_approvals(&policy, &reached, &work.own_audience, work.now)))
+    if enough(left, strictest_approvals(&policy, &reached, &work.own_audience, work.now)) {
+        Ok(())
+    } else {
+        Err(Refusal::LastClient.into())
+    }
 }
 
 /// A client by id.

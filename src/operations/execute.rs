@@ -2,7 +2,8 @@
 
 use super::Done;
 use super::call::{Note, Work};
-use super::clients::{self, ClientKey, CreateClient};
+use super::client_changes::ClientChange;
+use super::clients::ClientKey;
 use super::codes::limits;
 use super::enrollments::give_up_pending;
 use super::policies;
@@ -42,10 +43,11 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
     }
     still_allowed(work, row)?;
     match row.kind {
-        OverrideKind::Exempt
-        | OverrideKind::Reset
-        | OverrideKind::Unlock
-        | OverrideKind::Client => Ok(()),
+        OverrideKind::Exempt | OverrideKind::Reset | OverrideKind::Unlock => Ok(()),
+        OverrideKind::Client => {
+            let change: ClientChange = facts(row)?;
+            change.fits(work)
+        }
         OverrideKind::Policy => {
             let document: PolicyDocument = facts(row)?;
             policies::fits(work, document, row.policy_version).map(|_| ())
@@ -89,8 +91,8 @@ pub(super) fn execute(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Handed
             handed.ticket = Some(tickets::issue(work, &user, Some(&row.id), None)?);
         }
         OverrideKind::Client => {
-            let body: CreateClient = facts(row)?;
-            handed.client_key = Some(clients::write(work, &body)?);
+            let change: ClientChange = facts(row)?;
+            handed.client_key = Some(change.write(work)?);
         }
     }
     finish(work, row)?;

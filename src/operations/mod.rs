@@ -10,6 +10,8 @@ pub mod bootstrap;
 pub mod break_glass;
 mod call;
 mod caller;
+mod client_changes;
+pub mod client_secrets;
 pub mod clients;
 mod codes;
 pub mod confirmations;

@@ -6,7 +6,7 @@ use super::conn::{change, on};
 use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{ClientId, EventId, TenantId};
+use crate::mfa::ids::{ClientId, ClientSecretId, EventId, TenantId};
 use crate::mfa::time::Timestamp;
 
 impl Tx<'_> {
@@ -91,6 +91,23 @@ impl Tx<'_> {
     pub(crate) fn insert_client_secret(&mut self, row: ClientSecretRow) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::insert_into(client_secrets::table)
             .values(row)
+            .execute(conn))?;
+        exactly_one("client_secrets", rows)
+    }
+
+    /// Revokes a secret that was not.
+    pub(crate) fn revoke_client_secret(
+        &mut self,
+        tenant: &TenantId,
+        id: &ClientSecretId,
+        at: Timestamp,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = change!(self, conn => diesel::update(client_secrets::table)
+            .filter(client_secrets::tenant_id.eq(tenant))
+            .filter(client_secrets::id.eq(id))
+            .filter(client_secrets::revoked_at.is_null())
+            .set((client_secrets::revoked_at.eq(at), client_secrets::event_id.eq(event)))
             .execute(conn))?;
         exactly_one("client_secrets", rows)
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Act, Server};
+use crate::support::{Act, Answer, Server, User};
 
 #[test]
 fn a_new_client_does_what_its_scopes_say() {
@@ -69,4 +69,96 @@ fn a_key_ends_with_its_days() {
     list().ok();
     server.advance(60);
     list().refused("unauthenticated");
+}
+
+fn key_of(answer: &serde_json::Value) -> (String, String) {
+    let text = |name: &str| answer["client_key"][name].as_str().unwrap().to_owned();
+    (text("key"), text("secret_id"))
+}
+
+fn revoke(admin: &User, client: &str, secret: &str) -> Answer {
+    admin.call("revokeClientSecret").at("client_id", client).at("secret_id", secret).send()
+}
+
+#[test]
+fn a_client_has_two_keys_while_it_changes_from_one_to_the_other() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (console, admin) = (&tenant.console, tenant.administrator());
+    let rotate = Act::rotate(&console.client_id).set("key_days", json!(1));
+    admin.try_act(&rotate).refused("proof-required");
+    let wrong = Act::rotate(&console.client_id).set("key_days", json!(0));
+    assert_eq!(admin.try_act(&wrong).refused("invalid-request")["field"], "key_days");
+    let (key, secret) = key_of(&admin.act(&rotate).ok());
+    assert_ne!(key, console.key);
+    let list = |key: &str| server.call("listUsers").bearer(key).send();
+    let ids = |of: &str| {
+        let client = admin.call("getClient").at("client_id", of).send().ok();
+        let text = client.to_string();
+        assert!(!text.contains("hash") && !text.contains("pawl_"), "{text}");
+        let secrets = client["secrets"].as_array().unwrap().clone();
+        secrets.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let live = ids(&console.client_id);
+    assert_eq!((live.len(), &live[1]), (2, &secret));
+    list(&key).ok();
+    list(&console.key).ok();
+    // Not a third one, before any code is asked for.
+    admin.try_act(&rotate).refused("too-many-secrets");
+    assert_eq!(revoke(&admin, &console.client_id, &live[0]).ok()["secrets"][0]["id"], secret);
+    list(&console.key).refused("unauthenticated");
+    list(&key).ok();
+    revoke(&admin, &console.client_id, &live[0]).refused("not-found");
+    revoke(&admin, &console.client_id, &secret).refused("last-client");
+    // What has run out leaves room too.
+    let second = admin.act(&Act::rotate(&console.client_id)).ok();
+    server.advance(86_400);
+    list(&key).refused("unauthenticated");
+    let renewed = crate::support::Console { key: key_of(&second).0, ..console.clone() };
+    renewed.call("listUsers").send().ok();
+    assert_eq!(
+        renewed.call("getClient").at("client_id", &console.client_id).send().ok()["secrets"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_secret_belongs_to_its_client_and_its_tenant() {
+    let server = Server::start();
+    let (tenant, other) = (server.tenant("acme"), server.tenant("other"));
+    let (admin, stranger) = (tenant.administrator(), other.administrator());
+    let portal = tenant.console.another(&admin, "portal", &["users"]);
+    let (key, secret) = key_of(&admin.act(&Act::rotate(&portal.client_id)).ok());
+    revoke(&admin, &tenant.console.client_id, &secret).refused("not-found");
+    revoke(&stranger, &portal.client_id, &secret).refused("not-found");
+    stranger.try_act(&Act::rotate(&portal.client_id)).refused("not-found");
+    server.call("listUsers").bearer(&key).send().ok();
+    admin.call("disableClient").at("client_id", &portal.client_id).send().ok();
+    server.call("listUsers").bearer(&key).send().refused("unauthenticated");
+    admin.try_act(&Act::rotate(&portal.client_id)).refused("client-disabled");
+}
+
+#[test]
+fn a_rotation_that_waited_is_looked_at_again_when_it_is_approved() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let second = tenant.second_administrator(&admin, "second");
+    let portal = tenant.console.another(&admin, "portal", &["users"]);
+    admin.tighten(|policy| policy["base"]["approvals"] = json!(1));
+    let ask = || {
+        let asked = admin.act(&Act::rotate(&portal.client_id)).ok();
+        assert!(asked["client_key"].is_null(), "{asked}");
+        Act::approve(&asked["override"])
+    };
+    let (first, full, late) = (ask(), ask(), ask());
+    let (key, secret) = key_of(&second.act(&first).ok());
+    server.call("listUsers").bearer(&key).send().ok();
+    second.try_act(&full).refused("too-many-secrets");
+    revoke(&admin, &portal.client_id, &secret).ok();
+    admin.call("disableClient").at("client_id", &portal.client_id).send().ok();
+    second.try_act(&late).refused("client-disabled");
 }

@@ -151,7 +151,9 @@ fn nothing_secret_is_in_a_url() {
         ["token", "secret", "code", "key", "handle", "challenge", "password", "enrollment"];
     for operation in operations().values() {
         for name in [operation.parameters("path"), operation.parameters("query")].concat() {
-            let odd = secret.iter().any(|word| name.contains(word)) || name == "ticket";
+            // An id is no secret, whatever it is an id of.
+            let of_secret = secret.iter().any(|word| name.contains(word)) || name == "ticket";
+            let odd = of_secret && !["secret_id", "key_id"].contains(&name);
             assert!(!odd, "{}: {name}", operation.id);
             let personal = ["external_id", "display_name", "email"].contains(&name);
             assert!(!personal, "{}: {name}", operation.id);

@@ -67,6 +67,7 @@ impl Stage {
             "revokeRole" => Act::revoke(&self.bo.id, "auditor"),
             "createTicket" => Act::ticket(&self.bo.id),
             "createClient" => Act::client("portal", &["login"]),
+            "rotateClientSecret" => Act::rotate(&self.tenant.console.client_id),
             "beginRotation" => Act::new("beginRotation", json!({})),
             "regenerateRecoveryCodes" => Act::new("regenerateRecoveryCodes", json!({})),
             other => panic!("{other}: a new act needs a way to be tried"),

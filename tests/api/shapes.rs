@@ -312,7 +312,10 @@ fn things(tenant: &Tenant, admin: &User) -> Vec<(&'static str, String)> {
     let petition = tenant.console.call("createPetition").json(&body).send().ok();
     let reset = admin.act(&Act::request(&user.id, "reset")).ok();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let client = tenant.console.call("getClient").at("client_id", &tenant.console.client_id);
+    let client = client.send().ok();
     vec![
+        ("secret_id", text(&client["secrets"][0]["id"])),
         ("tenant_id", "ten_00000000000000000000000000000000".to_owned()),
         ("user_id", user.id.clone()),
         ("client_id", tenant.console.client_id.clone()),
@@ -338,7 +341,15 @@ fn an_id_that_names_nothing_here_is_a_404() {
             let id = &foreign.iter().find(|(kind, _)| *kind == name).expect(name).1;
             let unknown = unknown(operation, name);
             for id in [id, &unknown, &unknown.to_uppercase(), &"x".to_owned()] {
-                let mut call = stage.server.call(&operation.id).at(name, id).at("role", "auditor");
+                let mut call = stage.server.call(&operation.id).at("role", "auditor");
+                for other in operation.parameters("path") {
+                    let own = match other {
+                        _ if other == name => id.clone(),
+                        "client_id" => stage.tenant.console.client_id.clone(),
+                        _ => self::unknown(operation, other),
+                    };
+                    call = call.at(other, &own);
+                }
                 if let Some(credential) = stage.credential(operation) {
                     call = call.bearer(&credential);
                 }

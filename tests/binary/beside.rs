@@ -187,6 +187,41 @@ fn a_client_is_made_and_disabled_beside_the_server() {
 }
 
 #[test]
+fn a_client_gets_a_second_key_beside_the_server_and_loses_the_first() {
+    let site = Site::new("rotate");
+    let token = site.administrator();
+    let listed = done(&site.data, &["client", "list"]);
+    let id = listed.split_whitespace().next().unwrap();
+    let secrets = || {
+        let said = done(&site.data, &["client", "secrets", id]);
+        let ids = said.lines().map(|line| line.split_whitespace().next().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let old = secrets();
+    let said = done(&site.data, &["client", "rotate", id, "--days", "30"]);
+    assert!(!said.contains("pawl_"), "a pipe is a log");
+    let key = delivered(&said);
+    let asked = |key: &str| {
+        let body = crate::support::login("ann", &["console"]);
+        site.server.call("/v1/evaluations", key, Some(&body)).0
+    };
+    assert_eq!([asked(&key), asked(&site.handed.key)], [200, 200]);
+    let said = refused(&site.data, &["client", "rotate", id], 1);
+    assert!(said.contains("two live secrets"), "{said}");
+    assert_eq!(done(&site.data, &["client", "revoke-secret", id, &old[0]]).trim(), "revoked");
+    assert_eq!([asked(&key), asked(&site.handed.key)], [200, 401]);
+    assert_eq!(secrets().len(), 1);
+    refused(&site.data, &["client", "revoke-secret", id, &old[0]], 1);
+    let (_, page) = site.server.call("/v1/events?limit=100", &token, None);
+    for kind in ["client.secret_created", "client.secret_revoked"] {
+        let found = page["items"].as_array().unwrap().iter().any(|event| {
+            event["kind"] == kind && event["object_id"] == id && event["actor_kind"] == "server"
+        });
+        assert!(found, "{kind} in {page}");
+    }
+}
+
+#[test]
 fn the_first_enrollment_is_made_anew_only_while_none_was_confirmed() {
     let site = Site::new("again");
     let again = HandedOver::read(done(&site.data, &["bootstrap"]).trim());

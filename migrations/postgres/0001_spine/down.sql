@@ -109,6 +109,7 @@ DROP FUNCTION signing_keys_life();
 DROP FUNCTION signing_keys_times();
 DROP FUNCTION clients_made();
 DROP FUNCTION clients_life();
+DROP FUNCTION client_secrets_made();
 DROP FUNCTION client_secrets_life();
 DROP FUNCTION users_start();
 DROP FUNCTION users_life();

@@ -1215,6 +1215,17 @@ END $$;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW
   WHEN (OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at)
   EXECUTE FUNCTION clients_life();
+-- No client makes a secret, and no client has three that live.
+CREATE FUNCTION client_secrets_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.revoked_at IS NOT NULL
+  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
+    WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
+  THEN RAISE EXCEPTION 'client_secrets: a third, or not made by a person or the server'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_made();
 CREATE FUNCTION client_secrets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   RAISE EXCEPTION 'client_secrets: a secret only ends sooner';

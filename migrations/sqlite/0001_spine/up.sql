@@ -899,6 +899,13 @@ BEGIN SELECT RAISE(ABORT, 'clients: not made by a person or the server'); END;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients
 WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
 BEGIN SELECT RAISE(ABORT, 'clients: disabled for good'); END;
+-- No client makes a secret, and no client has three that live.
+CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets
+WHEN NEW.revoked_at IS NOT NULL
+  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
+    WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a third, or not made by a person or the server'); END;
 CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets
 WHEN NEW.expires_at > OLD.expires_at
   OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at)

@@ -316,6 +316,12 @@ impl Act {
         Self::new("createClient", body)
     }
 
+    /// `rotateClientSecret`.
+    pub fn rotate(client: &str) -> Self {
+        let act = Self::new("rotateClientSecret", json!({ "reason": REASON }));
+        act.with("client_id", client)
+    }
+
     /// `requestOverride` for a user.
     pub fn request(user: &str, kind: &str) -> Self {
         let body = json!({ "user_id": user, "kind": kind, "reason": REASON });

@@ -1,0 +1,96 @@
+//! What an override of the kind `client` does: a new client, or a new way for one to sign in. None of
+//! it weakens by itself, but whoever holds such a way can vouch for passwords.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::acts::{Act, Proof, prove, required};
+use super::call::Work;
+use super::client_secrets;
+use super::clients::{self, ClientKey, CreateClient};
+use super::overrides::OverrideResult;
+use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
+use super::{Done, Traced};
+use crate::mfa::ids::ClientId;
+use crate::mfa::overrides::OverrideKind;
+use crate::mfa::refusal::Refusal;
+use crate::mfa::words::{Audience, Reason, TicketReference};
+use crate::store::StoreError;
+use crate::store::rows::ClientRow;
+
+/// The facts of the override.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "operation")]
+pub(super) enum ClientChange {
+    /// A new client.
+    #[serde(rename = "createClient")]
+    Create(CreateClient),
+    /// A second secret.
+    #[serde(rename = "rotateClientSecret")]
+    Rotate { client_id: ClientId, key_days: u16 },
+}
+
+impl ClientChange {
+    /// Whether it can be done now.
+    pub(super) fn fits(&self, work: &mut Work<'_, '_>) -> Done<()> {
+        match self {
+            Self::Create(_) => Ok(()),
+            Self::Rotate { client_id, .. } => client_secrets::fits(work, client_id),
+        }
+    }
+
+    /// Does it; a key is answered once.
+    pub(super) fn write(&self, work: &mut Work<'_, '_>) -> Done<ClientKey> {
+        match self {
+            Self::Create(body) => clients::write(work, body),
+            Self::Rotate { client_id, key_days } => {
+                client_secrets::write(work, client_id, *key_days)
+            }
+        }
+    }
+}
+
+/// A client that still works.
+pub(super) fn enabled(work: &mut Work<'_, '_>, id: &ClientId) -> Done<ClientRow> {
+    let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    if row.disabled_at.is_some() { Err(Refusal::ClientDisabled.into()) } else { Ok(row) }
+}
+
+/// What the request says besides its change.
+pub(super) struct Asked<'a> {
+    pub(super) reason: &'a Reason,
+    pub(super) reference: Option<&'a TicketReference>,
+    pub(super) audiences: &'a BTreeSet<Audience>,
+}
+
+/// Checks what can be foreseen, then the proof, then files the request.
+pub(super) fn ask(
+    work: &mut Work<'_, '_>,
+    act: &Act,
+    change: &ClientChange,
+    asked: Asked<'_>,
+    proof: Option<&Proof>,
+) -> Done<Traced<OverrideResult>> {
+    let person = work.person()?;
+    change.fits(work)?;
+    let needed = approvals_needed(work, &person, None, 0)?;
+    let proven = match prove(work, &person, act, required(proof)?)? {
+        Ok(proven) => proven,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let plan = Plan {
+        kind: OverrideKind::Client,
+        user: None,
+        facts: serde_json::to_value(change).map_err(|_| StoreError::Invalid("client"))?,
+        audiences: asked.audiences.clone(),
+        reason: asked.reason.clone(),
+        ticket_reference: asked.reference.cloned(),
+        expires_at: work.now.after(WAITING),
+        required: needed,
+        policy_version: work.tx.current_policy(&work.tenant)?.version,
+        petition: None,
+    };
+    let row = file(work, &person, plan, &proven.event)?;
+    proceed(work, row).map(Ok)
+}
