@@ -121,14 +121,22 @@ impl Installation {
     /// # Errors
     /// [`StartError`], which says what to do.
     pub async fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let pawl = Self::unopened(config)?;
+        open_installation(&pawl, clock.now(), entropy()?).await?;
+        Ok(Self { pawl, clock })
+    }
+
+    /// The same, with no sealed secret opened: for who looks at their keys.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to do.
+    pub fn unopened(config: &Config) -> Result<Pawl, StartError> {
         let (ring, _) = prepare(config)?;
         let database = database_of(config)?;
         check_schema(&database)?;
         let store = Store::open(database, ring)?;
         let base_url = Arc::from(config.base_url.as_str());
-        let pawl = Pawl { store, base_url, recent: Arc::default() };
-        open_installation(&pawl, clock.now(), entropy()?).await?;
-        Ok(Self { pawl, clock })
+        Ok(Pawl { store, base_url, recent: Arc::default() })
     }
 
     async fn app(&self, config: &Config) -> Result<App, StartError> {
@@ -235,9 +243,9 @@ fn key_ring(config: &Config) -> Result<KeyRing, StartError> {
         new_key(&config.key_file)?;
     }
     let mut ring = read_key(&config.key_file)?;
-    for path in &config.older_key_files {
+    for path in &config.other_key_files {
         ring = ring
-            .with_older(read_key(path)?)
+            .with_other(read_key(path)?)
             .map_err(|error| StartError::KeyFile(path.clone(), error))?;
     }
     Ok(ring)

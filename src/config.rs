@@ -60,9 +60,9 @@ pub const VARIABLES: &[Variable] = &[
         about: "The key-encryption key's file, mode 0600. Default: kek in the data directory.",
     },
     Variable {
-        name: "PAWL_OLDER_KEY_FILES",
+        name: "PAWL_OTHER_KEY_FILES",
         default: "",
-        about: "Files of older key-encryption keys, separated by ':'. They open, and seal nothing.",
+        about: "Files of other key-encryption keys, old or yet to seal, separated by ':'. They only open.",
     },
     Variable {
         name: "PAWL_LISTEN",
@@ -116,8 +116,8 @@ pub struct Config {
     pub serving_role: Option<String>,
     /// The key-encryption key's file.
     pub key_file: PathBuf,
-    /// Files of older keys.
-    pub older_key_files: Vec<PathBuf>,
+    /// Files of keys that only open.
+    pub other_key_files: Vec<PathBuf>,
     /// The API.
     pub listen: SocketAddr,
     /// Health.
@@ -163,8 +163,8 @@ impl Config {
             "" => data_dir.join("kek"),
             path => PathBuf::from(path),
         };
-        let older = reader.text("PAWL_OLDER_KEY_FILES").split(':').filter(|path| !path.is_empty());
-        let older_key_files = older.map(PathBuf::from).collect();
+        let others = reader.text("PAWL_OTHER_KEY_FILES").split(':').filter(|path| !path.is_empty());
+        let other_key_files = others.map(PathBuf::from).collect();
         let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let database_url = optional(reader.text("PAWL_DATABASE_URL"));
         let password_file = optional(reader.text("PAWL_DATABASE_PASSWORD_FILE"));
@@ -203,7 +203,7 @@ impl Config {
                 is_pooled,
                 serving_role,
                 key_file,
-                older_key_files,
+                other_key_files,
                 listen,
                 health_listen,
                 base_url,
@@ -231,8 +231,8 @@ impl Config {
     /// The effective configuration: names and values. It holds no secret.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
-        let older: Vec<_> =
-            self.older_key_files.iter().map(|path| path.display().to_string()).collect();
+        let others: Vec<_> =
+            self.other_key_files.iter().map(|path| path.display().to_string()).collect();
         vec![
             ("PAWL_DATA_DIR", self.data_dir.display().to_string()),
             ("PAWL_DATABASE_URL", self.database_url.clone().unwrap_or_default()),
@@ -245,7 +245,7 @@ impl Config {
             ),
             ("PAWL_DATABASE_SERVING_ROLE", self.serving_role.clone().unwrap_or_default()),
             ("PAWL_KEY_FILE", self.key_file.display().to_string()),
-            ("PAWL_OLDER_KEY_FILES", older.join(":")),
+            ("PAWL_OTHER_KEY_FILES", others.join(":")),
             ("PAWL_LISTEN", self.listen.to_string()),
             ("PAWL_HEALTH_LISTEN", self.health_listen.to_string()),
             ("PAWL_BASE_URL", self.base_url.clone()),

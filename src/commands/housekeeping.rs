@@ -83,6 +83,11 @@ async fn keep_keys(pawl: &Pawl, clock: &Clock, life: Span) -> Result<(), StartEr
     Ok(())
 }
 
+/// Leaves the writer to the callers after a batch.
+pub(super) async fn leave_a_turn(begun: Instant) {
+    tokio::time::sleep(TURN.max(begun.elapsed() * TURNS)).await;
+}
+
 /// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it. A
 /// batch that fails does not keep those of other tenants; the first failure is told.
 async fn purge_all(pawl: &Pawl, clock: &Clock, purged: &mut Purged) -> Result<(), StartError> {
@@ -97,7 +102,7 @@ async fn purge_all(pawl: &Pawl, clock: &Clock, purged: &mut Purged) -> Result<()
                 }
                 Err(failure) => failed = failed.or(Some(failure)),
             }
-            tokio::time::sleep(TURN.max(begun.elapsed() * TURNS)).await;
+            leave_a_turn(begun).await;
         }
         match failed {
             Some(failure) => return Err(failure.into()),

@@ -6,6 +6,7 @@ mod first_start;
 mod healthcheck;
 mod housekeeping;
 mod keys;
+mod seal;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -42,6 +43,9 @@ enum Command {
         /// Where; nothing may be there.
         path: std::path::PathBuf,
     },
+    /// Which key-encryption key sealed what, and sealing again under the one that seals now.
+    #[command(subcommand)]
+    Seal(seal::SealCommand),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the effective configuration, and what each variable is.
@@ -111,6 +115,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
             }
         }
         Command::Keyfile { path } => new_key(&path).map_err(|error| explain(&error)),
+        Command::Seal(command) => seal::seal(&config_of_database()?, &command),
         Command::Openapi => {
             let text = document::json().map_err(|error| error.to_string())?;
             say(text.trim_end())
@@ -177,13 +182,18 @@ fn show_config(config: Result<Config, String>, json: bool) -> Result<(), String>
 fn on_installation(
     run: impl AsyncFnOnce(Installation) -> Result<(), String>,
 ) -> Result<(), String> {
+    opened(&config_of_database()?, run)
+}
+
+/// The configuration, if there is a database where it says.
+fn config_of_database() -> Result<Config, String> {
     let config = config()?;
     let database = config.database();
     if config.database_url.is_none() && !database.exists() {
         let place = database.display();
         return Err(format!("there is no database at {place}; set PAWL_DATA_DIR to the server's"));
     }
-    opened(&config, run)
+    Ok(config)
 }
 
 /// Runs something on the installation, which is made if there is none.

@@ -120,6 +120,8 @@ choice_words! {
         UserUnlocked = "user.unlocked",
         /// Rows past their keeping were purged.
         RetentionPurged = "retention.purged",
+        /// Secrets were sealed again, under another key-encryption key.
+        SecretsResealed = "secrets.resealed",
     }
 }
 

@@ -31,6 +31,7 @@ mod protocol;
 pub mod readiness;
 mod recent;
 pub mod recovery;
+pub mod resealing;
 pub mod retention;
 pub mod roles;
 mod standing;

@@ -13,7 +13,7 @@ use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{EventId, RecoveryCodeId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 
-fn parameters(row: &FactorRow) -> String {
+pub(super) fn parameters(row: &FactorRow) -> String {
     format!("{}/{}", row.algorithm.as_str(), row.digits)
 }
 
@@ -250,6 +250,6 @@ impl Tx<'_> {
     }
 }
 
-fn factor_place<'a>(row: &'a FactorRow, parameters: &'a str) -> Place<'a> {
+pub(super) fn factor_place<'a>(row: &'a FactorRow, parameters: &'a str) -> Place<'a> {
     Place { table: "factors", tenant: row.tenant_id.as_str(), row: row.id.as_str(), parameters }
 }

@@ -9,7 +9,7 @@ use super::seal::{Pepper, Place};
 use super::{StoreError, Tx, exactly_one};
 
 /// Where the pepper is sealed.
-const PEPPER: Place<'static> =
+pub(super) const PEPPER: Place<'static> =
     Place { table: "installation", tenant: "", row: "1", parameters: "pepper" };
 
 impl Tx<'_> {

@@ -15,6 +15,7 @@ mod conn;
 mod events;
 mod factors;
 mod installation;
+mod key_file;
 mod lane;
 mod memo;
 mod migrate;
@@ -22,6 +23,7 @@ mod overrides;
 mod petitions;
 mod policies;
 mod postgres;
+mod resealing;
 mod retention;
 mod roles;
 pub mod rows;
@@ -58,6 +60,7 @@ pub use migrate::{check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
 pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;
+pub use resealing::{Sealed, SealedIn};
 pub use retention::{Due, Purged};
 pub use seal::{KeyRing, Pepper};
 pub use users::UserFilter;
@@ -283,22 +286,35 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let inner = Arc::clone(&self.inner);
-        let reading = async {
-            let turn = Arc::clone(&self.inner.reading).acquire_owned().await;
-            let turn = turn.map_err(|_| E::from(StoreError::Busy))?;
-            let read = tokio::task::spawn_blocking(move || {
-                let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
-                let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
-                inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                drop(turn);
-                result
-            });
-            read.await.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))
-        };
-        let waited = tokio::time::timeout(DEADLINE, reading).await;
+        let waited = tokio::time::timeout(DEADLINE, self.read_through(name, operation)).await;
         waited.unwrap_or_else(|_| Err(E::from(StoreError::Unreachable)))
+    }
+
+    /// The same, of much: a command waits for it as long as it takes.
+    ///
+    /// # Errors
+    /// The operation's own, or the database's.
+    pub async fn read_through<T, E>(
+        &self,
+        name: &'static str,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let turn = Arc::clone(&self.inner.reading).acquire_owned().await;
+        let turn = turn.map_err(|_| E::from(StoreError::Busy))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
+            let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
+            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            drop(turn);
+            result
+        });
+        read.await.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))
     }
 }
 

@@ -5,13 +5,13 @@
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hmac};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::key_file::parse;
+pub use super::key_file::{KeyFileError, KeyId, new_key_file};
+
 const VERSION: u8 = 1;
-const FILE_PREFIX: &str = "pawl-kek-v1";
 const KEY_CHECK: Place<'_> = Place { table: "key_check", tenant: "", row: "", parameters: "" };
 
 /// Where a sealed value belongs. It opens nowhere else (R-136).
@@ -31,8 +31,11 @@ pub struct Place<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// Sealed under a key that this ring does not hold.
-    #[error("sealed under an unknown key")]
-    UnknownKey,
+    #[error(
+        "sealed under the key {0}, and no key file at hand is it; name its file in \
+         PAWL_OTHER_KEY_FILES"
+    )]
+    UnknownKey(KeyId),
     /// Damaged, cut, moved here from another place, or sealed under another key of the same id.
     #[error("a sealed value is damaged or belongs elsewhere")]
     Broken,
@@ -41,27 +44,11 @@ pub enum SealError {
     NotSealed,
 }
 
-/// A key cannot be used. It never echoes the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyFileError {
-    /// Not the one line of a key file.
-    #[error("a key file is one line: {FILE_PREFIX}:<8 hex digits>:<32 bytes in base64url>")]
-    Format,
-    /// A sample, a pattern, zeros: nobody drew this at random.
-    #[error("the key is not random; a first start in an empty folder makes one")]
-    NotRandom,
-    /// Two keys of the ring bear the same id.
-    #[error("two keys bear the same id")]
-    SameId,
-}
-
-type KeyId = [u8; 8];
-
-/// The key-encryption keys: the newest seals, all open (R-139). The library wipes them when they
-/// are dropped; there is no way to read one back.
+/// The key-encryption keys: one seals, all open (R-139). The library wipes them when they are dropped;
+/// there is no way to read one back.
 pub struct KeyRing {
-    newest: (KeyId, LessSafeKey),
-    older: Vec<(KeyId, LessSafeKey)>,
+    sealing: (KeyId, LessSafeKey),
+    others: Vec<(KeyId, LessSafeKey)>,
 }
 
 impl KeyRing {
@@ -70,42 +57,43 @@ impl KeyRing {
     /// # Errors
     /// [`KeyFileError`].
     pub fn parse_file(text: &str) -> Result<Self, KeyFileError> {
-        let (id, bytes) = parse_line(text).ok_or(KeyFileError::Format)?;
-        if !looks_random(&bytes) {
-            return Err(KeyFileError::NotRandom);
-        }
+        let (id, bytes) = parse(text)?;
         let key = UnboundKey::new(&AES_256_GCM_SIV, &bytes).map_err(|_| KeyFileError::Format)?;
-        let (newest, older) = ((id, LessSafeKey::new(key)), Vec::new());
-        Ok(Self { newest, older })
+        Ok(Self { sealing: (id, LessSafeKey::new(key)), others: Vec::new() })
     }
 
     /// Also opens what the keys of `other` sealed.
     ///
     /// # Errors
     /// [`KeyFileError::SameId`].
-    pub fn with_older(mut self, other: Self) -> Result<Self, KeyFileError> {
-        for key in std::iter::once(other.newest).chain(other.older) {
+    pub fn with_other(mut self, other: Self) -> Result<Self, KeyFileError> {
+        for key in std::iter::once(other.sealing).chain(other.others) {
             if self.find(key.0).is_some() {
                 return Err(KeyFileError::SameId);
             }
-            self.older.push(key);
+            self.others.push(key);
         }
         Ok(self)
     }
 
-    /// Seals a secret text for its place under the newest key. `nonce` is random.
+    /// The keys that this ring opens with, the one that seals first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        std::iter::once(&self.sealing).chain(&self.others).map(|(id, _)| *id)
+    }
+
+    /// Seals a secret text for its place under the key that seals. `nonce` is random.
     ///
     /// # Errors
     /// [`SealError::NotSealed`].
     pub fn seal(&self, at: &Place<'_>, text: &[u8], nonce: [u8; 12]) -> Result<Vec<u8>, SealError> {
-        let (id, ref key) = self.newest;
+        let (id, ref key) = self.sealing;
         // With room for the tag: a reallocation would leave a copy of the plaintext on the heap.
         let mut body = Zeroizing::new(Vec::with_capacity(text.len().saturating_add(16)));
         body.extend_from_slice(text);
         let unique = Nonce::assume_unique_for_key(nonce);
         key.seal_in_place_append_tag(unique, associated_data(at, id), &mut *body)
             .map_err(|_| SealError::NotSealed)?;
-        Ok([&[VERSION], id.as_slice(), &nonce, &body].concat())
+        Ok([&[VERSION], id.0.as_slice(), &nonce, &body].concat())
     }
 
     /// Opens what was sealed for this very place.
@@ -115,21 +103,34 @@ impl KeyRing {
     pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (id, rest) = split(sealed).ok_or(SealError::Broken)?;
         let (nonce, body) = rest.split_first_chunk().ok_or(SealError::Broken)?;
-        let key = self.find(*id).ok_or(SealError::UnknownKey)?;
+        let key = self.find(id).ok_or(SealError::UnknownKey(id))?;
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let mut body = Zeroizing::new(body.to_vec());
         let length = key
-            .open_in_place(nonce, associated_data(place, *id), &mut body)
+            .open_in_place(nonce, associated_data(place, id), &mut body)
             .map_err(|_| SealError::Broken)?
             .len();
         body.truncate(length);
         Ok(body)
     }
 
-    /// Whether the newest key sealed this; if not, it is to be sealed again.
+    /// Whether the key that seals sealed this; if not, it is to be sealed again.
     #[must_use]
-    pub fn is_newest(&self, sealed: &[u8]) -> bool {
-        split(sealed).is_some_and(|(id, _)| *id == self.newest.0)
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        key_of(sealed) == Some(self.sealing.0)
+    }
+
+    /// Seals again, for the same place, under the key that seals.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`] and [`Self::seal`].
+    pub fn reseal(
+        &self,
+        at: &Place<'_>,
+        old: &[u8],
+        nonce: [u8; 12],
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal(at, &self.open(at, old)?, nonce)
     }
 
     /// A key check value to keep in the database.
@@ -150,13 +151,20 @@ impl KeyRing {
     }
 
     fn find(&self, id: KeyId) -> Option<&LessSafeKey> {
-        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        let mut keys = std::iter::once(&self.sealing).chain(&self.others);
         keys.find(|(known, _)| *known == id).map(|(_, key)| key)
     }
 }
 
-fn split(sealed: &[u8]) -> Option<(&KeyId, &[u8])> {
-    sealed.strip_prefix(&[VERSION])?.split_first_chunk()
+/// The key that sealed a value; its first nine bytes are enough.
+#[must_use]
+pub fn key_of(sealed: &[u8]) -> Option<KeyId> {
+    split(sealed).map(|(id, _)| id)
+}
+
+fn split(sealed: &[u8]) -> Option<(KeyId, &[u8])> {
+    let (id, rest) = sealed.strip_prefix(&[VERSION])?.split_first_chunk()?;
+    Some((KeyId(*id), rest))
 }
 
 /// Each part goes behind its length, so that bytes cannot wander from one part into the next.
@@ -167,35 +175,8 @@ fn length(part: &[u8]) -> [u8; 8] {
 fn associated_data(place: &Place<'_>, id: KeyId) -> Aad<Vec<u8>> {
     let texts = [place.table, place.tenant, place.row, place.parameters];
     let [table, tenant, row, parameters] = texts.map(str::as_bytes);
-    let parts = [table, tenant, row, parameters, &id, &[VERSION]];
+    let parts = [table, tenant, row, parameters, &id.0, &[VERSION]];
     Aad::from(parts.map(|part| [&length(part), part].concat()).concat())
-}
-
-fn parse_line(text: &str) -> Option<(KeyId, Zeroizing<Vec<u8>>)> {
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    let (id, key) = line.strip_prefix(FILE_PREFIX)?.strip_prefix(':')?.split_once(':')?;
-    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(key).ok()?);
-    let id: KeyId = id.as_bytes().try_into().ok()?;
-    let is_hex = id.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    (is_hex && bytes.len() == 32).then_some((id, bytes))
-}
-
-/// Refuses zeros, repetitions, text and counting. 32 random bytes hold some 30 different values; 16
-/// or fewer come once in 10^13 keys, and only ASCII once in 2^32.
-fn looks_random(key: &[u8]) -> bool {
-    let mut values = Zeroizing::new(key.to_vec());
-    values.sort_unstable();
-    values.dedup();
-    values.len() > 16 && !key.is_ascii()
-}
-
-/// The one line of a new key file: 4 random bytes become the key's id, 32 the key.
-#[must_use]
-pub fn new_key_file(random: &Zeroizing<[u8; 36]>) -> Zeroizing<String> {
-    let [a, b, c, d, key @ ..] = &**random;
-    let id = u32::from_be_bytes([*a, *b, *c, *d]);
-    let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(key));
-    Zeroizing::new(format!("{FILE_PREFIX}:{id:08x}:{}\n", *key))
 }
 
 /// The installation's pepper, itself sealed in the database: a stolen copy of the rows does not
@@ -314,60 +295,52 @@ mod tests {
     fn the_associated_data_is_framed_and_names_key_and_version() {
         let expected = b"\0\0\0\0\0\0\0\x07factors\0\0\0\0\0\0\0\x03ten\0\0\0\0\0\0\0\x03fac\
             \0\0\0\0\0\0\0\x016\0\0\0\0\0\0\0\x08deadbeef\0\0\0\0\0\0\0\x01\x01";
-        assert_eq!(associated_data(&PLACE, *b"deadbeef").as_ref(), expected);
+        assert_eq!(associated_data(&PLACE, KeyId(*b"deadbeef")).as_ref(), expected);
+    }
+
+    const SECOND: KeyId = KeyId(*b"02020202");
+
+    #[test]
+    fn all_keys_open_and_one_seals() {
+        let old = ring(1).seal(&PLACE, b"secret", [7; 12]).unwrap();
+        let unknown = ring(2).open(&PLACE, &old);
+        assert_eq!(unknown, Err(SealError::UnknownKey(KeyId(*b"01010101"))));
+        let both = ring(2).with_other(ring(1)).ok().unwrap();
+        assert_eq!(&**both.open(&PLACE, &old).unwrap(), b"secret");
+        assert!(!both.is_current(&old));
+        let new = both.seal(&PLACE, b"secret", [8; 12]).unwrap();
+        assert!(both.is_current(&new) && !both.is_current(&[]));
+        assert!(ring(2).open(&PLACE, &new).is_ok());
+        assert!(both.ids().eq([SECOND, KeyId(*b"01010101")]));
+        assert_eq!(both.with_other(ring(1)).err(), Some(KeyFileError::SameId));
     }
 
     #[test]
-    fn old_keys_open_and_the_newest_seals() {
+    fn what_is_sealed_again_keeps_its_place_and_length_and_changes_its_key() {
         let old = ring(1).seal(&PLACE, b"secret", [7; 12]).unwrap();
-        assert_eq!(ring(2).open(&PLACE, &old), Err(SealError::UnknownKey));
-        let both = ring(2).with_older(ring(1)).ok().unwrap();
-        assert_eq!(&**both.open(&PLACE, &old).unwrap(), b"secret");
-        assert!(!both.is_newest(&old));
-        let new = both.seal(&PLACE, b"secret", [8; 12]).unwrap();
-        assert!(both.is_newest(&new) && !both.is_newest(&[]));
-        assert!(ring(2).open(&PLACE, &new).is_ok());
-        assert_eq!(both.with_older(ring(1)).err(), Some(KeyFileError::SameId));
+        let both = ring(2).with_other(ring(1)).ok().unwrap();
+        let new = both.reseal(&PLACE, &old, [8; 12]).unwrap();
+        assert_eq!(
+            (new.len(), key_of(&new), key_of(&new[..9])),
+            (old.len(), Some(SECOND), Some(SECOND))
+        );
+        assert_eq!(&**ring(2).open(&PLACE, &new).unwrap(), b"secret");
+        let elsewhere = Place { row: "fac2", ..PLACE };
+        assert_eq!(both.reseal(&elsewhere, &old, [8; 12]), Err(SealError::Broken));
+        assert!(ring(2).reseal(&PLACE, &old, [8; 12]).is_err());
     }
 
     #[test]
     fn a_wrong_key_is_recognized_at_the_start() {
         let check = ring(1).make_check([7; 12]).unwrap();
         assert_eq!(ring(1).verify_check(&check), Ok(()));
-        assert_eq!(ring(2).verify_check(&check), Err(SealError::UnknownKey));
+        let unknown = Err(SealError::UnknownKey(KeyId(*b"01010101")));
+        assert_eq!(ring(2).verify_check(&check), unknown);
         let same_id = file(2).replace("02020202", "01010101");
         let wrong = KeyRing::parse_file(&same_id).ok().unwrap();
         assert_eq!(wrong.verify_check(&check), Err(SealError::Broken));
         let other = ring(1).seal(&PLACE, &[], [7; 12]).unwrap();
         assert_eq!(ring(1).verify_check(&other), Err(SealError::Broken));
-    }
-
-    #[test]
-    fn a_key_file_is_one_exact_line() {
-        let good = file(1);
-        assert!(good.starts_with("pawl-kek-v1:01010101:") && good.ends_with('\n'));
-        assert!(KeyRing::parse_file(good.trim_end()).is_ok());
-        let swap = |new: &str| good.replace("01010101", new);
-        let [short, upper, no_hex] = ["0101010", "ABABABAB", "0101010g"].map(swap);
-        let (version, twice) = (good.replace("v1", "v2"), good.repeat(2));
-        let (longer, cut) = (good.replace('\n', "AAAA"), &good[..good.len() - 5]);
-        for bad in ["", &short, &upper, &no_hex, &version, &twice, &longer, cut] {
-            let refused = KeyRing::parse_file(bad).err();
-            assert_eq!(refused, Some(KeyFileError::Format), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_nobody_drew_is_refused() {
-        let counting: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
-        let twice: [u8; 32] = std::array::from_fn(|i| sha256(b"")[i % 16]);
-        let text = *b"0123456789abcdefghijklmnopqrstuv";
-        for key in [[0; 32], [255; 32], counting, twice, text] {
-            let mut random = Zeroizing::new([1; 36]);
-            random[4..].copy_from_slice(&key);
-            let refused = KeyRing::parse_file(&new_key_file(&random)).err();
-            assert_eq!(refused, Some(KeyFileError::NotRandom));
-        }
     }
 
     #[test]

@@ -112,6 +112,6 @@ impl Tx<'_> {
     }
 }
 
-fn signing_key_place(id: &Kid) -> Place<'_> {
+pub(super) fn signing_key_place(id: &Kid) -> Place<'_> {
     Place { table: "signing_keys", tenant: "", row: id.as_str(), parameters: "ES256" }
 }

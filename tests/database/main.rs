@@ -20,6 +20,7 @@ mod overrides;
 mod place;
 mod population;
 mod record;
+mod resealed;
 #[path = "../api/support/postgres.rs"]
 #[expect(dead_code, reason = "the harness of the other binary")]
 mod schema;
@@ -43,6 +44,7 @@ fn every_statement() -> Vec<Hostile> {
         overrides::all(),
         token_keys::all(),
         foreign::all(),
+        resealed::all(),
     ]
     .into_iter()
     .flatten()

@@ -243,7 +243,7 @@ const SPARE: &[(&str, &str)] = &[
     ("overrides", "id = 'ovr_last'"),
 ];
 
-/// Tables of which nothing changes: a row, and what makes a copy another row.
+/// Tables of which nothing changes, but for secrets that are sealed again: a row, and what makes a copy another row.
 const APPEND_ONLY: &[(&str, &str, &str)] = &[
     ("installation", "id = 1", ""),
     ("policies", "version = 1", "version = 2"),

@@ -136,4 +136,6 @@ DROP FUNCTION overrides_start();
 DROP FUNCTION overrides_life();
 DROP FUNCTION approvals_other_person();
 DROP FUNCTION issued_tokens_verified();
+DROP FUNCTION signing_keys_resealed();
+DROP FUNCTION factors_resealed();
 DROP FUNCTION never_emptied();

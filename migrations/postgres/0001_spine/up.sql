@@ -429,9 +429,23 @@ BEGIN
 END $$;
 CREATE TRIGGER installation_insert BEFORE INSERT ON installation FOR EACH ROW EXECUTE FUNCTION installation_insert();
 
+-- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
+-- it; the newest event says so, and the server wrote it.
 CREATE FUNCTION installation_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  RAISE EXCEPTION 'installation: append only';
+  IF NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR length(NEW.key_check) <> length(OLD.key_check)
+  OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
+  OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
+  OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
+  OR NEW.event_id = OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+  THEN RAISE EXCEPTION 'installation: append only, and not resealed'; END IF;
+  RETURN NEW;
 END $$;
 CREATE TRIGGER installation_update BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_update();
 
@@ -1587,6 +1601,46 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_verified();
+
+-- No secret takes another one's place: a sealed value is replaced only by one of the same length that
+-- another key sealed.
+CREATE FUNCTION signing_keys_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS DISTINCT FROM OLD.state
+  OR NEW.active_from IS DISTINCT FROM OLD.active_from
+  OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from
+  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+  THEN RAISE EXCEPTION 'signing_keys: another secret, and not resealed'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys FOR EACH ROW
+  WHEN (NEW.sealed <> OLD.sealed)
+  EXECUTE FUNCTION signing_keys_resealed();
+CREATE FUNCTION factors_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS DISTINCT FROM OLD.state
+  OR NEW.activated_at IS DISTINCT FROM OLD.activated_at
+  OR NEW.trust_since IS DISTINCT FROM OLD.trust_since
+  OR NEW.rotate_by IS DISTINCT FROM OLD.rotate_by
+  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
+  OR NEW.end_authority IS DISTINCT FROM OLD.end_authority
+  OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+  THEN RAISE EXCEPTION 'factors: another secret, and not resealed'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors FOR EACH ROW
+  WHEN (NEW.sealed <> OLD.sealed)
+  EXECUTE FUNCTION factors_resealed();
 
 -- Nothing is emptied.
 CREATE FUNCTION never_emptied() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -415,8 +415,21 @@ WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'installation: exists, or names no event'); END;
 
+-- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
+-- it; the newest event says so, and the server wrote it.
 CREATE TRIGGER installation_update BEFORE UPDATE ON installation
-BEGIN SELECT RAISE(ABORT, 'installation: append only'); END;
+WHEN NEW.id IS NOT OLD.id
+  OR NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.created_at IS NOT OLD.created_at
+  OR length(NEW.key_check) <> length(OLD.key_check)
+  OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
+  OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
+  OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
+  OR NEW.event_id = OLD.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+BEGIN SELECT RAISE(ABORT, 'installation: append only, and not resealed'); END;
 
 CREATE TRIGGER installation_delete BEFORE DELETE ON installation
 BEGIN SELECT RAISE(ABORT, 'installation: never deleted'); END;
@@ -1160,6 +1173,36 @@ WHEN NOT EXISTS (SELECT 1 FROM events e
       AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
       AND NEW.audience IN (SELECT value FROM json_each(coalesce(c.audiences, n.audiences))))
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: no verified code'); END;
+
+-- No secret takes another one's place: a sealed value is replaced only by one of the same length that
+-- another key sealed.
+CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys
+WHEN NEW.sealed <> OLD.sealed AND (
+  length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS NOT OLD.state
+  OR NEW.active_from IS NOT OLD.active_from
+  OR NEW.retiring_from IS NOT OLD.retiring_from
+  OR NEW.ended_at IS NOT OLD.ended_at
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server'))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: another secret, and not resealed'); END;
+CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors
+WHEN NEW.sealed <> OLD.sealed AND (
+  length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS NOT OLD.state
+  OR NEW.activated_at IS NOT OLD.activated_at
+  OR NEW.trust_since IS NOT OLD.trust_since
+  OR NEW.rotate_by IS NOT OLD.rotate_by
+  OR NEW.ended_at IS NOT OLD.ended_at
+  OR NEW.end_authority IS NOT OLD.end_authority
+  OR NEW.end_authority_id IS NOT OLD.end_authority_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server'))
+BEGIN SELECT RAISE(ABORT, 'factors: another secret, and not resealed'); END;
 
 -- Statistics of a large installation, for the planner. Without any it takes a tenant for ten rows, and
 -- reads the whole tenant instead of the user's index.

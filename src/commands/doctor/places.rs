@@ -116,11 +116,11 @@ fn private(path: &Path, findings: &mut Findings) {
 fn keys(config: &Config, findings: &mut Findings) -> Option<KeyRing> {
     let mut ring = None;
     let mut all = true;
-    for path in std::iter::once(&config.key_file).chain(&config.older_key_files) {
+    for path in std::iter::once(&config.key_file).chain(&config.other_key_files) {
         let read = read_key(path).and_then(|read| match ring.take() {
             None => Ok(read),
-            Some(known) => KeyRing::with_older(known, read)
-                .map_err(|error| StartError::KeyFile(path.clone(), error)),
+            Some(known) => KeyRing::with_other(known, read)
+                .map_err(|error| StartError::KeyFile(path.to_path_buf(), error)),
         });
         match read {
             Ok(read) => ring = Some(read),

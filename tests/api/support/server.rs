@@ -364,7 +364,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
         is_pooled: false,
         serving_role: None,
         key_file: data_dir.join("kek"),
-        older_key_files: Vec::new(),
+        other_key_files: Vec::new(),
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: "127.0.0.1:0".parse().unwrap(),
         base_url: BASE.to_owned(),
