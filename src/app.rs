@@ -1,5 +1,7 @@
 //! Wiring: configuration to store, keys and clock, to a server; start and drain.
 
+mod key_file;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -13,6 +15,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpServer, web};
 use utoipa_actix_web::AppExt as _;
 use zeroize::Zeroizing;
+
+pub(crate) use key_file::{is_private, read_key};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -263,19 +267,6 @@ pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), StartError> {
         .map_err(file_error(path, "cannot be written"))
 }
 
-pub(crate) fn read_key(path: &Path) -> Result<KeyRing, StartError> {
-    let read = file_error(path, "the key file cannot be read");
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) => return Err(read(error)),
-    };
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(StartError::KeyMode(path.to_path_buf()));
-    }
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(read)?);
-    KeyRing::parse_file(&text).map_err(|error| StartError::KeyFile(path.to_path_buf(), error))
-}
-
 /// A running server.
 pub struct Running {
     /// Where the API is.
@@ -292,7 +283,7 @@ pub struct Running {
 }
 
 /// How long requests in flight may take once a stop was asked for.
-const DRAIN_SECONDS: u64 = 20;
+pub const DRAIN_SECONDS: u64 = 20;
 
 /// Opens the installation and serves. Must be called on an actix runtime.
 ///

@@ -1,11 +1,14 @@
 //! Configuration: from the environment, all faults at once.
 
+mod kind;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::mfa::time::Span;
+pub use kind::Kind;
 
 /// One variable: its name, its default, and what it is.
 pub struct Variable {

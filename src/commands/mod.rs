@@ -8,6 +8,7 @@ mod housekeeping;
 mod keys;
 mod seal;
 mod serve;
+mod settings;
 
 use std::io::{self, Write as _};
 
@@ -33,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API. The first start makes everything it needs in the data directory.
-    Serve(FirstStart),
+    Serve(Serving),
     /// Ask the server that runs beside it whether it lives, or with --ready whether it can answer.
     Healthcheck(healthcheck::Healthcheck),
     /// Bring the database to this program's schema.
@@ -50,7 +51,7 @@ enum Command {
     Openapi,
     /// Print the effective configuration, and what each variable is.
     Config {
-        /// As one JSON object.
+        /// As one JSON object, with ports and paths too.
         #[arg(long)]
         json: bool,
     },
@@ -93,6 +94,16 @@ pub struct FirstStart {
     administrator: String,
 }
 
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+struct Serving {
+    #[command(flatten)]
+    first_start: FirstStart,
+    /// Found nothing, for replicas: `pawl bootstrap` founds the first tenant.
+    #[arg(long, conflicts_with_all = ["tenant_name", "client_name", "audience", "administrator"])]
+    no_first_start: bool,
+}
+
 /// Runs a command; an error is a text that says what to do.
 ///
 /// # Errors
@@ -104,8 +115,11 @@ pub fn run(cli: Cli) -> Result<(), String> {
         audience: "console".to_owned(),
         administrator: "admin".to_owned(),
     };
-    match cli.command.unwrap_or(Command::Serve(first_start)) {
-        Command::Serve(first_start) => serve::serve(&config()?, &first_start),
+    let serving = Serving { first_start, no_first_start: false };
+    match cli.command.unwrap_or(Command::Serve(serving)) {
+        Command::Serve(Serving { first_start, no_first_start }) => {
+            serve::serve(&config()?, (!no_first_start).then_some(&first_start))
+        }
         Command::Healthcheck(check) => healthcheck::ask(&config()?, &check),
         Command::Migrate => {
             let applied = migrate_database(&config()?).map_err(|error| explain(&error))?;
@@ -166,13 +180,10 @@ fn show_config(config: Result<Config, String>, json: bool) -> Result<(), String>
             return Err(faults);
         }
     };
-    let pairs = config.pairs();
     if json {
-        let object: serde_json::Map<_, _> =
-            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        return say(&serde_json::Value::Object(object).to_string());
+        return say(&settings::as_json(&config).to_string());
     }
-    for ((name, value), variable) in pairs.iter().zip(VARIABLES) {
+    for ((name, value), variable) in config.pairs().iter().zip(VARIABLES) {
         say(&format!("{name}={value}\n    {}", variable.about))?;
     }
     Ok(())

@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::housekeeping::Housekeeping;
-use super::{FirstStart, first_start};
+use super::{FirstStart, first_start, refused};
 use crate::app::{Running, explain, start};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::operations::break_glass::list_tenants;
 use crate::telemetry;
 
-/// Serves until a signal; a second one ends at once.
-pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String> {
+/// Serves until a signal; a second one ends at once. Without `founding` it founds no tenant.
+pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<(), String> {
     telemetry::begin(&config.log, std::io::stderr).map_err(|error| error.to_string())?;
     let system = actix_web::rt::System::new();
     let ended = system.block_on(async {
@@ -22,8 +23,16 @@ pub(super) fn serve(config: &Config, founding: &FirstStart) -> Result<(), String
             started = start(config, Clock::system()) => started.map_err(|error| explain(&error))?,
             _ = signals.next() => return Err("stopped before it served".to_owned()),
         };
-        if let Some(founded) = first_start::found_first(&running.pawl, founding).await? {
-            first_start::hand_over(config, &founded)?;
+        match founding {
+            Some(founding) => {
+                if let Some(founded) = first_start::found_first(&running.pawl, founding).await? {
+                    first_start::hand_over(config, &founded)?;
+                }
+            }
+            None if list_tenants(&running.pawl).await.map_err(refused)?.is_empty() => {
+                tracing::warn!("there is no tenant yet: `pawl bootstrap` founds one");
+            }
+            None => {}
         }
         let (pawl, life) = (running.pawl.clone(), config.token_key_life());
         let housekeeping = Housekeeping::begin(pawl, Clock::system(), life);

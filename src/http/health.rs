@@ -8,6 +8,9 @@ use actix_web::{HttpResponse, get, web};
 use super::App;
 use crate::operations::readiness::may_serve;
 
+/// The paths of this port.
+pub const PATHS: &[&str] = &["/livez", "/readyz"];
+
 /// Whether the process is about to end.
 #[derive(Debug, Clone, Default)]
 pub struct Draining(Arc<AtomicBool>);

@@ -13,6 +13,7 @@ mod beside;
 mod doctor;
 mod drain;
 mod health;
+mod replica;
 mod start;
 mod support;
 
@@ -31,11 +32,15 @@ fn the_configuration_is_shown_as_json_and_makes_nothing() {
     let place = place("config");
     let shown: serde_json::Value =
         serde_json::from_str(&done(&place, &["config", "--json"])).unwrap();
-    assert_eq!(shown["PAWL_LISTEN"], "127.0.0.1:0");
-    assert_eq!(shown["PAWL_DATA_DIR"], place.to_str().unwrap());
-    assert_eq!(shown["PAWL_WORKERS"], "2");
+    let variables = &shown["variables"];
+    assert_eq!(variables["PAWL_LISTEN"]["value"], "127.0.0.1:0");
+    assert_eq!(variables["PAWL_LISTEN"]["default"], "127.0.0.1:8080");
+    assert_eq!(variables["PAWL_LISTEN"]["kind"], "address");
+    assert_eq!(variables["PAWL_DATA_DIR"]["value"], place.to_str().unwrap());
+    assert_eq!(variables["PAWL_WORKERS"]["value"], "2");
+    assert_eq!(shown["ports"], serde_json::json!({ "api": 0, "health": 0 }));
     let words = done(&place, &["config"]);
-    for name in shown.as_object().unwrap().keys() {
+    for name in variables.as_object().unwrap().keys() {
         assert!(words.contains(name), "{name}");
     }
     assert!(!place.exists());

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Danger, Findings};
-use crate::app::{StartError, explain, read_key};
+use crate::app::{StartError, explain, is_private, read_key};
 use crate::config::Config;
 use crate::store::KeyRing;
 
@@ -103,7 +103,7 @@ fn folder(config: &Config, findings: &mut Findings) {
 fn private(path: &Path, findings: &mut Findings) {
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if !is_private(&metadata).unwrap_or(false) {
         findings.add(
             Danger::Hole,
             "files",

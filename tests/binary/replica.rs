@@ -1,0 +1,21 @@
+//! A replica founds nothing; somebody at a terminal does, beside it.
+
+use crate::support::{Server, done, pawl, place, refused};
+
+#[test]
+fn a_replica_founds_no_tenant_and_serves_the_one_that_is_founded_beside_it() {
+    let data = place("replica");
+    let mut server = Server::of(pawl(&data, &["serve", "--no-first-start"]));
+    server.logged("there is no tenant yet");
+    assert!(refused(&data, &["user", "list"], 1).contains("there is no tenant"));
+    let said = done(&data, &["bootstrap"]);
+    let handed = crate::support::HandedOver::read(said.trim());
+    assert_eq!(server.call("/v1/users", &handed.key, None).0, 200);
+    let ended = server.stop();
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_replica_that_is_told_what_to_found_is_a_mistake() {
+    refused(&place("replica-wrong"), &["serve", "--no-first-start", "--tenant-name", "x"], 2);
+}
