@@ -1,11 +1,12 @@
 //! Wiring: configuration to store, keys and clock, to a server; start and drain.
 
+mod files;
 mod key_file;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,12 @@ use actix_web::{HttpServer, web};
 use utoipa_actix_web::AppExt as _;
 use zeroize::Zeroizing;
 
+pub use files::write_secret;
+pub use key_file::new_key;
 pub(crate) use key_file::{is_private, read_key};
+
+use files::{file_error, make_directory, restrict};
+use key_file::key_ring;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,7 +32,7 @@ use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::{App, document, health, log_request, not_found, routes};
 use crate::operations::keys::open_installation;
 use crate::operations::{Entropy, Failure, Pawl};
-use crate::store::seal::{KeyFileError, KeyRing, new_key_file};
+use crate::store::seal::{KeyFileError, KeyRing};
 use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
 use crate::telemetry::chain;
 use crate::token::KeyError;
@@ -209,62 +215,6 @@ pub(crate) fn database_of(config: &Config) -> Result<Database, StartError> {
     Target::parse(url, password, ca, &config.database_schema, config.is_pooled)
         .map(|target| Database::Postgres(Box::new(target)))
         .map_err(StartError::Database)
-}
-
-/// Makes a file with a new key-encryption key, mode 0600.
-///
-/// # Errors
-/// [`StartError::File`] if it is there already; the key in it may have sealed something.
-pub fn new_key(path: &Path) -> Result<(), StartError> {
-    let mut random = Zeroizing::new([0; 36]);
-    aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| StartError::Random)?;
-    write_secret(path, new_key_file(&random).as_bytes())
-}
-
-fn file_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |source| StartError::File { path: path.to_path_buf(), what, source }
-}
-
-fn make_directory(path: &Path) -> Result<(), StartError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(file_error(path, "cannot be made; set PAWL_DATA_DIR to a place that can"))
-}
-
-/// A database file is as secret as the names in it: only its owner reads it.
-fn restrict(path: &Path) -> Result<(), StartError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-        .map_err(file_error(path, "its mode cannot be set to 0600"))
-}
-
-fn key_ring(config: &Config) -> Result<KeyRing, StartError> {
-    if !config.key_file.exists() {
-        if config.database_url.is_some() {
-            return Err(StartError::KeyAbsent(config.key_file.clone()));
-        }
-        if config.database().exists() {
-            return Err(StartError::KeyMissing(config.key_file.clone()));
-        }
-        new_key(&config.key_file)?;
-    }
-    let mut ring = read_key(&config.key_file)?;
-    for path in &config.other_key_files {
-        ring = ring
-            .with_other(read_key(path)?)
-            .map_err(|error| StartError::KeyFile(path.clone(), error))?;
-    }
-    Ok(ring)
-}
-
-/// Writes a new file that only its owner can read; an existing one is left alone.
-///
-/// # Errors
-/// [`StartError::File`].
-pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), StartError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = made.map_err(file_error(path, "cannot be made"))?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(file_error(path, "cannot be written"))
 }
 
 /// A running server.

@@ -1,4 +1,4 @@
-//! Reading a key file, and who else may.
+//! Key files: made, read, and who else may read them.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,8 +7,40 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{StartError, file_error};
-use crate::store::seal::KeyRing;
+use super::StartError;
+use super::files::{file_error, write_secret};
+use crate::config::Config;
+use crate::store::seal::{KeyRing, new_key_file};
+
+/// Makes a file with a new key-encryption key, mode 0600.
+///
+/// # Errors
+/// [`StartError::File`] if it is there already; the key in it may have sealed something.
+pub fn new_key(path: &Path) -> Result<(), StartError> {
+    let mut random = Zeroizing::new([0; 36]);
+    aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| StartError::Random)?;
+    write_secret(path, new_key_file(&random).as_bytes())
+}
+
+/// The keys of the configuration; on SQLite the first start makes one.
+pub(super) fn key_ring(config: &Config) -> Result<KeyRing, StartError> {
+    if !config.key_file.exists() {
+        if config.database_url.is_some() {
+            return Err(StartError::KeyAbsent(config.key_file.clone()));
+        }
+        if config.database().exists() {
+            return Err(StartError::KeyMissing(config.key_file.clone()));
+        }
+        new_key(&config.key_file)?;
+    }
+    let mut ring = read_key(&config.key_file)?;
+    for path in &config.other_key_files {
+        ring = ring
+            .with_other(read_key(path)?)
+            .map_err(|error| StartError::KeyFile(path.clone(), error))?;
+    }
+    Ok(ring)
+}
 
 /// Reads a key file that nobody else can.
 pub(crate) fn read_key(path: &Path) -> Result<KeyRing, StartError> {

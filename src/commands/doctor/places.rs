@@ -120,7 +120,7 @@ fn keys(config: &Config, findings: &mut Findings) -> Option<KeyRing> {
         let read = read_key(path).and_then(|read| match ring.take() {
             None => Ok(read),
             Some(known) => KeyRing::with_other(known, read)
-                .map_err(|error| StartError::KeyFile(path.to_path_buf(), error)),
+                .map_err(|error| StartError::KeyFile(path.clone(), error)),
         });
         match read {
             Ok(read) => ring = Some(read),
