@@ -109,6 +109,10 @@ fn an_event_may_be_a_little_ahead_of_the_databases_clock() {
 /// their message, and for the day when the other guard changes.
 const DOUBLED: &[(&str, &str)] = &[
     (
+        "signing_keys_update",
+        "signing_keys_life, signing_keys_times and signing_keys_resealed ask for an event of their own kind",
+    ),
+    (
         "factor_steps_facts",
         "PRIMARY KEY and FOREIGN KEY: every factor has its row of steps already",
     ),
