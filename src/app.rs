@@ -1,13 +1,13 @@
 //! Wiring: configuration to store, keys and clock, to a server; start and drain.
 
+mod claims;
 mod files;
 mod key_file;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub use files::write_secret;
 pub use key_file::new_key;
 pub(crate) use key_file::{is_private, read_key};
 
+use claims::{bind, local, lock};
 use files::{file_error, make_directory, restrict};
 use key_file::key_ring;
 
@@ -34,7 +35,7 @@ use crate::operations::keys::open_installation;
 use crate::operations::{Entropy, Failure, Pawl};
 use crate::store::seal::{KeyFileError, KeyRing};
 use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
-use crate::telemetry::chain;
+use crate::telemetry::{ExportError, Exporter, chain};
 use crate::token::KeyError;
 
 /// Why Pawl does not start. Each says what to do.
@@ -87,6 +88,9 @@ pub enum StartError {
     /// The token keys.
     #[error(transparent)]
     Keys(#[from] KeysUnread),
+    /// Where traces go.
+    #[error("traces cannot be exported")]
+    Traces(#[from] ExportError),
     /// The system has no random bytes.
     #[error("the system gives no random bytes")]
     Random,
@@ -152,6 +156,7 @@ impl Installation {
     async fn app(&self, config: &Config) -> Result<App, StartError> {
         let (life, now) = (config.token_key_life(), self.clock.now());
         let keys = LiveKeys::open(self.pawl.clone(), life, now, entropy()?).await?;
+        let to = &config.traces;
         let text = document::json().map_err(|_| StoreError::Invalid("document"))?;
         Ok(App {
             pawl: self.pawl.clone(),
@@ -159,6 +164,7 @@ impl Installation {
             clock: self.clock.clone(),
             document: Arc::from(text),
             draining: Draining::default(),
+            traces: Exporter::begin(to.endpoint.as_deref(), to.ca_file.as_deref(), to.ratio)?,
         })
     }
 }
@@ -226,6 +232,7 @@ pub struct Running {
     /// The operations' side.
     pub pawl: Pawl,
     draining: Draining,
+    traces: Option<Arc<Exporter>>,
     api: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
     probes: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
     // Held as long as the server runs: one server per SQLite file.
@@ -247,32 +254,13 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     };
     let installation = Installation::open(config, clock).await?;
     let app = installation.app(config).await?;
-    let (pawl, draining) = (app.pawl.clone(), app.draining.clone());
+    let (pawl, draining, traces) = (app.pawl.clone(), app.draining.clone(), app.traces.clone());
     let (api, probes) = (bind(config.listen)?, bind(config.health_listen)?);
     let (address, health) = (local(&api, config.listen), local(&probes, config.health_listen));
     let api = serve_api(app.clone(), api, config.workers)?;
     let probes = serve_probes(app, probes)?;
     tracing::info!(%address, %health, "serving");
-    Ok(Running { address, health, pawl, draining, api, probes, _lock: lock })
-}
-
-fn lock(directory: &Path) -> Result<File, StartError> {
-    let path = directory.join("pawl.lock");
-    let opened =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = opened.map_err(file_error(&path, "cannot be opened"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(StartError::InUse(directory.to_path_buf())),
-    }
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Listen(address, error))
-}
-
-fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    listener.local_addr().unwrap_or(asked)
+    Ok(Running { address, health, pawl, draining, traces, api, probes, _lock: lock })
 }
 
 type Served = (ServerHandle, tokio::task::JoinHandle<io::Result<()>>);
@@ -320,7 +308,7 @@ impl Running {
         self.draining.begin();
     }
 
-    /// Stops accepting, lets requests in flight end, then stops the probes.
+    /// Stops accepting, lets requests in flight end, stops the probes, then sends what traces are left.
     ///
     /// # Errors
     /// If a server ended in failure.
@@ -330,6 +318,8 @@ impl Running {
         let api = self.api.1.await;
         self.probes.0.stop(true).await;
         let probes = self.probes.1.await;
+        // A flush waits for the collector.
+        let _ = tokio::task::spawn_blocking(move || self.traces.map(|traces| traces.end())).await;
         for ended in [api, probes] {
             ended.map_err(io::Error::other).and_then(|ended| ended).map_err(StartError::Server)?;
         }

@@ -2,9 +2,17 @@
 //! argument.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::mfa::time::Timestamp;
+
+/// The system's clock to the nanosecond, for traces: nothing is decided by it.
+#[must_use]
+pub fn since_epoch() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Tells the time. Tests hand in their own.
 #[derive(Clone)]
@@ -15,8 +23,7 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self::new(|| {
-            #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let since = since_epoch();
             Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
         })
     }

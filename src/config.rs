@@ -1,6 +1,7 @@
 //! Configuration: from the environment, all faults at once.
 
 mod kind;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use crate::mfa::time::Span;
 pub use kind::Kind;
+pub use traces::Traces;
 
 /// One variable: its name, its default, and what it is.
 pub struct Variable {
@@ -87,6 +89,21 @@ pub const VARIABLES: &[Variable] = &[
         default: "30",
         about: "How many days a token key signs before the next one does, 1 to 365.",
     },
+    Variable {
+        name: "PAWL_OTLP_ENDPOINT",
+        default: "",
+        about: "The OpenTelemetry collector that gets traces by OTLP over HTTP: http(s)://host:4318. Empty: none.",
+    },
+    Variable {
+        name: "PAWL_OTLP_CA_FILE",
+        default: "",
+        about: "PEM of the authority that the collector's certificate must be by. https wants it.",
+    },
+    Variable {
+        name: "PAWL_TRACE_RATIO",
+        default: "0.01",
+        about: "The share of requests without a traceparent that are traced, 0 to 1.",
+    },
     Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
@@ -129,6 +146,8 @@ pub struct Config {
     pub base_url: String,
     /// How many days a token key signs.
     pub token_key_days: i64,
+    /// Where traces go.
+    pub traces: Traces,
     /// HTTP threads.
     pub workers: usize,
     /// How long it goes on serving, not ready, once it was asked to end.
@@ -196,6 +215,7 @@ impl Config {
         }
         let drain_pause = reader.pause("PAWL_DRAIN_PAUSE_SECONDS");
         let log = reader.text("PAWL_LOG").to_owned();
+        let traces = Traces::read(&mut reader);
         match (listen, health_listen, workers) {
             (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {
                 data_dir,
@@ -211,6 +231,7 @@ impl Config {
                 health_listen,
                 base_url,
                 token_key_days,
+                traces,
                 workers,
                 drain_pause,
                 log,
@@ -236,7 +257,7 @@ impl Config {
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let others: Vec<_> =
             self.other_key_files.iter().map(|path| path.display().to_string()).collect();
-        vec![
+        let mut pairs = vec![
             ("PAWL_DATA_DIR", self.data_dir.display().to_string()),
             ("PAWL_DATABASE_URL", self.database_url.clone().unwrap_or_default()),
             ("PAWL_DATABASE_PASSWORD_FILE", shown(self.database_password_file.as_ref())),
@@ -253,10 +274,14 @@ impl Config {
             ("PAWL_HEALTH_LISTEN", self.health_listen.to_string()),
             ("PAWL_BASE_URL", self.base_url.clone()),
             ("PAWL_TOKEN_KEY_DAYS", self.token_key_days.to_string()),
+        ];
+        pairs.extend(self.traces.pairs());
+        pairs.extend([
             ("PAWL_WORKERS", self.workers.to_string()),
             ("PAWL_DRAIN_PAUSE_SECONDS", self.drain_pause.as_secs().to_string()),
             ("PAWL_LOG", self.log.clone()),
-        ]
+        ]);
+        pairs
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// What each module may import of ours.
 const TABLE: &[(&str, &[&str])] = &[
     ("mfa", &["mfa"]),
-    ("store", &["store", "mfa"]),
+    ("store", &["store", "mfa", "telemetry"]),
     ("token", &["token", "mfa", "store"]),
     ("operations", &["operations", "mfa", "store"]),
     ("http", &["http", "operations", "token", "mfa", "clock", "telemetry"]),

@@ -1,6 +1,6 @@
 //! A secret is shown once. Everything that is secret on the way from the founding to a token is
-//! collected, and then looked for in all logs, in every answer but the one that shows it, and in the
-//! bytes of the database.
+//! collected, and then looked for in all logs, in every answer but the one that shows it, in the bytes
+//! of the database, and in what a collector of traces got.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +13,9 @@
 #[path = "api/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the harness of another binary")]
 mod support;
+
+#[expect(dead_code, reason = "the collector of another binary")]
+mod collector;
 
 use std::fs;
 use std::io::{self, Write};
@@ -281,12 +284,12 @@ fn tell(server: &Server) -> Story {
 fn a_secret_is_in_no_log_no_later_answer_and_no_byte_of_the_database() {
     let logs = Logs::default();
     pawl::telemetry::begin("trace", logs.clone()).unwrap();
-    let server = Server::start();
-    let story = tell(&server);
-    let secrets = &story.secrets;
+    let collector = collector::Collector::start();
+    let server = Server::traced(collector.url(), 1.0);
+    let Story { console, secrets, later } = tell(&server);
     assert!(secrets.0.len() > 100, "the story tells {}", secrets.0.len());
 
-    for answer in &story.later {
+    for answer in &later {
         let text = format!("{:?} {}", answer.headers, answer.body);
         assert_eq!(secrets.found_in(text.as_bytes()), [""; 0], "{}: {text}", answer.operation);
     }
@@ -300,6 +303,16 @@ fn a_secret_is_in_no_log_no_later_answer_and_no_byte_of_the_database() {
     assert!(stored.windows(6).any(|bytes| bytes == b"portal"), "the database is there");
     assert_eq!(secrets.found_in(&stored), [""; 0], "in the database");
 
+    drop((console, server));
+    let mut traced = collector.bodies();
+    assert!(traced.windows(11).any(|bytes| bytes == b"verify_code"), "the traces are there");
+    assert_eq!(secrets.found_in(&traced), [""; 0], "in the traces");
+    // Nor who it was, or where.
+    for name in ["usr_", "ten_", "cli_", "fac_", "evt_", "req_", "bob", "portal", "acme", "/v1/u"] {
+        let found = traced.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+        assert!(!found, "{name} in the traces");
+    }
+
     // What is planted is found, so that the searches above can fail.
     let (what, secret) = secrets.0.first().unwrap();
     tracing::info!(planted = String::from_utf8_lossy(secret).as_ref(), "a mistake");
@@ -309,4 +322,6 @@ fn a_secret_is_in_no_log_no_later_answer_and_no_byte_of_the_database() {
     let middle = stored.len() / 2;
     stored.splice(middle..middle + secret.len(), secret.iter().copied());
     assert!(secrets.found_in(&stored).contains(&what.as_str()));
+    traced.extend(secret);
+    assert!(secrets.found_in(&traced).contains(&what.as_str()));
 }

@@ -44,7 +44,7 @@ impl<A: Permitted> FromRequest for Caller<A> {
         telemetry::note(|log| log.operation = Some(A::ACCESS.name));
         let app = app(request);
         let credential = credential(request);
-        Box::pin(async move {
+        Box::pin(telemetry::traced("credential", async move {
             let credential = credential?;
             let app = app.ok_or_else(|| Problem::new(Code::Unavailable))?;
             let now = app.clock.now();
@@ -55,8 +55,9 @@ impl<A: Permitted> FromRequest for Caller<A> {
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
             let call = Call { presented, now, request, entropy: app.entropy()? };
             call.clone().authenticate(&app.pawl, A::ACCESS).await?;
+            telemetry::note(|log| log.trace.know_caller());
             Ok(Self { call, marked: PhantomData })
-        })
+        }))
     }
 }
 

@@ -31,6 +31,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::health::Draining;
 use crate::clock::Clock;
 use crate::operations::Pawl;
+use crate::telemetry::Exporter;
 use token_keys::LiveKeys;
 
 pub use request::{log_request, not_found};
@@ -48,6 +49,8 @@ pub struct App {
     pub document: Arc<str>,
     /// Whether the process is about to end.
     pub draining: Draining,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Arc<Exporter>>,
 }
 
 /// How a handler gets it.

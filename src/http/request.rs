@@ -13,12 +13,14 @@ use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 
 use super::AppData;
 use super::problem::{Code, Problem};
-use crate::telemetry::RequestLog;
+use crate::clock;
+use crate::telemetry::{RequestLog, Trace, TraceParent};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Gives the request an id, runs it, and writes its line. What a caller sent (path, query, body,
-/// headers) is no part of it.
+/// headers) is no part of it, but for the id of a trace.
 ///
 /// # Errors
 /// Those of the service.
@@ -27,16 +29,22 @@ pub async fn log_request<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let begun = std::time::Instant::now();
-    let id = request_id();
-    let log = RequestLog::new(Arc::clone(&id));
-    let draining = request.app_data::<AppData>().map(|app| app.draining.clone());
+    let own = random_id();
+    let id: Arc<str> = Arc::from(format!("req_{own:032x}"));
+    let app = request.app_data::<AppData>();
+    let draining = app.map(|app| app.draining.clone());
+    let exporter = app.and_then(|app| app.traces.as_ref());
+    let trace = Trace::begin(own, caller_of(&request), exporter, clock::since_epoch);
+    let log = RequestLog::new(Arc::clone(&id), trace);
     let (response, log) = log.scope(next.call(request)).await;
     let mut response = response?;
     if draining.is_some_and(|draining| draining.has_begun()) {
         // Whoever keeps the connection would send the next request into its end.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    write_line(&log, response.status().as_u16(), begun.elapsed());
+    let status = response.status().as_u16();
+    write_line(&log, status, begun.elapsed());
+    log.trace.end(log.operation, status, log.problem);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -49,11 +57,19 @@ pub async fn log_request<B: MessageBody>(
     Ok(response)
 }
 
-fn request_id() -> Arc<str> {
+/// A request's id, and that of its trace if the caller names none.
+fn random_id() -> u128 {
     let mut bytes = [0; 16];
     // Without random bytes the id is zero; everything that needs them answers 503.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
-    Arc::from(format!("req_{:032x}", u128::from_be_bytes(bytes)))
+    u128::from_be_bytes(bytes)
+}
+
+/// Where the caller says that the request belongs; two such headers say nothing.
+fn caller_of(request: &ServiceRequest) -> Option<TraceParent> {
+    let mut headers = request.headers().get_all(TRACEPARENT);
+    let header = headers.next().filter(|_| headers.next().is_none())?;
+    TraceParent::parse(header.to_str().ok()?)
 }
 
 fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
@@ -62,6 +78,7 @@ fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
         ($level:ident) => {
             tracing::$level!(
                 request_id = %log.id,
+                trace_id = log.trace.id.map(|id| format!("{id:032x}")),
                 operation = log.operation.unwrap_or("none"),
                 status,
                 problem = log.problem,

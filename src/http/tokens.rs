@@ -71,6 +71,7 @@ pub(super) async fn mint<T: 'static>(
 ) -> Result<(Vec<Token>, T), Problem> {
     let (proof, rest) = committed.split_pair()?;
     let keys = app.keys.for_proof(proof.look(), app.clock.now()).await;
+    let _span = telemetry::span("mint");
     let tokens = keys.signer.mint(proof).map_err(|error| {
         let cause = telemetry::chain(&error);
         telemetry::note(|log| log.cause = Some(cause));

@@ -13,6 +13,7 @@ use diesel::{Connection as _, SqliteConnection};
 
 use super::StoreError;
 use super::postgres::{PgConnection, Target};
+use crate::telemetry::Fact;
 
 /// Which database, and how it is reached.
 #[derive(Clone)]
@@ -106,6 +107,14 @@ impl Database {
         }
     }
 
+    /// Its name in traces.
+    pub(super) fn system(&self) -> Fact {
+        Fact::Word(match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        })
+    }
+
     /// Begins explicitly: SQLite takes the write lock at once, so nothing is read before it is held.
     fn beginning(&self, intent: Intent) -> Cow<'static, str> {
         match (self, intent) {
@@ -139,6 +148,10 @@ pub(super) struct Line {
 }
 
 impl Line {
+    pub(super) fn system(&self) -> Fact {
+        self.database.system()
+    }
+
     pub(super) fn new(database: Database) -> Self {
         Self { database, open: None, failed: None, begun: 0 }
     }

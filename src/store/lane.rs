@@ -15,6 +15,7 @@ use super::conn::{Intent, Line};
 use super::memo::Memo;
 use super::{Ahead, Committed, Failing, Keys, StoreError, Tx, postgres};
 use crate::mfa::ids::{ClientId, TenantId};
+use crate::telemetry::{Fact, Span, Stages};
 
 /// Requests in one transaction.
 const SLICE: usize = 128;
@@ -45,6 +46,8 @@ pub(super) enum Ran {
 pub(super) trait Job: Send {
     /// For log lines.
     fn name(&self) -> &'static str;
+    /// Its span, for the slice to be linked from, and the stage that it is at.
+    fn stages(&mut self) -> &mut Stages;
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
     /// `None`: it locks for itself, and shares its transaction with nobody.
@@ -68,6 +71,7 @@ pub(super) struct Request<T, E, F, O, C> {
     pub(super) operation: F,
     pub(super) owes: O,
     pub(super) charge: C,
+    pub(super) stages: Stages,
     pub(super) result: Option<Result<T, E>>,
     pub(super) reply: oneshot::Sender<Result<Committed<T>, E>>,
 }
@@ -84,6 +88,10 @@ where
         self.name
     }
 
+    fn stages(&mut self) -> &mut Stages {
+        &mut self.stages
+    }
+
     fn is_wanted(&self) -> bool {
         !self.reply.is_closed()
     }
@@ -94,7 +102,9 @@ where
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
         tx.memo.is_changed = false;
+        self.stages.enter("decision");
         let result = (self.operation)(tx);
+        self.stages.enter("write");
         // What wrote nothing and broke nothing leaves nothing to be rolled back.
         let is_harmless = match &result {
             Ok(_) => true,
@@ -116,7 +126,10 @@ where
         if (self.charge)(tx).is_ok() { Ran::Done } else { Ran::Failed }
     }
 
-    fn answer(self: Box<Self>, ended: End) {
+    fn answer(mut self: Box<Self>, ended: End) {
+        if matches!(ended, End::Failed(_)) {
+            self.stages.whole.fail();
+        }
         let failed = |error| Err(E::from(error));
         let result = match (ended, self.result) {
             (End::Committed, Some(Ok(value))) => Ok(Committed::new(value)),
@@ -124,6 +137,7 @@ where
             (End::Committed | End::RolledBack, _) => failed(StoreError::Unreachable),
             (End::Failed(error), _) => failed(StoreError::Shared(error)),
         };
+        drop(self.stages);
         // The caller may have gone; the transaction happened all the same.
         let _ = self.reply.send(result);
     }
@@ -219,6 +233,7 @@ impl Lane {
         let ahead: Vec<_> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
         let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
         let name = slice.first().map_or("", |job| job.name());
+        let mut stages = self.stages(slice);
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let connection = line.begin(Intent::Write).map_err(Fate::Failed)?;
@@ -226,7 +241,9 @@ impl Lane {
             tx.lock(&whose).map_err(Fate::Locked)?;
             let is_alone = slice.len() == 1;
             let ran = tx.read_ahead(&ahead).and_then(|()| {
+                stages.enter("decisions");
                 let is_done = slice.iter_mut().all(|job| job.run(&mut tx) == Ran::Done);
+                stages.enter("flush");
                 if is_done { tx.flush().map(|()| Ran::Done) } else { Ok(Ran::Failed) }
             });
             match ran {
@@ -235,8 +252,11 @@ impl Lane {
                 Ok(Ran::Failed) | Err(_) => Err(Fate::Aborted),
             }
         }));
-        match ran {
-            Ok(Ok(())) => self.commit(&whose, &memo),
+        let fate = match ran {
+            Ok(Ok(())) => {
+                stages.enter("commit");
+                self.commit(&whose, &memo)
+            }
             Ok(Err(fate)) => {
                 // A rollback without an answer drops the connection, which rolls back too.
                 let _ = self.line.end("ROLLBACK");
@@ -252,7 +272,20 @@ impl Lane {
                     Fate::Failed(StoreError::Panicked(name))
                 }
             }
+        };
+        if !matches!(fate, Fate::Committed) {
+            stages.whole.fail();
         }
+        fate
+    }
+
+    /// The slice in the traces of its requests.
+    fn stages(&self, slice: &mut [Box<dyn Job>]) -> Stages {
+        let size = i64::try_from(slice.len()).unwrap_or(i64::MAX);
+        let mut whole = Span::shared("slice", slice.iter_mut().map(|job| &mut job.stages().whole));
+        whole.fact("pawl.slice.size", Fact::Count(size));
+        whole.fact("db.system.name", self.line.system());
+        Stages::begin(whole, "begin")
     }
 
     fn commit(&mut self, whose: &[Whose], memo: &Memo) -> Fate {

@@ -66,6 +66,8 @@ pub use seal::{KeyRing, Pepper};
 pub use users::UserFilter;
 pub use versions::SCHEMA_VERSION;
 
+use crate::telemetry::{self, Span, Stages};
+
 /// Why the database could not answer. It is never read as "absent".
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -263,14 +265,21 @@ impl Store {
         let lane = usize::try_from(lane).unwrap_or(0) % self.inner.queues.len().max(1);
         let queue = self.inner.queues.get(lane).ok_or(StoreError::Busy)?;
         let (reply, answer) = oneshot::channel();
-        let result = None;
-        let job = Box::new(Request { name, whose, operation, owes, charge, result, reply });
+        let (stages, result) = (Stages::begin(self.span(), "queue"), None);
+        let job = Box::new(Request { name, whose, operation, owes, charge, stages, result, reply });
         queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(E::from(StoreError::Busy)),
             Err(_) => Err(E::from(StoreError::Unreachable)),
         }
+    }
+
+    /// The present request's span of a transaction.
+    fn span(&self) -> Span {
+        let mut span = telemetry::span("transaction");
+        span.fact("db.system.name", self.inner.database.system());
+        span
     }
 
     /// Runs `operation` in a read transaction called `name`: one snapshot.
@@ -304,14 +313,16 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
+        let mut stages = Stages::begin(self.span(), "queue");
         let turn = Arc::clone(&self.inner.reading).acquire_owned().await;
         let turn = turn.map_err(|_| E::from(StoreError::Busy))?;
         let read = tokio::task::spawn_blocking(move || {
+            stages.enter("read");
             let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
             let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
             inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            drop(turn);
+            drop((turn, stages));
             result
         });
         read.await.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))

@@ -15,7 +15,7 @@ use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use pawl::app::{entropy, new_key, start};
 use pawl::clock::Clock;
-use pawl::config::Config;
+use pawl::config::{Config, Traces};
 use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
@@ -55,10 +55,23 @@ struct Inner {
 impl Server {
     /// Starts a server on free ports with an empty database; on PostgreSQL two replicas.
     pub fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, of which this share of requests is traced.
+    #[allow(dead_code, reason = "for tests/traces.rs, which has this harness too")]
+    pub fn traced(collector: String, ratio: f64) -> Self {
+        Self::with(|config| {
+            config.traces = Traces { endpoint: Some(collector), ca_file: None, ratio };
+        })
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
         let millis = Arc::new(AtomicI64::new(BEGINNING));
         let data_dir = fresh_directory();
         let schema = Schema::made();
-        let config = config(&data_dir, schema.as_ref());
+        let mut config = config(&data_dir, schema.as_ref());
+        change(&mut config);
         let told = Arc::clone(&millis);
         let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let (started, ready) = mpsc::channel();
@@ -369,6 +382,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
         health_listen: "127.0.0.1:0".parse().unwrap(),
         base_url: BASE.to_owned(),
         token_key_days: 30,
+        traces: Traces::default(),
         workers: 1,
         drain_pause: Duration::ZERO,
         log: String::new(),

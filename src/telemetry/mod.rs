@@ -1,5 +1,9 @@
 //! What the operator sees: JSON logs, one line for each request, with the cause of a refusal that the
-//! caller is not told.
+//! caller is not told; and traces.
+
+mod otlp;
+mod traceparent;
+mod traces;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -9,15 +13,21 @@ use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+pub use otlp::{ExportError, Exporter};
+pub use traceparent::TraceParent;
+pub use traces::{Fact, Span, Stages, Trace};
+
 tokio::task_local! {
     static REQUEST: Rc<RefCell<RequestLog>>;
 }
 
 /// What is known about a request when it ends.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RequestLog {
     /// The request's id.
     pub id: Arc<str>,
+    /// Its place in a trace.
+    pub trace: Trace,
     /// The operation, once the router has found it.
     pub operation: Option<&'static str>,
     /// The client, as its credential says.
@@ -33,9 +43,9 @@ pub struct RequestLog {
 impl RequestLog {
     /// A request that begins.
     #[must_use]
-    pub fn new(id: Arc<str>) -> Self {
+    pub fn new(id: Arc<str>, trace: Trace) -> Self {
         let (operation, client, person, problem, cause) = (None, None, None, None, None);
-        Self { id, operation, client, person, problem, cause }
+        Self { id, trace, operation, client, person, problem, cause }
     }
 
     /// Runs a request under this log and gives it back with what was noted meanwhile.
@@ -57,6 +67,29 @@ pub fn note(change: impl FnOnce(&mut RequestLog)) {
 #[must_use]
 pub fn request_id() -> Option<Arc<str>> {
     REQUEST.try_with(|log| Arc::clone(&log.borrow().id)).ok()
+}
+
+/// A span of the present request, a part of what it does; outside of one, nothing.
+#[must_use]
+pub fn span(name: &'static str) -> Span {
+    REQUEST.try_with(|log| log.borrow().trace.span(name)).unwrap_or_default()
+}
+
+/// Runs a part of the present request under a span: the spans that begin in it are its parts.
+pub async fn traced<F: Future>(name: &'static str, part: F) -> F::Output {
+    let span = span(name);
+    let within = |id| REQUEST.try_with(|log| log.borrow_mut().trace.within(id)).ok().flatten();
+    let outer = within(span.id());
+    let output = part.await;
+    within(outer);
+    output
+}
+
+/// `traceparent` of a request that Pawl makes for the present one.
+#[must_use]
+pub fn outgoing_traceparent() -> Option<String> {
+    let outgoing = REQUEST.try_with(|log| log.borrow().trace.outgoing()).ok().flatten();
+    outgoing.map(|parent| parent.to_string())
 }
 
 /// An error with its whole chain of sources.
