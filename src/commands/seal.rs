@@ -66,7 +66,9 @@ async fn status(config: &Config, pawl: &Pawl) -> Result<(), String> {
     }
     for (id, path) in files.iter().skip(1).filter(|(id, _)| count(Some(*id)).values() == 0) {
         let path = path.display();
-        say(&format!("the key {id} can be removed: nothing is sealed under it ({path})"))?;
+        say(&format!(
+            "the key {id} can be removed, unless it is to seal next: nothing is sealed under it ({path})"
+        ))?;
     }
     judge(&survey)
 }

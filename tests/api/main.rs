@@ -26,6 +26,7 @@ mod policies;
 mod proofs;
 mod races;
 mod recovery;
+mod resealing;
 mod retention;
 mod roles;
 mod shapes;

@@ -14,6 +14,7 @@ mod doctor;
 mod drain;
 mod health;
 mod replica;
+mod seal;
 mod start;
 mod support;
 

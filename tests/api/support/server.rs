@@ -13,7 +13,7 @@ use data_encoding::HEXLOWER;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
-use pawl::app::{entropy, new_key, start};
+use pawl::app::{Installation, entropy, explain, new_key, start};
 use pawl::clock::Clock;
 use pawl::config::{Config, Traces};
 use pawl::mfa::ids::TenantId;
@@ -46,6 +46,7 @@ struct Inner {
     health: SocketAddr,
     pawl: Pawl,
     data_dir: PathBuf,
+    configured: Config,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     agent: ureq::Agent,
@@ -55,23 +56,30 @@ struct Inner {
 impl Server {
     /// Starts a server on free ports with an empty database; on PostgreSQL two replicas.
     pub fn start() -> Self {
-        Self::with(|_| {})
+        Self::with(&[], |_| {})
+    }
+
+    /// The same, with more keys at hand that only open: new files of these names beside the key's.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn start_with(others: &[&str]) -> Self {
+        Self::with(others, |_| {})
     }
 
     /// The same, of which this share of requests is traced.
     #[allow(dead_code, reason = "for tests/traces.rs, which has this harness too")]
     pub fn traced(collector: String, ratio: f64) -> Self {
-        Self::with(|config| {
+        Self::with(&[], |config| {
             config.traces = Traces { endpoint: Some(collector), ca_file: None, ratio };
         })
     }
 
-    fn with(change: impl FnOnce(&mut Config)) -> Self {
+    fn with(others: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         let millis = Arc::new(AtomicI64::new(BEGINNING));
         let data_dir = fresh_directory();
         let schema = Schema::made();
-        let mut config = config(&data_dir, schema.as_ref());
+        let mut config = config(&data_dir, schema.as_ref(), others);
         change(&mut config);
+        let configured = config.clone();
         let told = Arc::clone(&millis);
         let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let (started, ready) = mpsc::channel();
@@ -108,6 +116,7 @@ impl Server {
             health,
             pawl,
             data_dir,
+            configured,
             stop,
             thread,
             agent,
@@ -205,6 +214,19 @@ impl Server {
     pub fn probe(&self, path: &str) -> u16 {
         let url = format!("http://{}{path}", self.0.health);
         self.0.agent.get(url).call().unwrap().status().as_u16()
+    }
+
+    /// The installation as a command opens it, whose key that seals is in the first of these files.
+    #[allow(dead_code, reason = "tests/secrets.rs has this harness too")]
+    pub fn opened(&self, keys: &[&str]) -> Result<Pawl, String> {
+        let mut files = keys.iter().map(|name| self.data_dir().join(name));
+        let mut config = self.0.configured.clone();
+        config.key_file = files.next().unwrap();
+        config.other_key_files = files.collect();
+        let told = Arc::clone(&self.0.millis);
+        let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
+        let opened = waited(Installation::open(&config, clock));
+        opened.map(|installation| installation.pawl).map_err(|error| explain(&error))
     }
 
     /// Where the database, the key-encryption key and the lock are.
@@ -343,12 +365,13 @@ impl Drop for Inner {
 }
 
 /// Runs an operation that is no request.
-pub(super) fn done<T>(operation: impl Future<Output = Done<T>>) -> T {
+pub fn done<T>(operation: impl Future<Output = Done<T>>) -> T {
     let Ok(done) = waited(operation) else { panic!("an operation failed") };
     done
 }
 
-pub(super) fn waited<T>(operation: impl Future<Output = T>) -> T {
+/// Waits for something that is no request.
+pub fn waited<T>(operation: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(operation)
 }
@@ -363,10 +386,14 @@ fn fresh_directory() -> PathBuf {
     path
 }
 
-fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
+fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
+    fs::create_dir_all(data_dir).unwrap();
     if schema.is_some() {
-        fs::create_dir_all(data_dir).unwrap();
         new_key(&data_dir.join("kek")).unwrap();
+    }
+    let other_key_files: Vec<_> = others.iter().map(|name| data_dir.join(name)).collect();
+    for file in &other_key_files {
+        new_key(file).unwrap();
     }
     Config {
         data_dir: data_dir.to_path_buf(),
@@ -377,7 +404,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>) -> Config {
         is_pooled: false,
         serving_role: None,
         key_file: data_dir.join("kek"),
-        other_key_files: Vec::new(),
+        other_key_files,
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: "127.0.0.1:0".parse().unwrap(),
         base_url: BASE.to_owned(),
