@@ -90,7 +90,7 @@ fn moved() -> Vec<Statement> {
                 set("key_1", revoked, "new_revoked").replace("OR REPLACE ", ""),
                 set("key_1", "state = 'retiring', sealed = x'01', ended_at = NULL", "new_last")
             ),
-            TIMES,
+            "signing_keys: ",
         ),
         ("a key signed before it was made", set("key_1", "active_from = 1", "new_server"), TIMES),
         (
