@@ -49,7 +49,7 @@ const TABLES: &[Table] = &[
         again: "sealed = x'11'",
         same_key: &[],
         longer: &["sealed = x'1111'"],
-        beside: &["state = 'retiring'", "active_from = 1", "retiring_from = 1"],
+        beside: &["ended_at = 1", "active_from = 1", "retiring_from = 1"],
         says: "signing_keys: another secret, and not resealed",
     },
     Table {
