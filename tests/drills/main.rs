@@ -19,6 +19,7 @@ mod outage;
 mod pooler;
 mod proxy;
 mod races;
+mod reseal;
 mod rolling;
 mod site;
 mod tls;

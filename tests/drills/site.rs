@@ -1,6 +1,6 @@
 //! An installation over PostgreSQL: a schema, a role that serves, a key, and server processes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,11 @@ impl Site {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         Console::new(&HandedOver::read(&String::from_utf8(output.stdout).unwrap()))
+    }
+
+    /// Its data directory, where its key is.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// The role that serves.
