@@ -1,5 +1,5 @@
 //! Which programs may serve over which schema. Each migration says it in the database, in a row that
-//! only the tables' owner writes (ADR 0021).
+//! only the tables' owner writes (ADR 0018).
 
 use diesel::dsl::max;
 use diesel::prelude::*;
