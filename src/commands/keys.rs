@@ -92,7 +92,8 @@ async fn revoke(pawl: &Pawl, kid: &str, reason: &str) -> Result<(), String> {
     let changes = revoke_token_key(pawl, (kid, reason), fresh, now, entropy).await;
     say_changes(&changes.map_err(refused)?)?;
     say(
-        "Servers take it out of the key set within a second. A console that keeps the set believes it \
+        "Servers take it out of the key set within a second, but one that cannot reach the database goes \
+         on for fifteen minutes: stop any that is not ready. A console that keeps the set believes it \
          for five minutes longer: restart it, or make it fetch the set again.",
     )
 }

@@ -238,8 +238,10 @@ impl HandedOver {
             ));
         }
         let text = fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
+        // Another file than the hand-over is left alone.
+        let handed_over = Self::read(&text)?;
         fs::remove_file(file).map_err(|error| unreadable(file, &error))?;
-        Self::read(&text)
+        Ok(handed_over)
     }
 
     fn read(text: &str) -> Result<Self, String> {

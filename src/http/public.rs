@@ -1,6 +1,6 @@
 //! What anybody may read: the key set, a tenant's metadata, this document.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -61,9 +61,15 @@ pub struct ServerMetadata {
     pub response_types_supported: Vec<String>,
 }
 
+/// How long it may be kept. Without `must-revalidate` a cache may serve it on while the server cannot
+/// be reached (RFC 9111 4.2.4), and a revoked key with it.
+fn kept() -> (HeaderName, String) {
+    (CACHE_CONTROL, format!("public, max-age={MAX_AGE_SECONDS}, must-revalidate"))
+}
+
 fn cached(bytes: Vec<u8>, etag: Option<&str>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, format!("public, max-age={MAX_AGE_SECONDS}")));
+    response.insert_header(kept());
     if let Some(etag) = etag {
         response.insert_header((ETAG, etag));
     }
@@ -92,7 +98,8 @@ pub async fn get_jwks(app: AppData, request: HttpRequest) -> Result<HttpResponse
     let (set, etag) = (&keys.set, keys.set.etag());
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known == Some(etag) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, etag)).finish());
+        let mut unchanged = HttpResponse::NotModified();
+        return Ok(unchanged.insert_header((ETAG, etag)).insert_header(kept()).finish());
     }
     Ok(cached(set.json().to_vec(), Some(etag)))
 }

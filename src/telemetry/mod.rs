@@ -85,13 +85,6 @@ pub async fn traced<F: Future>(name: &'static str, part: F) -> F::Output {
     output
 }
 
-/// `traceparent` of a request that Pawl makes for the present one.
-#[must_use]
-pub fn outgoing_traceparent() -> Option<String> {
-    let outgoing = REQUEST.try_with(|log| log.borrow().trace.outgoing()).ok().flatten();
-    outgoing.map(|parent| parent.to_string())
-}
-
 /// An error with its whole chain of sources.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {

@@ -4,7 +4,7 @@
 //! caller's wish counts only from a caller whose credential was good. Whatever a span says is a word of
 //! this program or a number, by its type: no id, name, code or text of a request can get into one.
 
-use std::num::{NonZeroU64, NonZeroU128};
+use std::num::NonZeroU128;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -297,13 +297,6 @@ impl Trace {
         if let Some(recorded) = &mut self.recorded {
             recorded.is_known = true;
         }
-    }
-
-    /// The header for a request that Pawl makes on behalf of this one.
-    pub(super) fn outgoing(&self) -> Option<TraceParent> {
-        let recorded = self.recorded.as_ref();
-        let span = NonZeroU64::new(recorded.map_or_else(new_id, |recorded| recorded.current))?;
-        Some(TraceParent { trace: self.id?, span, is_sampled: recorded.is_some() })
     }
 
     /// The request has ended: its spans leave or are forgotten.

@@ -56,7 +56,8 @@ impl Validator {
         if self.held.as_ref().is_none_or(|(_, until)| now >= *until) {
             let answer = server.call("getJwks").send();
             let control = answer.header("cache-control").unwrap().to_owned();
-            let max_age: i64 = control.split("max-age=").nth(1).unwrap().parse().unwrap();
+            let max_age = control.split("max-age=").nth(1).unwrap().split(',').next().unwrap();
+            let max_age: i64 = max_age.parse().unwrap();
             self.held = Some((answer.ok(), now + max_age));
             self.fetched += 1;
         }

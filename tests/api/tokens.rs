@@ -60,7 +60,11 @@ fn the_key_set_is_kept_by_its_tag() {
     let server = Server::start();
     let answer = server.call("getJwks").send();
     let tag = answer.header("etag").unwrap().to_owned();
-    assert_eq!(server.call("getJwks").header("if-none-match", &tag).send().status, 304);
+    let again = server.call("getJwks").header("if-none-match", &tag).send();
+    assert_eq!(again.status, 304);
+    // A cache that cannot ask must not serve a revoked key on (RFC 9111 4.2.4).
+    let kept = Some("public, max-age=300, must-revalidate");
+    assert_eq!((answer.header("cache-control"), again.header("cache-control")), (kept, kept));
     assert_eq!(server.call("getJwks").header("if-none-match", "\"x\"").send().status, 200);
 }
 

@@ -228,3 +228,18 @@ fn settings_that_do_not_fit_are_told() {
         assert!(told.iter().any(|(_, text)| text.contains(needle)), "{needle} in {told:?}");
     }
 }
+
+#[test]
+fn keys_that_something_is_sealed_under_are_counted() {
+    let data = founded("doctor-sealed");
+    let (old, new) = (data.join("kek"), data.join("new"));
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    done(&data, &["keyfile", new]);
+    let swapped = [("PAWL_KEY_FILE", new), ("PAWL_OTHER_KEY_FILES", old)];
+    let mut command = pawl(&data, &["bootstrap", "--tenant-name", "Other"]);
+    assert!(command.envs(swapped).output().unwrap().status.success());
+    found(&data, "down", "which sealed something");
+    let (code, told) = findings(&data, &[], &swapped);
+    assert_eq!(code, 0, "{told:?}");
+    assert!(told.iter().any(|(_, text)| text.contains("sealed under keys that only open")));
+}

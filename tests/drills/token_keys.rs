@@ -71,7 +71,8 @@ impl Validator {
             let Reply::Answered(answer) = get(&address, "/.well-known/jwks.json") else { continue };
             if answer.status == 200 {
                 let control = answer.header("cache-control").unwrap();
-                let seconds = control.split("max-age=").nth(1).unwrap().parse().unwrap();
+                let seconds = control.split("max-age=").nth(1).unwrap().split(',').next().unwrap();
+                let seconds = seconds.parse().unwrap();
                 let max_age = Duration::from_secs(seconds);
                 self.held = Some((answer.body, Instant::now(), max_age));
                 return;

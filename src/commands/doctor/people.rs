@@ -5,6 +5,7 @@ use crate::app::{entropy, explain};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::operations::examination::{Examination, TenantExamination, examine_installation};
+use crate::operations::resealing::{Survey, survey};
 use crate::operations::{Failure, Pawl};
 use crate::store::{Database, KeyRing, Store, StoreError};
 
@@ -16,10 +17,14 @@ pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findin
         let base_url = std::sync::Arc::from(config.base_url.as_str());
         let pawl = Pawl { store, base_url, recent: std::sync::Arc::default() };
         let entropy = entropy().map_err(|_| Failure::Store(StoreError::Busy))?;
-        examine_installation(&pawl, now, entropy).await
+        let examination = examine_installation(&pawl, now, entropy).await?;
+        Ok::<_, Failure>((examination, survey(&pawl).await?))
     });
     match read {
-        Ok(examination) => installation(&examination, findings),
+        Ok((examination, survey)) => {
+            installation(&examination, findings);
+            sealed(&survey, findings);
+        }
         Err(failure) => {
             let is_clock = matches!(failure, Failure::Store(StoreError::Clock(_)));
             let next = if is_clock {
@@ -30,6 +35,27 @@ pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findin
             let about = if is_clock { "clock" } else { "keys" };
             findings.add(Danger::Down, about, explain(&failure.into()), next);
         }
+    }
+}
+
+/// Which keys are needed, whether or not they are at hand.
+fn sealed(survey: &Survey, findings: &mut Findings) {
+    let missing = survey.missing();
+    if !missing.is_empty() {
+        findings.add(
+            Danger::Down,
+            "keys",
+            format!("no file at hand is the key {}, which sealed something", missing.join(", ")),
+            "name its file in PAWL_OTHER_KEY_FILES; `pawl seal status` says whose factors it sealed",
+        );
+    }
+    if survey.left() > 0 {
+        findings.add(
+            Danger::Risk,
+            "keys",
+            format!("{} values are sealed under keys that only open", survey.left()),
+            "`pawl seal reseal` ends the change of keys",
+        );
     }
 }
 
