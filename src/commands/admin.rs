@@ -2,6 +2,7 @@
 //! glass. All of it is on record under the server's name.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -11,13 +12,14 @@ use crate::app::{entropy, explain};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mfa::client::Scope;
-use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, TenantId, UserId};
+use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId, DirectoryId, TenantId, UserId};
 use crate::mfa::overrides::PetitionKind;
 use crate::mfa::words::{Audience, DisplayName, Reason};
 use crate::operations::break_glass::{
     BreakGlass, break_glass, create_client, disable_client, list_clients_of, list_tenants,
     list_users_of, offboard_user,
 };
+use crate::operations::client_keys::{add_by_server, list_keys_of, remove_by_server};
 use crate::operations::client_secrets::{list_secrets_of, revoke_by_server, rotate_by_server};
 use crate::operations::clients::{ClientKey, CreateClient};
 use crate::operations::{Entropy, Pawl};
@@ -79,6 +81,31 @@ pub(super) enum SecretCommand {
         /// How many days the key lives.
         #[arg(long, default_value_t = 90)]
         days: u16,
+    },
+    /// List the public keys of a client.
+    Keys {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+    },
+    /// Give a client a public key to sign in with.
+    AddKey {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+        /// A file with one public JWK.
+        file: PathBuf,
+    },
+    /// Remove a public key of a client, for good.
+    RemoveKey {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+        /// The key's id, as `pawl client keys` lists it.
+        key: String,
     },
     /// Revoke a live secret of a client.
     RevokeSecret {
@@ -231,6 +258,28 @@ async fn secret(config: &Config, pawl: &Pawl, command: SecretCommand) -> Result<
             let of = (tenant(pawl, &place).await?, client_id(&client)?);
             let key = rotate_by_server(pawl, of, days, now, random()?).await.map_err(refused)?;
             deliver_key(config, &key)
+        }
+        SecretCommand::Keys { place, client } => {
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            for key in list_keys_of(pawl, of).await.map_err(refused)? {
+                say(&format!("{}  {}  {}", key.id, key.alg.as_str(), key.thumbprint))?;
+            }
+            Ok(())
+        }
+        SecretCommand::AddKey { place, client, file } => {
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            let text =
+                std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let jwk = serde_json::from_slice(&text)
+                .map_err(|_| format!("{} is not one public JWK", file.display()))?;
+            let id = add_by_server(pawl, of, jwk, now, random()?).await.map_err(refused)?;
+            say(id.as_str())
+        }
+        SecretCommand::RemoveKey { place, client, key } => {
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            let id = ClientKeyId::parse(&key).map_err(|error| error.to_string())?;
+            remove_by_server(pawl, of, id, now, random()?).await.map_err(refused)?;
+            say("removed")
         }
         SecretCommand::RevokeSecret { place, client, secret } => {
             let of = (tenant(pawl, &place).await?, client_id(&client)?);

@@ -61,8 +61,9 @@ async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
         let mut purged = Purged::default();
         let done = purge_all(pawl, clock, &mut purged).await;
         if purged.rows() > 0 {
-            let Purged { challenges, enrollments, factors, tickets, issued_tokens } = purged;
-            tracing::info!(challenges, enrollments, factors, tickets, issued_tokens, "purged");
+            let Purged { challenges, enrollments, factors, tickets, .. } = purged;
+            let tokens = purged.issued_tokens + purged.client_tokens;
+            tracing::info!(challenges, enrollments, factors, tickets, tokens, "purged");
         }
         if let Err(error) = done {
             let cause = explain(&error);

@@ -5,7 +5,8 @@ use actix_web::{get, post};
 use super::AppData;
 use super::extract::{Body, Caller, Named, PageQuery, Query, page};
 use super::reply::{Answer, ok, waiting};
-use crate::mfa::ids::{ClientId, ClientSecretId};
+use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId};
+use crate::operations::client_keys::{self, AddClientKey};
 use crate::operations::client_secrets::{self, RotateClientSecret};
 use crate::operations::clients::{Client, ClientPage, CreateClient};
 use crate::operations::overrides::OverrideResult;
@@ -126,4 +127,46 @@ pub async fn revoke_client_secret(
 ) -> Answer<Client> {
     let ids = ids.read()?;
     Ok(ok(client_secrets::revoke_client_secret(&app.pawl, caller.call, ids).await?))
+}
+
+/// Give a client a public key to sign in with.
+///
+/// `issueClientToken` takes what the private key signs. No private key is ever sent to Pawl.
+#[utoipa::path(
+    operation_id = "addClientKey",
+    tag = "clients",
+    params(("client_id" = ClientId, Path, description = "The client.")),
+    request_body = AddClientKey,
+    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+)]
+#[post("/v1/clients/{client_id}/keys")]
+pub async fn add_client_key(
+    app: AppData,
+    caller: Caller<access::AddClientKey>,
+    id: Named<ClientId>,
+    body: Body<AddClientKey>,
+) -> Answer<OverrideResult> {
+    let id = id.read()?;
+    let body = body.read()?;
+    Ok(waiting(client_keys::add_client_key(&app.pawl, caller.call, id, body).await?))
+}
+
+/// Remove a public key of a client, for good.
+#[utoipa::path(
+    operation_id = "removeClientKey",
+    tag = "clients",
+    params(
+        ("client_id" = ClientId, Path, description = "The client."),
+        ("key_id" = ClientKeyId, Path, description = "The key."),
+    ),
+    responses((status = 200, description = "The client.", body = Client)),
+)]
+#[post("/v1/clients/{client_id}/keys/{key_id}/remove")]
+pub async fn remove_client_key(
+    app: AppData,
+    caller: Caller<access::RemoveClientKey>,
+    ids: Named<(ClientId, ClientKeyId)>,
+) -> Answer<Client> {
+    let ids = ids.read()?;
+    Ok(ok(client_keys::remove_client_key(&app.pawl, caller.call, ids).await?))
 }

@@ -37,7 +37,7 @@ use crate::operations::access::{ALL, Access};
         (name = "clients", description = "The consoles' machine identities."),
         (name = "tenant", description = "The credential's tenant."),
         (name = "events", description = "The record."),
-        (name = "public", description = "What anybody may read.")
+        (name = "public", description = "What needs no credential.")
     )
 )]
 struct Base;
@@ -52,7 +52,11 @@ pub fn document() -> OpenApi {
         .split_for_parts();
     let mut schemes = std::collections::BTreeMap::new();
     for (name, format, about) in [
-        ("client_key", "pawl", "A console's key: `pawl_{id}_{secret}`."),
+        (
+            "client_key",
+            "pawl",
+            "A console's key, `pawl_{id}_{secret}`, or its access token, `pawl_at_{id}_{secret}`.",
+        ),
         ("person_token", "JWT", "A person's access token for Pawl's own audience, its issuer."),
     ] {
         let mut http = Http::new(HttpAuthScheme::Bearer);
@@ -118,7 +122,7 @@ fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTree
     if access.is_some() {
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
     }
-    if matches!(name, "getServerMetadata" | "getJwks") {
+    if matches!(name, "getServerMetadata" | "getJwks" | "issueClientToken") {
         codes.insert(Code::Unavailable);
     }
     if operation.request_body.is_some() {

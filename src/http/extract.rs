@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::App;
 use super::problem::{Code, Problem};
 use super::shape::Place;
-use crate::mfa::client::KEY_PREFIX;
+use crate::mfa::client::{KEY_PREFIX, TOKEN_PREFIX};
 use crate::mfa::ids::ClientId;
 use crate::mfa::time::Timestamp;
 use crate::operations::access::Permitted;
@@ -48,9 +48,12 @@ impl<A: Permitted> FromRequest for Caller<A> {
             let credential = credential?;
             let app = app.ok_or_else(|| Problem::new(Code::Unavailable))?;
             let now = app.clock.now();
-            let presented = match credential.strip_prefix(KEY_PREFIX) {
-                Some(key) => client(key)?,
-                None => person(&credential, &app, now).await?,
+            let presented = if let Some(token) = credential.strip_prefix(TOKEN_PREFIX) {
+                client_token(token, &credential)?
+            } else if let Some(key) = credential.strip_prefix(KEY_PREFIX) {
+                client(key)?
+            } else {
+                person(&credential, &app, now).await?
             };
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
             let call = Call { presented, now, request, entropy: app.entropy()? };
@@ -91,6 +94,14 @@ fn client(key: &str) -> Result<Presented, Problem> {
         ClientId::parse(&format!("cli_{id}")).map_err(|_| unauthenticated("not a client key"))?;
     telemetry::note(|log| log.client = Some(id.to_string()));
     Ok(Presented::Client { id, secret_hash: crate::operations::secret_hash(secret) })
+}
+
+fn client_token(parts: &str, whole: &str) -> Result<Presented, Problem> {
+    let (id, _) = parts.split_once('_').ok_or_else(|| unauthenticated("not a client's token"))?;
+    let id = ClientId::parse(&format!("cli_{id}"))
+        .map_err(|_| unauthenticated("not a client's token"))?;
+    telemetry::note(|log| log.client = Some(id.to_string()));
+    Ok(Presented::Token { id, hash: crate::operations::secret_hash(whole) })
 }
 
 async fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Problem> {
@@ -146,7 +157,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
     }
 }
 
-fn unread(error: &actix_web::Error) -> Problem {
+pub(super) fn unread(error: &actix_web::Error) -> Problem {
     match error.as_error::<actix_web::error::PayloadError>() {
         Some(actix_web::error::PayloadError::Overflow) => Problem::new(Code::PayloadTooLarge),
         Some(_) | None => Problem::invalid("body", "cannot be read"),

@@ -1,5 +1,6 @@
 //! What is said: routes, bodies, problems, the document.
 
+pub mod client_tokens;
 pub mod clients;
 pub mod contract;
 pub mod document;
@@ -104,6 +105,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(clients::disable_client)
         .service(clients::rotate_client_secret)
         .service(clients::revoke_client_secret)
+        .service(clients::add_client_key)
+        .service(clients::remove_client_key)
+        .service(client_tokens::issue_client_token)
         .service(tenants::get_tenant)
         .service(events::list_events)
         .service(public::get_jwks)

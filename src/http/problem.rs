@@ -67,8 +67,8 @@ problems! {
         "Use a method that the Allow header names.";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large",
         "Send at most 16 KiB.";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON",
-        "Send application/json in UTF-8.";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another type",
+        "Send application/json in UTF-8; issueClientToken takes application/x-www-form-urlencoded.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Pawl cannot answer now",
         "Try again after Retry-After. Refuse the login meanwhile: unknown is not \"no\".";
     StalePrimaryLogin = UNPROCESSABLE_ENTITY, "stale-primary-login", "The primary login is too old, or ahead",
@@ -143,6 +143,14 @@ problems! {
         "Nothing is to be done.";
     TooManySecrets = CONFLICT, "too-many-secrets", "The client has two live secrets",
         "Revoke the old one with revokeClientSecret first.";
+    TooManyKeys = CONFLICT, "too-many-keys", "The client has two public keys",
+        "Remove the old one with removeClientKey first.";
+    InvalidClient = UNAUTHORIZED, "invalid-client", "The assertion is not good",
+        "Sign a new one with a key of the client: see \"Sign in as a client\" in docs/integrating.md.";
+    InvalidScope = BAD_REQUEST, "invalid-scope", "The client does not have this scope",
+        "Ask for scopes of the client's registration, or leave `scope` out.";
+    UnsupportedGrantType = BAD_REQUEST, "unsupported-grant-type", "There is one grant type",
+        "Send grant_type=client_credentials.";
 }
 
 /// An RFC 9457 problem. The members after `instance` stand where they help.
@@ -194,6 +202,10 @@ pub struct Problem {
     /// The latest end that is allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latest: Option<Timestamp>,
+    /// The token endpoint's error, as RFC 6749 section 5.2 names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub error: Option<&'static str>,
 }
 
 /// Seconds after which a caller may try again when Pawl cannot answer.
@@ -221,6 +233,7 @@ impl Problem {
             petition_id: None,
             usable_from: None,
             latest: None,
+            error: None,
         }
     }
 
@@ -306,6 +319,8 @@ impl From<Refusal> for Problem {
             Refusal::SecondPersonRequired => Self::new(Code::SecondPersonRequired),
             Refusal::ClientDisabled => Self::new(Code::ClientDisabled),
             Refusal::TooManySecrets => Self::new(Code::TooManySecrets),
+            Refusal::TooManyKeys => Self::new(Code::TooManyKeys),
+            Refusal::ScopeNotRegistered => Self::new(Code::InvalidScope),
             Refusal::InvalidInput { field, reason } => Self::invalid(field, reason),
         }
     }
@@ -342,7 +357,7 @@ impl ResponseError for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             response.insert_header((RETRY_AFTER, HeaderValue::from(seconds)));
         }
-        if self.code == Code::Unauthenticated {
+        if self.code.status() == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         }
         // A struct of strings and numbers cannot fail to serialize.

@@ -6,8 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::AppData;
+use super::client_tokens::endpoint;
 use super::extract::Named;
 use super::problem::{Code, Problem};
+use crate::mfa::client::Scope;
+use crate::mfa::client_key::KeyAlgorithm;
 use crate::mfa::ids::TenantId;
 use crate::mfa::token_key::MAX_AGE;
 use crate::operations::tenants::is_tenant;
@@ -57,6 +60,17 @@ pub struct ServerMetadata {
     pub access_token_signing_alg_values_supported: Vec<String>,
     /// The only `acr`.
     pub acr_values_supported: Vec<String>,
+    /// Where a client gets an access token.
+    #[schema(format = "uri")]
+    pub token_endpoint: String,
+    /// How a client authenticates there.
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// What a client may sign with.
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// What it is given for.
+    pub grant_types_supported: Vec<String>,
+    /// What a client may do.
+    pub scopes_supported: Vec<String>,
     /// RFC 8414 asks for it; there is no authorization endpoint, so it is empty.
     pub response_types_supported: Vec<String>,
 }
@@ -127,6 +141,14 @@ pub async fn get_server_metadata(
         jwks_uri: format!("{}/.well-known/jwks.json", app.pawl.base_url),
         access_token_signing_alg_values_supported: vec!["ES256".to_owned()],
         acr_values_supported: vec!["urn:pawl:acr:totp".to_owned()],
+        token_endpoint: endpoint(&app.pawl.base_url),
+        token_endpoint_auth_methods_supported: vec!["private_key_jwt".to_owned()],
+        token_endpoint_auth_signing_alg_values_supported: KeyAlgorithm::ALL
+            .iter()
+            .map(|algorithm| algorithm.as_str().to_owned())
+            .collect(),
+        grant_types_supported: vec!["client_credentials".to_owned()],
+        scopes_supported: Scope::ALL.iter().map(|scope| scope.as_str().to_owned()).collect(),
         response_types_supported: Vec::new(),
     };
     let json = serde_json::to_vec(&metadata).map_err(|_| Problem::new(Code::Unavailable))?;

@@ -1,5 +1,6 @@
 //! What a console's credential may do.
 
+use super::time::Span;
 use super::words::choice_words;
 
 choice_words! {
@@ -18,6 +19,13 @@ choice_words! {
 
 /// How many live secrets a client has at most: the one in use, and the one that follows it.
 pub const LIVE_SECRETS: usize = 2;
+
+/// How long a client's access token lives.
+pub const TOKEN_LIFE: Span = Span::minutes(5);
+
+/// The prefix of every access token of a client: `pawl_at_{32 hex}_{43 base64url}`. No client's key
+/// begins like this, for an id is hex.
+pub const TOKEN_PREFIX: &str = "pawl_at_";
 
 /// The prefix of every client key: `pawl_{32 hex}_{43 base64url}`.
 pub const KEY_PREFIX: &str = "pawl_";

@@ -40,6 +40,12 @@ choice_words! {
         ClientSecretCreated = "client.secret_created",
         /// A client's secret was revoked.
         ClientSecretRevoked = "client.secret_revoked",
+        /// A client got a public key.
+        ClientKeyAdded = "client.key_added",
+        /// A client's public key was removed.
+        ClientKeyRemoved = "client.key_removed",
+        /// A client got an access token for a signed assertion.
+        ClientTokenIssued = "client.token_issued",
         /// A user was made.
         UserCreated = "user.created",
         /// A user's label or groups changed.

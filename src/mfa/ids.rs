@@ -94,6 +94,10 @@ ids! {
     ClientId = "cli";
     /// One secret of a client.
     ClientSecretId = "sec";
+    /// A public key of a client.
+    ClientKeyId = "key";
+    /// A client's access token. Not the token.
+    ClientTokenId = "cto";
     /// A factor, pending or bound.
     FactorId = "fac";
     /// An enrollment: a factor in the making.

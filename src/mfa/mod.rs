@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod challenge;
 pub mod client;
+pub mod client_key;
 pub mod decision;
 pub mod event;
 pub mod factor;

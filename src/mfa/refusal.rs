@@ -50,5 +50,7 @@ pub enum Refusal {
     HoldsRole,
     ClientDisabled,
     TooManySecrets,
+    TooManyKeys,
+    ScopeNotRegistered,
     InvalidInput { field: &'static str, reason: &'static str },
 }

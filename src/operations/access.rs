@@ -27,6 +27,10 @@ const ADMIN: &[Role] = &[Role::Admin];
 const READERS: &[Role] = &[Role::Auditor, Role::Admin];
 const STAFF: &[Role] = &[Role::Helpdesk, Role::Auditor, Role::Admin];
 
+/// How a client's token comes to be: whoever may have one has proven a key, and no scope is needed.
+pub(super) const ISSUE_CLIENT_TOKEN: &Access =
+    &Access { name: "issue_client_token", scope: None, roles: &[], own_account: false };
+
 macro_rules! access {
     ($($mark:ident $name:ident = $scope:expr, $roles:expr, $own:expr;)*) => {
         $(
@@ -89,6 +93,8 @@ access! {
     DisableClient disable_client = None, ADMIN, false;
     RotateClientSecret rotate_client_secret = None, ADMIN, false;
     RevokeClientSecret revoke_client_secret = None, ADMIN, false;
+    AddClientKey add_client_key = None, ADMIN, false;
+    RemoveClientKey remove_client_key = None, ADMIN, false;
     GetClient get_client = Some(Scope::TenantRead), READERS, false;
     ListClients list_clients = Some(Scope::TenantRead), READERS, false;
     GetTenant get_tenant = Some(Scope::TenantRead), READERS, false;

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::call::{Note, Person, Work};
+use super::client_keys::AddClientKey;
 use super::client_secrets::RotateClientSecret;
 use super::clients::CreateClient;
 use super::codes::{Answered, Asked};
@@ -22,7 +23,7 @@ use super::roles::{GrantRole, RevokeRole};
 use super::standing::Facts;
 use super::tickets::CreateTicket;
 use super::union::union;
-use super::{Call, Done, Handle, Pawl, Shown, Traced};
+use super::{Call, Done, Handle, Pawl, SharedCode, Shown, Traced};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose, still_open};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{FactorState, Login, Primary, PrimaryMethod};
@@ -30,7 +31,6 @@ use crate::mfa::ids::{ChallengeId, ClientId, EventId, FactorId, OverrideId, Peti
 use crate::mfa::overrides::is_cooled_down;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
-use crate::mfa::totp::Code;
 use crate::mfa::words::Role;
 use crate::store::rows::{ChallengeRow, FactorRow};
 use crate::store::seal::{constant_time_eq, sha256};
@@ -55,36 +55,6 @@ pub(super) fn apart<T>(_: &T) -> bool {
 /// What [`apart`] keeps from being called.
 pub(super) fn unwritten<T, S: serde::Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_none()
-}
-
-/// A code that a retried transaction may look at again.
-#[derive(Debug, Clone)]
-pub struct SharedCode(std::sync::Arc<Code>);
-
-impl SharedCode {
-    /// The code.
-    #[must_use]
-    pub fn get(&self) -> &Code {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for SharedCode {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Code::deserialize(deserializer).map(|code| Self(std::sync::Arc::new(code)))
-    }
-}
-
-impl utoipa::PartialSchema for SharedCode {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        <Code as utoipa::PartialSchema>::schema()
-    }
-}
-
-impl ToSchema for SharedCode {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "Code".into()
-    }
 }
 
 macro_rules! acts {
@@ -179,6 +149,13 @@ acts! {
         /// The body of the operation, without its proof.
         body: RotateClientSecret,
     } in |act| format!("Give the client {} a new key", act.client_id);
+    /// Giving a client a public key.
+    AddClientKeyAct = "addClientKey" {
+        /// The client in the operation's path.
+        client_id: ClientId,
+        /// The body of the operation, without its proof.
+        body: AddClientKey,
+    } in |act| format!("Let the client {} sign in with a public key", act.client_id);
     /// Beginning a rotation of one's own factor.
     BeginRotationAct = "beginRotation" {
         /// The body of the operation, without its proof.
@@ -213,6 +190,8 @@ union! {
         CreateClientAct(CreateClientAct) = "createClient",
         /// `rotateClientSecret`.
         RotateClientSecretAct(RotateClientSecretAct) = "rotateClientSecret",
+        /// `addClientKey`.
+        AddClientKeyAct(AddClientKeyAct) = "addClientKey",
         /// `beginRotation`.
         BeginRotationAct(BeginRotationAct) = "beginRotation",
         /// `regenerateRecoveryCodes`.

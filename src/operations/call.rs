@@ -12,7 +12,7 @@ use super::entropy::{Draw, Entropy};
 use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
 use crate::mfa::event::{Event, EventKind};
-use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
+use crate::mfa::ids::{ClientId, ClientKeyId, DirectoryId, EventId, TenantId, UserId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::Timestamp;
@@ -46,6 +46,20 @@ pub enum Presented {
         id: ClientId,
         /// Of the whole secret part.
         secret_hash: [u8; 32],
+    },
+    /// A client's access token: the id in it and the SHA-256 of the whole.
+    Token {
+        /// Which client it says it is.
+        id: ClientId,
+        /// Of the whole token.
+        hash: [u8; 32],
+    },
+    /// A client whose assertion was found to be signed by one of its keys.
+    Signed {
+        /// The client.
+        id: ClientId,
+        /// The key.
+        key: ClientKeyId,
     },
     /// A checked token for Pawl's audience.
     Person(Holder),
@@ -122,7 +136,10 @@ impl Call {
             Presented::Client { id, secret_hash } => {
                 Some(Good { client: id.clone(), secret_hash: *secret_hash, operation: access.name })
             }
-            Presented::Person(_) => None,
+            Presented::Token { id, hash } => {
+                Some(Good { client: id.clone(), secret_hash: *hash, operation: access.name })
+            }
+            Presented::Person(_) | Presented::Signed { .. } => None,
         };
         if good.as_ref().is_some_and(|good| pawl.recent.has(good, now)) {
             return Ok(());
@@ -137,7 +154,9 @@ impl Call {
     /// In whose tenant it writes.
     fn whose(&self) -> Whose {
         match &self.presented {
-            Presented::Client { id, .. } => Whose::Client(id.clone()),
+            Presented::Client { id, .. }
+            | Presented::Token { id, .. }
+            | Presented::Signed { id, .. } => Whose::Client(id.clone()),
             Presented::Person(holder) => Whose::Tenant(holder.tenant.clone()),
         }
     }
@@ -147,6 +166,8 @@ impl Call {
             Presented::Client { id, secret_hash } => {
                 caller::client(tx, id, secret_hash, access, self.now)?
             }
+            Presented::Token { id, hash } => caller::token(tx, id, hash, access, self.now)?,
+            Presented::Signed { id, key } => caller::signed(tx, id, key)?,
             Presented::Person(holder) => caller::person(tx, holder, access)?,
         };
         let tenant = caller.tenant().clone();

@@ -6,7 +6,7 @@ use super::Done;
 use super::access::Access;
 use super::call::Holder;
 use crate::mfa::event::Actor;
-use crate::mfa::ids::{ClientId, TenantId};
+use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Role;
@@ -40,6 +40,44 @@ pub(super) fn client(
         .filter(|row| known && row.disabled_at.is_none())
         .ok_or(Refusal::Unauthenticated("no live client has this key"))?;
     live_tenant(tx, &row.tenant_id)?;
+    within(row, access)
+}
+
+/// A client by its access token, with no more scopes than the token has.
+pub(super) fn token(
+    tx: &mut Tx<'_>,
+    id: &ClientId,
+    hash: &[u8; 32],
+    access: &Access,
+    now: Timestamp,
+) -> Done<Caller> {
+    let token = tx.live_client_token(id, hash, now)?;
+    let token = token.ok_or(Refusal::Unauthenticated("no live token of this client"))?;
+    let mut row = enabled(tx, id)?;
+    row.scopes.0.retain(|scope| token.scopes.0.contains(scope));
+    within(row, access)
+}
+
+/// A client by a signature of one of its keys.
+pub(super) fn signed(tx: &mut Tx<'_>, id: &ClientId, key: &ClientKeyId) -> Done<Caller> {
+    let keys = tx.live_keys(id)?;
+    if !keys.iter().any(|row| row.id == *key) {
+        return Err(Refusal::Unauthenticated("the key was removed").into());
+    }
+    Ok(Caller::Client(Box::new(enabled(tx, id)?)))
+}
+
+/// A client that works, of a tenant that does.
+fn enabled(tx: &mut Tx<'_>, id: &ClientId) -> Done<ClientRow> {
+    let row = tx
+        .find_client_by_key(id)?
+        .filter(|row| row.disabled_at.is_none())
+        .ok_or(Refusal::Unauthenticated("the client is disabled"))?;
+    live_tenant(tx, &row.tenant_id)?;
+    Ok(row)
+}
+
+fn within(row: ClientRow, access: &Access) -> Done<Caller> {
     match access.scope {
         Some(scope) if row.scopes.0.contains(&scope) => Ok(Caller::Client(Box::new(row))),
         Some(_) => Err(Refusal::Forbidden("the client lacks the scope").into()),

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::acts::{Act, Proof, prove, required};
 use super::call::Work;
+use super::client_keys;
 use super::client_secrets;
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::{Done, Traced};
+use crate::mfa::client_key::PublicJwk;
 use crate::mfa::ids::ClientId;
 use crate::mfa::overrides::OverrideKind;
 use crate::mfa::refusal::Refusal;
@@ -29,6 +31,9 @@ pub(super) enum ClientChange {
     /// A second secret.
     #[serde(rename = "rotateClientSecret")]
     Rotate { client_id: ClientId, key_days: u16 },
+    /// A public key.
+    #[serde(rename = "addClientKey")]
+    AddKey { client_id: ClientId, jwk: PublicJwk },
 }
 
 impl ClientChange {
@@ -37,15 +42,19 @@ impl ClientChange {
         match self {
             Self::Create(_) => Ok(()),
             Self::Rotate { client_id, .. } => client_secrets::fits(work, client_id),
+            Self::AddKey { client_id, jwk } => client_keys::fits(work, client_id, jwk),
         }
     }
 
     /// Does it; a key is answered once.
-    pub(super) fn write(&self, work: &mut Work<'_, '_>) -> Done<ClientKey> {
+    pub(super) fn write(&self, work: &mut Work<'_, '_>) -> Done<Option<ClientKey>> {
         match self {
-            Self::Create(body) => clients::write(work, body),
+            Self::Create(body) => clients::write(work, body).map(Some),
             Self::Rotate { client_id, key_days } => {
-                client_secrets::write(work, client_id, *key_days)
+                client_secrets::write(work, client_id, *key_days).map(Some)
+            }
+            Self::AddKey { client_id, jwk } => {
+                client_keys::write(work, client_id, jwk).map(|_| None)
             }
         }
     }

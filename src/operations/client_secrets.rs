@@ -97,7 +97,7 @@ pub async fn revoke_client_secret(
         .write(pawl, access::RevokeClientSecret::ACCESS, move |work| {
             let row = work.tx.find_client(&work.tenant, &client)?.ok_or(Refusal::NotFound)?;
             live(work, &client, &id)?;
-            enough_without(work, |_, secret| *secret == id)?;
+            enough_without(work, |_, way| way == id.as_str())?;
             revoke(work, &client, &id)?;
             view(work, row)
         })

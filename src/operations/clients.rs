@@ -9,6 +9,7 @@ use super::access::{self, Permitted};
 use super::acts::{Act, CreateClientAct, Proof, apart, unwritten};
 use super::call::{Caller, Note, Work};
 use super::client_changes::{Asked, ClientChange, ask};
+use super::client_keys::ClientPublicKey;
 use super::overrides::OverrideResult;
 use super::{Call, Done, Page, Pawl, Shown, answer, cut};
 use crate::mfa::client::{KEY_PREFIX, Scope};
@@ -101,6 +102,8 @@ pub struct Client {
     pub disabled_at: Option<Timestamp>,
     /// Its live secrets, the newest last.
     pub secrets: Vec<ClientSecret>,
+    /// Its public keys, the newest last.
+    pub keys: Vec<ClientPublicKey>,
 }
 
 /// A live secret of a client; not the secret.
@@ -131,6 +134,8 @@ pub struct ClientPage {
 
 pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
     let mut secrets = work.tx.live_secrets(&row.id, work.now)?;
+    let keys = work.tx.live_keys(&row.id)?;
+    let keys = keys.into_iter().map(ClientPublicKey::of).collect::<Done<_>>()?;
     secrets.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(Client {
         id: row.id,
@@ -142,6 +147,7 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
         created_at: row.created_at,
         disabled_at: row.disabled_at,
         secrets: secrets.into_iter().map(ClientSecret::from).collect(),
+        keys,
     })
 }
 
@@ -294,13 +300,16 @@ pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
 /// administrator the same person.
 pub(super) fn enough_without(
     work: &mut Work<'_, '_>,
-    gone: impl Fn(&ClientId, &ClientSecretId) -> bool,
+    gone: impl Fn(&ClientId, &str) -> bool,
 ) -> Done<()> {
     let mut directories = BTreeSet::new();
     for row in work.tx.list_clients(&work.tenant, "", i64::from(u16::MAX))? {
         if row.disabled_at.is_none() && row.scopes.0.contains(&Scope::Login) {
             let secrets = work.tx.live_secrets(&row.id, work.now)?;
-            if secrets.iter().any(|secret| !gone(&row.id, &secret.id)) {
+            let keys = work.tx.live_keys(&row.id)?;
+            let secrets = secrets.iter().map(|secret| secret.id.as_str());
+            let mut ways = secrets.chain(keys.iter().map(|key| key.id.as_str()));
+            if ways.any(|way| !gone(&row.id, way)) {
                 directories.insert(row.directory_id);
             }
         }

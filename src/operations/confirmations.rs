@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::SharedCode;
 use super::access::{self, Permitted};
-use super::acts::SharedCode;
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked};
 use super::enrollments::live_enrollment;

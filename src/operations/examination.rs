@@ -106,7 +106,8 @@ fn examine_tenant(work: &mut Work<'_, '_>) -> Done<TenantExamination> {
 fn ending_clients(tx: &mut Tx<'_>, tenant: &TenantId, now: Timestamp) -> Done<Vec<EndingClient>> {
     let mut ending = Vec::new();
     for row in tx.list_clients(tenant, "", MOST)? {
-        if row.disabled_at.is_some() {
+        // A client with a public key needs no secret.
+        if row.disabled_at.is_some() || !tx.live_keys(&row.id)?.is_empty() {
             continue;
         }
         let ends_at = tx.live_secrets(&row.id, now)?.iter().map(|secret| secret.expires_at).max();

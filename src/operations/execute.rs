@@ -92,7 +92,7 @@ pub(super) fn execute(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Handed
         }
         OverrideKind::Client => {
             let change: ClientChange = facts(row)?;
-            handed.client_key = Some(change.write(work)?);
+            handed.client_key = change.write(work)?;
         }
     }
     finish(work, row)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::mfa::secret::SecretText;
+use crate::mfa::totp::Code;
 use crate::store::seal::sha256;
 
 /// A handle, ticket or other 256-bit secret as it arrived: only its SHA-256 is kept. Text of any shape
@@ -92,3 +93,33 @@ impl utoipa::PartialSchema for Shown {
     }
 }
 impl utoipa::ToSchema for Shown {}
+
+/// A code that a retried transaction may look at again.
+#[derive(Debug, Clone)]
+pub struct SharedCode(std::sync::Arc<Code>);
+
+impl SharedCode {
+    /// The code.
+    #[must_use]
+    pub fn get(&self) -> &Code {
+        &self.0
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SharedCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Code::deserialize(deserializer).map(|code| Self(std::sync::Arc::new(code)))
+    }
+}
+
+impl utoipa::PartialSchema for SharedCode {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        <Code as utoipa::PartialSchema>::schema()
+    }
+}
+
+impl utoipa::ToSchema for SharedCode {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+}

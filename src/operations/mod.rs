@@ -11,7 +11,9 @@ pub mod break_glass;
 mod call;
 mod caller;
 mod client_changes;
+pub mod client_keys;
 pub mod client_secrets;
+pub mod client_tokens;
 pub mod clients;
 mod codes;
 pub mod confirmations;
@@ -47,7 +49,7 @@ use std::sync::Arc;
 
 pub use call::{Call, Holder, Presented};
 pub use entropy::Entropy;
-pub use handles::{Handle, Shown};
+pub use handles::{Handle, SharedCode, Shown};
 pub use recent::Recent;
 
 use crate::mfa::ids::TenantId;

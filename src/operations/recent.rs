@@ -15,7 +15,7 @@ const LIFE: Span = Span::seconds(1);
 /// How many are; then all are forgotten.
 const MOST: usize = 10_000;
 
-/// A key and what it was good for.
+/// A key, or a client's token, and what it was good for.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Good {
     pub(super) client: ClientId,

@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{
-    Act, Proof, RegenerateRecoveryCodesAct, SharedCode, apart, prove, required, unwritten,
-};
+use super::acts::{Act, Proof, RegenerateRecoveryCodesAct, apart, prove, required, unwritten};
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked, limits};
 use super::enrollments::give_up_pending;
@@ -15,7 +13,7 @@ use super::petitions::{self, Filing, Petition};
 use super::standing::Facts;
 use super::union::union;
 use super::verifications::{LoginOf, address, live_challenge, live_user, login};
-use super::{Call, Done, Handle, Pawl, Shown, Traced, answer};
+use super::{Call, Done, Handle, Pawl, SharedCode, Shown, Traced, answer};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose, accepts_codes};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::SharedCode;
 use super::access::{self, Permitted};
-use super::acts::SharedCode;
 use super::call::Work;
 use super::codes::{Answered, Asked};
 use super::evaluations::{Obligation, obligations};

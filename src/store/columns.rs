@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
 use crate::mfa::client::Scope;
+use crate::mfa::client_key::PublicJwk;
 use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::factor::{FactorKind, FactorState, PrimaryMethod};
 use crate::mfa::ids::{
-    ChallengeId, ClientId, ClientSecretId, DirectoryId, EnrollmentId, EventId, FactorId,
-    OverrideId, PetitionId, RecoveryCodeId, TenantId, TicketId, TokenId, UserId,
+    ChallengeId, ClientId, ClientKeyId, ClientSecretId, ClientTokenId, DirectoryId, EnrollmentId,
+    EventId, FactorId, OverrideId, PetitionId, RecoveryCodeId, TenantId, TicketId, TokenId, UserId,
 };
 use crate::mfa::overrides::{OverrideKind, OverrideState, PetitionKind, PetitionState};
 use crate::mfa::time::{Step, Timestamp};
@@ -114,6 +115,8 @@ parsed!(
     UserId,
     ClientId,
     ClientSecretId,
+    ClientKeyId,
+    ClientTokenId,
     FactorId,
     EnrollmentId,
     ChallengeId,
@@ -221,6 +224,7 @@ macro_rules! json_columns {
 
 json_columns!(
     BTreeSet<Scope>,
+    PublicJwk,
     BTreeSet<Audience>,
     Vec<Audience>,
     BTreeSet<Group>,

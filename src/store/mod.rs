@@ -6,6 +6,7 @@
 
 mod ahead;
 mod challenges;
+mod client_keys;
 mod clients;
 mod codes;
 mod columns;

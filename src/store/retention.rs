@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::prelude::*;
 
 use super::conn::{change, on};
-use super::schema::{challenges, enrollments, factors, issued_tokens, tickets};
+use super::schema::{challenges, client_tokens, enrollments, factors, issued_tokens, tickets};
 use super::{StoreError, Tx};
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::{ChallengeId, EnrollmentId, EventId, FactorId, TenantId, TicketId, TokenId};
+use crate::mfa::ids::{
+    ChallengeId, ClientTokenId, EnrollmentId, EventId, FactorId, TenantId, TicketId, TokenId,
+};
 use crate::mfa::retention::{
-    CHALLENGE_KEPT, ENROLLMENT_KEPT, ISSUED_TOKEN_KEPT, LONGEST_TOKEN, TICKET_KEPT, expired_before,
+    CHALLENGE_KEPT, CLIENT_TOKEN_KEPT, ENROLLMENT_KEPT, ISSUED_TOKEN_KEPT, LONGEST_TOKEN,
+    TICKET_KEPT, expired_before,
 };
 use crate::mfa::time::Timestamp;
 
@@ -23,6 +26,7 @@ pub struct Due {
     factors: Vec<FactorId>,
     tickets: Vec<TicketId>,
     issued_tokens: Vec<TokenId>,
+    client_tokens: Vec<ClientTokenId>,
 }
 
 /// How many rows of each kind.
@@ -38,6 +42,8 @@ pub struct Purged {
     pub tickets: usize,
     /// Rows of tokens that were deleted.
     pub issued_tokens: usize,
+    /// Rows of clients' own tokens that were deleted.
+    pub client_tokens: usize,
 }
 
 impl Due {
@@ -50,6 +56,7 @@ impl Due {
             factors: self.factors.len(),
             tickets: self.tickets.len(),
             issued_tokens: self.issued_tokens.len(),
+            client_tokens: self.client_tokens.len(),
         }
     }
 }
@@ -58,7 +65,8 @@ impl Purged {
     /// Rows of all kinds.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.challenges + self.enrollments + self.factors + self.tickets + self.issued_tokens
+        let tokens = self.issued_tokens + self.client_tokens;
+        self.challenges + self.enrollments + self.factors + self.tickets + tokens
     }
 }
 
@@ -69,6 +77,7 @@ impl std::ops::AddAssign for Purged {
         self.factors += more.factors;
         self.tickets += more.tickets;
         self.issued_tokens += more.issued_tokens;
+        self.client_tokens += more.client_tokens;
     }
 }
 
@@ -141,6 +150,11 @@ impl Tx<'_> {
         for (tenant, id) in self.first_issued(expired_before(now, ISSUED_TOKEN_KEPT))? {
             found.entry(tenant).or_default().issued_tokens.push(id);
         }
+        let before = expired_before(now, CLIENT_TOKEN_KEPT);
+        let rows: Vec<(TenantId, ClientTokenId)> = longest_expired!(self, client_tokens, before);
+        for (tenant, id) in rows {
+            found.entry(tenant).or_default().client_tokens.push(id);
+        }
         Ok(found)
     }
 
@@ -189,7 +203,16 @@ impl Tx<'_> {
             before,
             issued_tokens::id
         );
-        Ok(Due { challenges, enrollments, factors, tickets, issued_tokens })
+        let before = expired_before(now, CLIENT_TOKEN_KEPT);
+        let client_tokens = still_there!(
+            self,
+            client_tokens,
+            tenant,
+            &due.client_tokens,
+            before,
+            client_tokens::id
+        );
+        Ok(Due { challenges, enrollments, factors, tickets, issued_tokens, client_tokens })
     }
 
     /// Those of some factors that are pending, and that no enrollment with a later end can confirm.
@@ -240,6 +263,7 @@ impl Tx<'_> {
         delete!(self, enrollments, tenant, &due.enrollments);
         delete!(self, tickets, tenant, &due.tickets);
         delete!(self, issued_tokens, tenant, &due.issued_tokens);
+        delete!(self, client_tokens, tenant, &due.client_tokens);
         Ok(())
     }
 }

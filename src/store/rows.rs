@@ -7,17 +7,18 @@ use diesel::prelude::*;
 
 use super::columns::Json;
 use super::schema::{
-    approvals, challenges, client_secrets, clients, directories, enrollments, events, factors,
-    installation, issued_tokens, overrides, petitions, policies, recovery_codes, roles,
-    signing_keys, tenants, throttles, tickets, user_groups, users,
+    approvals, challenges, client_keys, client_secrets, client_tokens, clients, directories,
+    enrollments, events, factors, installation, issued_tokens, overrides, petitions, policies,
+    recovery_codes, roles, signing_keys, tenants, throttles, tickets, user_groups, users,
 };
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
 use crate::mfa::client::Scope;
+use crate::mfa::client_key::PublicJwk;
 use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod};
 use crate::mfa::ids::{
-    ChallengeId, ClientId, ClientSecretId, DirectoryId, EnrollmentId, EventId, FactorId,
-    OverrideId, PetitionId, RecoveryCodeId, TenantId, TicketId, TokenId, UserId,
+    ChallengeId, ClientId, ClientKeyId, ClientSecretId, ClientTokenId, DirectoryId, EnrollmentId,
+    EventId, FactorId, OverrideId, PetitionId, RecoveryCodeId, TenantId, TicketId, TokenId, UserId,
 };
 use crate::mfa::overrides::{OverrideKind, OverrideState, PetitionKind, PetitionState};
 use crate::mfa::policy::Policy;
@@ -100,6 +101,29 @@ rows! {
         created_at: Timestamp,
         expires_at: Timestamp,
         revoked_at: Option<Timestamp>,
+        event_id: EventId,
+    }
+    /// A public key of a client.
+    ClientKeyRow in client_keys {
+        tenant_id: TenantId,
+        id: ClientKeyId,
+        client_id: ClientId,
+        jwk: Json<PublicJwk>,
+        created_at: Timestamp,
+        removed_at: Option<Timestamp>,
+        event_id: EventId,
+    }
+    /// An access token of a client, as its SHA-256, and the assertion that it was given for.
+    ClientTokenRow in client_tokens {
+        tenant_id: TenantId,
+        id: ClientTokenId,
+        client_id: ClientId,
+        key_id: ClientKeyId,
+        jti_hash: Vec<u8>,
+        hash: Vec<u8>,
+        scopes: Json<BTreeSet<Scope>>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
         event_id: EventId,
     }
     /// A user.

@@ -95,6 +95,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    client_keys (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        client_id -> Text,
+        jwk -> Text,
+        created_at -> BigInt,
+        removed_at -> Nullable<BigInt>,
+        event_id -> Text,
+    }
+}
+
+diesel::table! {
+    client_tokens (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        client_id -> Text,
+        key_id -> Text,
+        jti_hash -> Binary,
+        hash -> Binary,
+        scopes -> Text,
+        issued_at -> BigInt,
+        expires_at -> BigInt,
+        event_id -> Text,
+    }
+}
+
+diesel::table! {
     users (tenant_id, id) {
         tenant_id -> Text,
         id -> Text,
@@ -349,28 +376,9 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(
-    approvals,
-    challenges,
-    client_secrets,
-    clients,
-    directories,
-    enrollments,
-    events,
-    factor_steps,
-    factors,
-    installation,
-    issued_tokens,
-    overrides,
-    petitions,
-    policies,
-    recovery_codes,
-    roles,
-    schema_versions,
-    signing_keys,
-    tenants,
-    throttles,
-    tickets,
-    user_groups,
-    users,
-);
+diesel::allow_tables_to_appear_in_same_query! {
+    approvals, challenges, client_keys, client_secrets, client_tokens, clients, directories,
+    enrollments, events, factor_steps, factors, installation, issued_tokens, overrides, petitions,
+    policies, recovery_codes, roles, schema_versions, signing_keys, tenants, throttles, tickets,
+    user_groups, users,
+}

@@ -1,5 +1,6 @@
 //! Tokens: the one place that makes a JWT, the one that checks one, and the keys of both.
 
+mod assertion;
 mod keys;
 mod mint;
 mod verify;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mfa::ids::{ClientId, EventId, FactorId, TenantId, TokenId, UserId};
 
+pub use assertion::{Assertion, AssertionRefused};
 pub use keys::{KeyError, KeySet, PublicKey, SigningKey};
 pub use mint::{AccessToken, MintError, Signer};
 pub use verify::{PersonClaims, TokenRefused, verify_person_token};

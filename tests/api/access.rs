@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::document::{Operation, operations};
+use crate::support::signer::Signer;
 use crate::support::{Act, Console, Server, Tenant, User, code_of, sample};
 
 /// Credentials by name, all as they are at one instant, and the user whom the requests are about.
@@ -63,6 +64,11 @@ impl Doors {
             ("client_of_another_tenant", Some(other.console.key.clone())),
         ];
         credentials.extend(clients(&tenant, &admin));
+        let (signer, _) = Signer::added(&tenant.console, &admin);
+        let gone = Signer::added(&tenant.console, &admin);
+        let (ran_out, removed) = (signer.token("1"), gone.0.token("5"));
+        let key = admin.call("removeClientKey").at("client_id", &tenant.console.client_id);
+        key.at("key_id", &gone.1).send().ok();
         let expired = user.token();
         server.advance(300);
         let overtaken = stale.token();
@@ -76,6 +82,17 @@ impl Doors {
         ] {
             person.forget();
             credentials.push((name, Some(person.token())));
+        }
+        let narrow = signer.ask(&signer.assertion("3"), "&scope=login").ok();
+        let narrow = narrow["access_token"].as_str().unwrap().to_owned();
+        for (name, token) in [
+            ("token_of_client", signer.token("2")),
+            ("token_for_login", narrow),
+            ("token_that_ran_out", ran_out),
+            ("token_of_a_removed_key", removed),
+            ("assertion_as_bearer", signer.assertion("4")),
+        ] {
+            credentials.push((name, Some(token)));
         }
         credentials.push(("person_with_a_stale_epoch", Some(overtaken)));
         credentials.push(("person_whose_token_expired", Some(expired)));
@@ -147,8 +164,8 @@ fn the_golden_file_refuses_whatever_the_document_does_not_allow() {
             list.is_some_and(|list| list.as_array().unwrap().contains(&json!(word)))
         };
         let is_good = match who {
-            "client_with_all" | "client_of_another_tenant" => scopes.is_some(),
-            "client_login" => holds(scopes, "login"),
+            "client_with_all" | "client_of_another_tenant" | "token_of_client" => scopes.is_some(),
+            "client_login" | "token_for_login" => holds(scopes, "login"),
             "client_users" => holds(scopes, "users"),
             "client_petitions" => holds(scopes, "petitions"),
             "client_tenant_read" => holds(scopes, "tenant:read"),

@@ -13,6 +13,7 @@ mod support;
 
 mod access;
 mod actions;
+mod client_tokens;
 mod clients;
 mod contract;
 mod enemy;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::support::document::document;
+use crate::support::signer::Signer;
 use crate::support::{Act, REASON, Server, Tenant, User};
 
 /// A tenant with one administrator of long standing, one that is new, and something for every act.
@@ -67,6 +68,10 @@ impl Stage {
             "revokeRole" => Act::revoke(&self.bo.id, "auditor"),
             "createTicket" => Act::ticket(&self.bo.id),
             "createClient" => Act::client("portal", &["login"]),
+            "addClientKey" => {
+                let console = &self.tenant.console;
+                Act::add_key(&console.client_id, Signer::new(console).jwk())
+            }
             "rotateClientSecret" => Act::rotate(&self.tenant.console.client_id),
             "beginRotation" => Act::new("beginRotation", json!({})),
             "regenerateRecoveryCodes" => Act::new("regenerateRecoveryCodes", json!({})),

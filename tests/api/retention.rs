@@ -91,6 +91,7 @@ fn a_batch_is_one_event_of_its_tenant_and_the_record_only_grows() {
         // The first administrator's printed secret, which nobody scanned, went too.
         let counts = json!({
             "challenges": 1, "enrollments": 2, "factors": 1, "tickets": 0, "issued_tokens": 1,
+            "client_tokens": 0,
         });
         assert_eq!(event["data"], counts);
         user.sign_in().ok();

@@ -221,6 +221,44 @@ fn a_client_gets_a_second_key_beside_the_server_and_loses_the_first() {
     }
 }
 
+fn python(arguments: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/binary/assertion.py");
+    let output =
+        std::process::Command::new("python3").arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_console_with_pyjwt_signs_in_with_a_key_of_its_own() {
+    let site = Site::new("pyjwt");
+    let listed = done(&site.data, &["client", "list"]);
+    let id = listed.split_whitespace().next().unwrap();
+    for alg in ["ES256", "RS256", "PS256"] {
+        let folder = site.data.join(alg);
+        std::fs::create_dir(&folder).unwrap();
+        let at = folder.to_str().unwrap();
+        python(&["make", at, alg]);
+        let jwk = folder.join("jwk.json");
+        let said = done(&site.data, &["client", "add-key", id, jwk.to_str().unwrap()]);
+        let key = said.trim();
+        assert!(done(&site.data, &["client", "keys", id]).contains(key));
+        let url = site.server.url("/oauth/token");
+        let base = site.handed.issuer.split("/t/").next().unwrap();
+        let ask = || -> Value {
+            serde_json::from_str(&python(&["token", at, alg, base, id, &url])).unwrap()
+        };
+        let token = ask()["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(site.server.evaluate(&token, "ann", &["console"])["decision"], "enroll");
+        done(&site.data, &["client", "remove-key", id, key]);
+        assert_eq!(ask()["error"], "invalid_client", "{alg}");
+        let body = crate::support::login("ann", &["console"]);
+        assert_eq!(site.server.call("/v1/evaluations", &token, Some(&body)).0, 401);
+    }
+    let private = site.data.join("ES256").join("key.pem");
+    refused(&site.data, &["client", "add-key", id, private.to_str().unwrap()], 1);
+}
+
 #[test]
 fn the_first_enrollment_is_made_anew_only_while_none_was_confirmed() {
     let site = Site::new("again");

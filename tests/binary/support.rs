@@ -157,10 +157,15 @@ impl Server {
         self.ended()
     }
 
+    /// Where a path of the API is.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// One request with a bearer credential; status and body.
     pub fn call(&self, path: &str, key: &str, body: Option<&Value>) -> (u16, Value) {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        let url = format!("http://{}{path}", self.address);
+        let url = self.url(path);
         let bearer = format!("Bearer {key}");
         let answer = match body {
             Some(body) => agent.post(&url).header("Authorization", &bearer).send_json(body),

@@ -328,6 +328,7 @@ fn deletions() -> Vec<Hostile> {
         ("enrollments", "enr_fay"),
         ("tickets", "tkt_open"),
         ("issued_tokens", "tok_1"),
+        ("client_tokens", "cto_1"),
     ];
     let event = |id: &str, kind: &str, actor: &str, at: &str| {
         format!(

@@ -12,6 +12,7 @@
     reason = "a test that cannot write its database has failed"
 )]
 
+mod clients;
 mod codes;
 mod factors;
 mod foreign;
@@ -39,6 +40,7 @@ fn every_statement() -> Vec<Hostile> {
         record::of_the_record(),
         record::without_an_event(),
         record::of_a_fact(),
+        clients::all(),
         codes::all(),
         factors::all(),
         overrides::all(),
@@ -125,6 +127,8 @@ const DOUBLED: &[(&str, &str)] = &[
 const DOUBLED_ON_POSTGRES: &[(&str, &str)] = &[
     ("approvals_insert", "PRIMARY KEY, and approvals_other_person: by the approver's own code"),
     ("installation_insert", "PRIMARY KEY and CHECK (id = 1): there is one row"),
+    ("client_tokens_insert", "PRIMARY KEY, UNIQUE, and client_tokens_issued"),
+    ("client_keys_truncate", "client_tokens_truncate"),
     ("clients_truncate", "client_secrets_truncate and others"),
     ("directories_truncate", "clients_truncate and users_truncate"),
     ("events_truncate", "the triggers of all tables"),

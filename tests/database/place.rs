@@ -84,7 +84,10 @@ impl Session {
                     "events: already recorded".to_owned()
                 }
                 SqlState::UNIQUE_VIOLATION
-                    if matches!(error.table(), Some("challenges" | "issued_tokens")) =>
+                    if matches!(
+                        error.table(),
+                        Some("challenges" | "issued_tokens" | "client_tokens")
+                    ) =>
                 {
                     format!("{}: exists", error.table().unwrap_or_default())
                 }

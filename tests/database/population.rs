@@ -35,6 +35,14 @@ fn installation(story: &mut Story) {
          INSERT INTO client_secrets VALUES ('ten_a', 'sec_off', 'cli_a', h(revoked), NOW, \
          NOW + 1000000, NULL, '{event}')"
     ));
+    story.run(&format!(
+        "INSERT INTO client_keys VALUES ('ten_a', 'ckey_a', 'cli_a', '{{}}', NOW, NULL, '{event}');
+         INSERT INTO client_keys VALUES ('ten_a', 'ckey_gone', 'cli_a', '{{}}', NOW, NULL, '{event}')"
+    ));
+    let event = story.event("client.key_removed", By::Server, "", "cli_a", "{}");
+    story.run(&format!(
+        "UPDATE client_keys SET removed_at = NOW, event_id = '{event}' WHERE id = 'ckey_gone'"
+    ));
     let event = story.event("policy.replaced", By::Server, "", "1", "{}");
     story.run(&format!(
         "INSERT INTO policies VALUES ('ten_a', 1, '{{}}', 'server', NOW, NULL, '{event}')"
@@ -175,6 +183,12 @@ fn another_tenant(story: &mut Story) {
 fn fresh_events(story: &mut Story) {
     story.challenge("chl_act", "bea", "act");
     story.later(30_000);
+    let event = story.event("client.token_issued", By::Console, "", "cto_1", "{}");
+    story.run(&format!(
+        "INSERT INTO client_tokens VALUES ('ten_a', 'cto_1', 'cli_a', 'ckey_a', h(jti), h(token), \
+         '[]', (SELECT at FROM events WHERE id = '{event}'), \
+         (SELECT at + 300000 FROM events WHERE id = '{event}'), '{event}')"
+    ));
     story.event_as("new_server", "user.changed", By::Server, "", "", "{}");
     for (id, kind, key) in [
         ("new_published", "published", "key_3"),
@@ -188,6 +202,7 @@ fn fresh_events(story: &mut Story) {
     }
     story.event_as("new_not_ours", "signing_key.published", By::Person("adm"), "", "key_3", "{}");
     story.event_as("new_client", "user.changed", By::Console, "", "", "{}");
+    story.event_as("new_token", "client.token_issued", By::Console, "", "cto_c", "{}");
     story.event_as("new_person", "user.changed", By::Person("adm"), "", "", "{}");
     story.event_as("new_codes", "recovery_codes.issued", By::Console, "bob", "", "{}");
     let verified = "code.verified";

@@ -68,6 +68,13 @@ const TABLES: &[Table] = &[
         "id = 'sec_c'",
     ),
     table(
+        "client_keys",
+        "id = 'ckey_a'",
+        "removed_at = 1",
+        &["tenant_id", "id", "client_id = 'cli_off'", "jwk = '[]'", "created_at"],
+        "id = 'ckey_c'",
+    ),
+    table(
         "users",
         "id = 'bob'",
         "display_name = 'Other'",
@@ -236,6 +243,7 @@ const SPARE: &[(&str, &str)] = &[
     ("tenants", "tenant_id = 'ten_bare'"),
     ("directories", "id = 'dir_bare'"),
     ("clients", "id = 'cli_b'"),
+    ("client_keys", "id = 'ckey_gone'"),
     ("users", "id = 'ivy'"),
     ("roles", "user_id = 'adm'"),
     ("factors", "id = 'fac_fay'"),
@@ -249,6 +257,7 @@ const APPEND_ONLY: &[(&str, &str, &str)] = &[
     ("policies", "version = 1", "version = 2"),
     ("approvals", "override_id = 'ovr_last'", "person_id = 'cyd'"),
     ("issued_tokens", "id = 'tok_1'", "id = 'tok_c', audience = 'other'"),
+    ("client_tokens", "id = 'cto_1'", "id = 'cto_c', hash = h(c), jti_hash = h(c)"),
 ];
 
 /// Every statement that would change a table without a new event of its tenant.

@@ -93,6 +93,38 @@ CREATE TABLE client_secrets (
 );
 CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
 
+CREATE TABLE client_keys (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C" NOT NULL,
+  jwk TEXT COLLATE "C" NOT NULL CHECK (jwk::jsonb IS NOT NULL),
+  created_at BIGINT NOT NULL,
+  removed_at BIGINT,
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+);
+CREATE INDEX client_keys_by_client ON client_keys (client_id);
+
+CREATE TABLE client_tokens (
+  tenant_id TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  client_id TEXT COLLATE "C" NOT NULL,
+  key_id TEXT COLLATE "C" NOT NULL,
+  jti_hash BYTEA NOT NULL CHECK (length(jti_hash) = 32),
+  hash BYTEA NOT NULL UNIQUE CHECK (length(hash) = 32),
+  scopes TEXT COLLATE "C" NOT NULL CHECK (scopes::jsonb IS NOT NULL),
+  issued_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 300000),
+  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (event_id),
+  UNIQUE (tenant_id, client_id, jti_hash),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, key_id) REFERENCES client_keys (tenant_id, id)
+);
+CREATE INDEX client_tokens_by_end ON client_tokens (expires_at);
+
 CREATE TABLE users (
   tenant_id TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL,
@@ -632,6 +664,101 @@ BEGIN
   RAISE EXCEPTION 'client_secrets: never deleted';
 END $$;
 CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_delete();
+
+CREATE FUNCTION client_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM client_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'client_keys: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_insert();
+
+CREATE FUNCTION client_keys_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'client_keys: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_update();
+
+CREATE FUNCTION client_keys_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.jwk IS DISTINCT FROM OLD.jwk
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  THEN RAISE EXCEPTION 'client_keys: a fact cannot change'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_facts();
+
+CREATE FUNCTION client_keys_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'client_keys: never deleted';
+END $$;
+CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_delete();
+
+-- No client gives a client a key, none has three that live, and a removed one stays so.
+CREATE FUNCTION client_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.removed_at IS NOT NULL
+  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
+  THEN RAISE EXCEPTION 'client_keys: a third, or not made by a person or the server'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_made();
+
+CREATE FUNCTION client_keys_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.removed_at IS NOT NULL AND NEW.removed_at IS DISTINCT FROM OLD.removed_at
+  THEN RAISE EXCEPTION 'client_keys: removed for good'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_life();
+
+CREATE FUNCTION client_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE hash = NEW.hash OR event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id AND jti_hash = NEW.jti_hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'client_tokens: exists, its assertion was used, or it names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_insert();
+
+CREATE FUNCTION client_tokens_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'client_tokens: append only';
+END $$;
+CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_update();
+
+CREATE FUNCTION client_tokens_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+  THEN RAISE EXCEPTION 'client_tokens: not expired, or not purged'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER client_tokens_delete BEFORE DELETE ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_delete();
+
+-- A client's token comes from a live key of that very client.
+CREATE FUNCTION client_tokens_issued() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
+      JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
+    AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
+    AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
+  THEN RAISE EXCEPTION 'client_tokens: no live key of this client'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_issued();
 
 CREATE FUNCTION users_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -1651,6 +1778,8 @@ CREATE TRIGGER signing_keys_truncate BEFORE TRUNCATE ON signing_keys FOR EACH ST
 CREATE TRIGGER tenants_truncate BEFORE TRUNCATE ON tenants FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER directories_truncate BEFORE TRUNCATE ON directories FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER clients_truncate BEFORE TRUNCATE ON clients FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER client_keys_truncate BEFORE TRUNCATE ON client_keys FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
+CREATE TRIGGER client_tokens_truncate BEFORE TRUNCATE ON client_tokens FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER client_secrets_truncate BEFORE TRUNCATE ON client_secrets FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER users_truncate BEFORE TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
 CREATE TRIGGER user_groups_truncate BEFORE TRUNCATE ON user_groups FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();

@@ -14,6 +14,8 @@ DROP TABLE policies;
 DROP TABLE roles;
 DROP TABLE user_groups;
 DROP TABLE users;
+DROP TABLE client_tokens;
+DROP TABLE client_keys;
 DROP TABLE client_secrets;
 DROP TABLE clients;
 DROP TABLE directories;

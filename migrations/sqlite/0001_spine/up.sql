@@ -92,6 +92,38 @@ CREATE TABLE client_secrets (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
 
+CREATE TABLE client_keys (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  jwk TEXT NOT NULL CHECK (json_valid(jwk)),
+  created_at INTEGER NOT NULL,
+  removed_at INTEGER,
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX client_keys_by_client ON client_keys (client_id);
+
+CREATE TABLE client_tokens (
+  tenant_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  jti_hash BLOB NOT NULL CHECK (length(jti_hash) = 32),
+  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+  scopes TEXT NOT NULL CHECK (json_valid(scopes)),
+  issued_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 300000),
+  event_id TEXT NOT NULL REFERENCES events (id),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (event_id),
+  UNIQUE (tenant_id, client_id, jti_hash),
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, key_id) REFERENCES client_keys (tenant_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX client_tokens_by_end ON client_tokens (expires_at);
+
 CREATE TABLE users (
   tenant_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -536,6 +568,63 @@ BEGIN SELECT RAISE(ABORT, 'client_secrets: a fact cannot change'); END;
 
 CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets
 BEGIN SELECT RAISE(ABORT, 'client_secrets: never deleted'); END;
+
+CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys
+WHEN EXISTS (SELECT 1 FROM client_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_keys: exists, or names no event'); END;
+
+CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'client_keys: changed without a new event'); END;
+
+CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys
+WHEN NEW.tenant_id IS NOT OLD.tenant_id
+  OR NEW.id IS NOT OLD.id
+  OR NEW.client_id IS NOT OLD.client_id
+  OR NEW.jwk IS NOT OLD.jwk
+  OR NEW.created_at IS NOT OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'client_keys: a fact cannot change'); END;
+
+CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys
+BEGIN SELECT RAISE(ABORT, 'client_keys: never deleted'); END;
+
+-- No client gives a client a key, none has three that live, and a removed one stays so.
+CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys
+WHEN NEW.removed_at IS NOT NULL
+  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
+BEGIN SELECT RAISE(ABORT, 'client_keys: a third, or not made by a person or the server'); END;
+
+CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys
+WHEN OLD.removed_at IS NOT NULL AND NEW.removed_at IS NOT OLD.removed_at
+BEGIN SELECT RAISE(ABORT, 'client_keys: removed for good'); END;
+
+CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens
+WHEN EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE hash = NEW.hash OR event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id AND jti_hash = NEW.jti_hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_tokens: exists, its assertion was used, or it names no event'); END;
+
+CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens
+BEGIN SELECT RAISE(ABORT, 'client_tokens: append only'); END;
+
+CREATE TRIGGER client_tokens_delete BEFORE DELETE ON client_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'client_tokens: not expired, or not purged'); END;
+
+-- A client's token comes from a live key of that very client.
+CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
+      JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
+    AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
+    AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'client_tokens: no live key of this client'); END;
 
 CREATE TRIGGER users_insert BEFORE INSERT ON users
 WHEN EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)

@@ -322,6 +322,12 @@ impl Act {
         act.with("client_id", client)
     }
 
+    /// `addClientKey`.
+    pub fn add_key(client: &str, jwk: Value) -> Self {
+        let act = Self::new("addClientKey", json!({ "jwk": jwk, "reason": REASON }));
+        act.with("client_id", client)
+    }
+
     /// `requestOverride` for a user.
     pub fn request(user: &str, kind: &str) -> Self {
         let body = json!({ "user_id": user, "kind": kind, "reason": REASON });

@@ -9,6 +9,7 @@ mod keys;
 mod postgres;
 pub mod sample;
 mod server;
+pub mod signer;
 
 pub use actors::{Act, Console, REASON, Tenant, User};
 pub use authenticator::Authenticator;
