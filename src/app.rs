@@ -32,9 +32,10 @@ use crate::http::health::Draining;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::{App, document, health, log_request, not_found, routes};
 use crate::operations::keys::open_installation;
-use crate::operations::{Entropy, Failure, Pawl};
+use crate::operations::{Entropy, Failure, Pawl, access};
 use crate::store::seal::{KeyFileError, KeyRing};
 use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{ExportError, Exporter, chain};
 use crate::token::KeyError;
 
@@ -148,9 +149,11 @@ impl Installation {
         let (ring, _) = prepare(config)?;
         let database = database_of(config)?;
         check_schema(&database)?;
-        let store = Store::open(database, ring)?;
+        let operations = access::ALL.iter().map(|access| access.name);
+        let metrics = Arc::new(Metrics::new(operations));
+        let store = Store::open(database, ring, Arc::clone(&metrics))?;
         let base_url = Arc::from(config.base_url.as_str());
-        Ok(Pawl { store, base_url, recent: Arc::default() })
+        Ok(Pawl { store, base_url, recent: Arc::default(), metrics })
     }
 
     async fn app(&self, config: &Config) -> Result<App, StartError> {
@@ -289,7 +292,8 @@ fn serve_api(app: App, listener: TcpListener, workers: usize) -> Result<Served, 
 fn serve_probes(app: App, listener: TcpListener) -> Result<Served, StartError> {
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
-        actix_web::App::new().app_data(data.clone()).service(health::livez).service(health::readyz)
+        let probes = actix_web::App::new().app_data(data.clone());
+        probes.service(health::livez).service(health::readyz).service(health::metrics)
     })
     .workers(1)
     // Nobody needs the answer to a probe of a process that ends.

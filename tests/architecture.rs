@@ -11,11 +11,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("mfa", &["mfa"]),
     ("store", &["store", "mfa", "telemetry"]),
     ("token", &["token", "mfa", "store"]),
-    ("operations", &["operations", "mfa", "store"]),
+    ("operations", &["operations", "mfa", "store", "telemetry"]),
     ("http", &["http", "operations", "token", "mfa", "clock", "telemetry"]),
     ("config", &["config", "mfa"]),
     ("clock", &["clock", "mfa"]),
-    ("telemetry", &["telemetry"]),
+    ("telemetry", &["telemetry", "mfa"]),
 ];
 
 fn sources(under: &Path) -> Vec<PathBuf> {

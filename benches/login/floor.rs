@@ -67,8 +67,8 @@ async fn verify(
     let parameters = Parameters { algorithm: Algorithm::Sha1, digits: Digits::Six };
     let (window, last) = (Window { past: 1, future: 1 }, Step::from_number(0));
     match match_code(Some(&seed), parameters, body.code.get(), now, window, last) {
-        Some(_) => answer(&floor, now),
-        None => HttpResponse::UnprocessableEntity().finish(),
+        Ok(_) => answer(&floor, now),
+        Err(_) => HttpResponse::UnprocessableEntity().finish(),
     }
 }
 

@@ -6,6 +6,7 @@ mod first_start;
 mod healthcheck;
 mod housekeeping;
 mod keys;
+mod readings;
 mod seal;
 mod serve;
 mod settings;

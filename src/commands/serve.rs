@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::housekeeping::Housekeeping;
-use super::{FirstStart, first_start, refused};
+use super::{FirstStart, first_start, readings, refused};
 use crate::app::{Running, explain, start};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,8 +35,11 @@ pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<()
             None => {}
         }
         let (pawl, life) = (running.pawl.clone(), config.token_key_life());
+        let readings = readings::begin(config, pawl.clone(), Clock::system());
         let housekeeping = Housekeeping::begin(pawl, Clock::system(), life);
-        wait_and_drain(running, housekeeping, signals, config.drain_pause).await
+        let drained = wait_and_drain(running, housekeeping, signals, config.drain_pause).await;
+        readings.abort();
+        drained
     });
     // Its end would wait for threads that wait for a database, though nobody waits for them any more.
     std::mem::forget(system);

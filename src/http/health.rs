@@ -1,4 +1,4 @@
-//! The second port: whether the process lives, and whether it can answer.
+//! The second port: whether the process lives, whether it can answer, and what it counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +7,10 @@ use actix_web::{HttpResponse, get, web};
 
 use super::App;
 use crate::operations::readiness::may_serve;
+use crate::telemetry::metrics::CONTENT_TYPE;
 
 /// The paths of this port.
-pub const PATHS: &[&str] = &["/livez", "/readyz"];
+pub const PATHS: &[&str] = &["/livez", "/readyz", "/metrics"];
 
 /// Whether the process is about to end.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +39,9 @@ pub async fn livez() -> HttpResponse {
 /// version serve. Otherwise the body says what keeps it from it.
 #[get("/readyz")]
 pub async fn readyz(app: web::Data<App>) -> HttpResponse {
-    match obstacle(&app).await {
+    let obstacle = obstacle(&app).await;
+    app.pawl.metrics.probe(obstacle.is_none());
+    match obstacle {
         None => HttpResponse::Ok().content_type("text/plain").body("ok\n"),
         Some(reason) => {
             let body = format!("{reason}\n");
@@ -55,5 +58,14 @@ async fn obstacle(app: &App) -> Option<&'static str> {
         Ok(true) => None,
         Ok(false) => Some("schema"),
         Err(_) => Some("database"),
+    }
+}
+
+/// What the process counted, and what it read last: a scrape itself reads nothing.
+#[get("/metrics")]
+pub async fn metrics(app: web::Data<App>) -> HttpResponse {
+    match app.pawl.metrics.text() {
+        Ok(text) => HttpResponse::Ok().content_type(CONTENT_TYPE).body(text),
+        Err(_) => HttpResponse::InternalServerError().finish(),
     }
 }

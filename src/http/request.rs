@@ -19,6 +19,9 @@ use crate::telemetry::{RequestLog, Trace, TraceParent};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// What no route takes has no operation.
+const NONE: &str = "none";
+
 /// Gives the request an id, runs it, and writes its line. What a caller sent (path, query, body,
 /// headers) is no part of it, but for the id of a trace.
 ///
@@ -33,6 +36,7 @@ pub async fn log_request<B: MessageBody>(
     let id: Arc<str> = Arc::from(format!("req_{own:032x}"));
     let app = request.app_data::<AppData>();
     let draining = app.map(|app| app.draining.clone());
+    let metrics = app.map(|app| Arc::clone(&app.pawl.metrics));
     let exporter = app.and_then(|app| app.traces.as_ref());
     let trace = Trace::begin(own, caller_of(&request), exporter, clock::since_epoch);
     let log = RequestLog::new(Arc::clone(&id), trace);
@@ -42,8 +46,11 @@ pub async fn log_request<B: MessageBody>(
         // Whoever keeps the connection would send the next request into its end.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    let status = response.status().as_u16();
-    write_line(&log, status, begun.elapsed());
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    write_line(&log, status, took);
+    if let Some(metrics) = metrics {
+        metrics.request(log.operation.unwrap_or(NONE), status, took);
+    }
     log.trace.end(log.operation, status, log.problem);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -79,7 +86,7 @@ fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
             tracing::$level!(
                 request_id = %log.id,
                 trace_id = log.trace.id.map(|id| format!("{id:032x}")),
-                operation = log.operation.unwrap_or("none"),
+                operation = log.operation.unwrap_or(NONE),
                 status,
                 problem = log.problem,
                 client = log.client,

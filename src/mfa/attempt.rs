@@ -37,12 +37,23 @@ pub struct Sought<'a> {
     pub last_step: Step,
 }
 
+/// Why a code belongs to no step that could be spent. Callers are told the same of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    /// It is of no step in the window.
+    Wrong,
+    /// It is of a step that was spent, or of an earlier one.
+    Replayed,
+    /// There is no seed.
+    NoFactor,
+}
+
 /// A comparison that was made. Nobody learns what it found before its charge is written.
 #[derive(Debug)]
 #[must_use]
 pub struct Compared {
     charged: Charged,
-    found: Result<Matched<Step>, Login>,
+    found: Result<Matched<Step>, Unmatched>,
 }
 
 impl Attempt {
@@ -76,7 +87,7 @@ impl Compared {
     pub fn settle<E>(
         self,
         write: impl FnOnce(&Throttle, Option<&Matched<Step>>) -> Result<(), E>,
-    ) -> Result<Result<Matched<Step>, Login>, E> {
+    ) -> Result<Result<Matched<Step>, Unmatched>, E> {
         let throttle = match &self.found {
             Ok(_) => self.charged.succeeded(),
             Err(_) => self.charged.failed(),

@@ -9,6 +9,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use zeroize::Zeroizing;
 
+use super::attempt::Unmatched;
 use super::factor::{Login, Matched};
 use super::secret::{Secret, Seed, deserialize_text};
 use super::time::{PERIOD_SECONDS, Step, Timestamp};
@@ -159,10 +160,12 @@ pub struct Window {
 const NO_SEED: [u8; 20] = [0; 20];
 
 /// Finds the step that `code` belongs to: the highest in the window around `now` that is later
-/// than `last_step`. `None` for a wrong and for a replayed code, and always without a seed.
+/// than `last_step`.
 ///
 /// Every candidate is computed and compared in constant time, whichever of them matches.
-#[must_use]
+///
+/// # Errors
+/// [`Unmatched`], for a wrong and for a replayed code, and always without a seed.
 pub fn match_code(
     seed: Option<&Seed>,
     parameters: Parameters,
@@ -170,22 +173,25 @@ pub fn match_code(
     now: Timestamp,
     window: Window,
     last_step: Step,
-) -> Option<Step> {
+) -> Result<Step, Unmatched> {
     let enrolled = Choice::from(u8::from(seed.is_some()));
     let generator = generator(seed.map_or(&NO_SEED, Seed::expose), parameters);
-    let mut highest = NO_STEP;
+    // Before every step that a code can have.
+    let (mut highest, mut replayed) = (-1_i64, Choice::from(0));
     for distance in window.past.saturating_neg()..=window.future {
         let step = now.step().offset(distance).number();
         let fresh = Choice::from(u8::from(step > last_step.number() && step >= 0));
-        let matches = candidate(&generator, step).ct_eq(code) & fresh & enrolled;
+        let matches = candidate(&generator, step).ct_eq(code) & enrolled;
         // Candidates rise, so the last match is the highest: no later twin stays usable.
-        highest.conditional_assign(&step, matches);
+        highest.conditional_assign(&step, matches & fresh);
+        replayed |= matches & !fresh;
     }
-    (highest != NO_STEP).then_some(Step::from_number(highest))
+    match seed {
+        _ if highest >= 0 => Ok(Step::from_number(highest)),
+        None => Err(Unmatched::NoFactor),
+        Some(_) => Err(if replayed.into() { Unmatched::Replayed } else { Unmatched::Wrong }),
+    }
 }
-
-/// Before every step that a code can have.
-const NO_STEP: i64 = -1;
 
 fn generator(seed: &[u8], parameters: Parameters) -> totp_rs::Totp {
     let algorithm = match parameters.algorithm {
@@ -211,7 +217,7 @@ fn candidate(generator: &totp_rs::Totp, step: i64) -> Code {
 /// Searches the code of `login`'s factor around `login.at`: the one place that makes a [`Matched`].
 ///
 /// # Errors
-/// Gives `login` back if the code is wrong or replayed, or if there is no seed.
+/// [`Unmatched`].
 pub(super) fn matched(
     login: Login,
     seed: Option<&Seed>,
@@ -219,11 +225,9 @@ pub(super) fn matched(
     code: &Code,
     window: Window,
     last_step: Step,
-) -> Result<Matched<Step>, Login> {
-    match match_code(seed, parameters, code, login.at, window, last_step) {
-        Some(step) => Ok(Matched::new(login, step)),
-        None => Err(login),
-    }
+) -> Result<Matched<Step>, Unmatched> {
+    let found = match_code(seed, parameters, code, login.at, window, last_step);
+    found.map(|step| Matched::new(login, step))
 }
 
 #[cfg(test)]
@@ -257,7 +261,7 @@ mod tests {
 
     fn search(code: &Code, step: i64, window: Window, last_step: i64) -> Option<i64> {
         let (seed, last_step) = (rfc_seed(20), Step::from_number(last_step));
-        match_code(Some(&seed), SIX, code, at_step(step), window, last_step).map(Step::number)
+        match_code(Some(&seed), SIX, code, at_step(step), window, last_step).ok().map(Step::number)
     }
 
     #[test]
@@ -284,7 +288,7 @@ mod tests {
                 let (seed, parameters) = (rfc_seed(length), Parameters { algorithm, ..EIGHT });
                 let (code, exact) = (Code::parse(value).unwrap(), Window { past: 0, future: 0 });
                 let found = match_code(Some(&seed), parameters, &code, now, exact, NONE_SPENT);
-                assert_eq!(found, Some(now.step()), "{value}");
+                assert_eq!(found, Ok(now.step()), "{value}");
             }
         }
     }
@@ -330,7 +334,7 @@ mod tests {
     #[test]
     fn without_a_seed_no_code_matches() {
         let right = candidate(&generator(&NO_SEED, SIX), 100);
-        assert!(match_code(None, SIX, &right, at_step(100), WIDE, NONE_SPENT).is_none());
+        assert!(match_code(None, SIX, &right, at_step(100), WIDE, NONE_SPENT).is_err());
     }
 
     #[test]
@@ -338,7 +342,7 @@ mod tests {
         let seed = rfc_seed(20);
         let found = |parameters, typed: &str| {
             let code = Code::parse(typed).unwrap();
-            match_code(Some(&seed), parameters, &code, at_step(1), WIDE, NONE_SPENT).is_some()
+            match_code(Some(&seed), parameters, &code, at_step(1), WIDE, NONE_SPENT).is_ok()
         };
         assert!(found(SIX, "287082") && found(EIGHT, "94287082"));
         assert!(!["94287082", "28708200", "00287082"].into_iter().any(|code| found(SIX, code)));
@@ -383,12 +387,13 @@ mod tests {
             grants: Vec::new(),
             key: None,
         };
-        let (seed, code) = (rfc_seed(20), code_at(101));
-        let step = Step::from_number(101);
-        let right = matched(login.clone(), Some(&seed), SIX, &code, WIDE, step.offset(-1));
-        assert_eq!(*right.unwrap().evidence(), step);
-        let replayed = matched(login.clone(), Some(&seed), SIX, &code, WIDE, step);
-        assert_eq!(replayed.unwrap_err(), login);
-        assert!(matched(login, None, SIX, &code, WIDE, NONE_SPENT).is_err());
+        let (seed, code, step) = (rfc_seed(20), code_at(101), Step::from_number(101));
+        let found = |seed: Option<&Seed>, code: &Code, last| {
+            matched(login.clone(), seed, SIX, code, WIDE, last).map(|right| *right.evidence())
+        };
+        assert_eq!(found(Some(&seed), &code, step.offset(-1)), Ok(step));
+        assert_eq!(found(Some(&seed), &code, step), Err(Unmatched::Replayed));
+        assert_eq!(found(Some(&seed), &code_at(200), step), Err(Unmatched::Wrong));
+        assert_eq!(found(None, &code, step), Err(Unmatched::NoFactor));
     }
 }

@@ -15,6 +15,7 @@ use crate::mfa::time::Step;
 use crate::mfa::totp::{Algorithm, Code, Digits, Parameters, Window};
 use crate::store::rows::{FactorRow, ThrottleRow};
 use crate::store::{LOGIN_LANE, StoreError};
+use crate::telemetry::metrics::{CodeKind, Occurrence, Outcome};
 
 const RECOVERY_HOUR_LANE: &str = "recovery_hour";
 const RECOVERY_DAY_LANE: &str = "recovery_day";
@@ -82,7 +83,10 @@ impl Work<'_, '_> {
         let (throttle, is_new) = self.throttle(&user, limits)?;
         let attempt = match Attempt::begin(&throttle, limits, self.now) {
             Ok(attempt) => attempt,
-            Err(Blocked { retry_after, .. }) => return Ok(Answered::Blocked(retry_after)),
+            Err(Blocked { retry_after, .. }) => {
+                self.tx.count(Occurrence::Attempt(CodeKind::Totp, Outcome::Blocked));
+                return Ok(Answered::Blocked(retry_after));
+            }
         };
         let event = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
@@ -100,8 +104,17 @@ impl Work<'_, '_> {
             self.put_throttle(&user, throttle, is_new, &event)
         })?;
         match found {
-            Err(_) => Ok(Answered::Rejected(event)),
-            Ok(right) => Ok(Answered::Verified(self.spend(right, &event)?, event)),
+            Err(why) => {
+                self.tx.count(Occurrence::Attempt(CodeKind::Totp, why.into()));
+                Ok(Answered::Rejected(event))
+            }
+            Ok(right) => {
+                let offset = right.evidence().number() - self.now.step().number();
+                let verified = self.spend(right, &event)?;
+                self.tx.count(Occurrence::Attempt(CodeKind::Totp, Outcome::Verified));
+                self.tx.count(Occurrence::Offset(offset));
+                Ok(Answered::Verified(verified, event))
+            }
         }
     }
 
@@ -117,11 +130,13 @@ impl Work<'_, '_> {
                 let (throttle, is_new) = self.throttle(user, limits)?;
                 let begun = Attempt::begin(&throttle, limits, self.now);
                 let Ok(attempt) = begun else { return Ok(()) };
+                self.tx.count(Occurrence::Attempt(CodeKind::Totp, Outcome::Aborted));
                 let event = self.record(aborted(EventKind::CodeRejected))?;
                 Ok(self.put_throttle(user, &attempt.aborted(), is_new, &event)?)
             }
             Budget::RecoveryCodes => {
                 let Ok(charged) = self.charge_recovery(user)? else { return Ok(()) };
+                self.tx.count(Occurrence::Attempt(CodeKind::Recovery, Outcome::Aborted));
                 let event = self.record(aborted(EventKind::RecoveryCodeRejected))?;
                 Ok(self.put_recovery(user, charged, &event)?)
             }

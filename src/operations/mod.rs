@@ -31,6 +31,7 @@ pub mod petitions;
 pub mod policies;
 mod protocol;
 pub mod readiness;
+pub mod readings;
 mod recent;
 pub mod recovery;
 pub mod resealing;
@@ -57,6 +58,7 @@ use crate::mfa::refusal::Refusal;
 use crate::mfa::words::{Audience, InvalidWord};
 pub use crate::store::{Committed, Due, EventFilter, Purged};
 use crate::store::{Failing, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// What every operation needs besides its call.
 #[derive(Clone)]
@@ -67,6 +69,8 @@ pub struct Pawl {
     pub base_url: Arc<str>,
     /// Client keys that were good a moment ago.
     pub recent: Arc<Recent>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why an operation did nothing.

@@ -25,6 +25,7 @@ use crate::mfa::words::Reason;
 use crate::store::StoreError;
 use crate::store::rows::{ChallengeRow, FactorRow, RecoveryCodeRow};
 use crate::store::seal::constant_time_eq;
+use crate::telemetry::metrics::{CodeKind, Occurrence, Outcome};
 
 /// A recovery code that a retried transaction may look at again.
 #[derive(Debug, Clone)]
@@ -164,7 +165,10 @@ fn spend(
     let user = &facts.user.id;
     let charged = match work.charge_recovery(user)? {
         Ok(charged) => charged,
-        Err(retry_after) => return Err(Refusal::TooManyAttempts { retry_after }.into()),
+        Err(retry_after) => {
+            work.tx.count(Occurrence::Attempt(CodeKind::Recovery, Outcome::Blocked));
+            return Err(Refusal::TooManyAttempts { retry_after }.into());
+        }
     };
     work.compares_recovery(user, challenge.id.to_string());
     let hash = work.tx.hash_recovery_code(&work.tenant, user, code.0.canonical())?;
@@ -175,10 +179,11 @@ fn spend(
             found = Some(row.id);
         }
     }
-    let kind = match found {
-        Some(_) => EventKind::RecoveryCodeUsed,
-        None => EventKind::RecoveryCodeRejected,
+    let (kind, outcome) = match found {
+        Some(_) => (EventKind::RecoveryCodeUsed, Outcome::Verified),
+        None => (EventKind::RecoveryCodeRejected, Outcome::Wrong),
     };
+    work.tx.count(Occurrence::Attempt(CodeKind::Recovery, outcome));
     let event = work.record(Note::new(kind).user(user).object(&challenge.id).evaluated())?;
     work.put_recovery(user, charged, &event)?;
     let Some(id) = found else {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -14,6 +15,7 @@ use diesel::{Connection as _, SqliteConnection};
 use super::StoreError;
 use super::postgres::{PgConnection, Target};
 use crate::telemetry::Fact;
+use crate::telemetry::metrics::Metrics;
 
 /// Which database, and how it is reached.
 #[derive(Clone)]
@@ -141,6 +143,7 @@ const RESPITE: Duration = Duration::from_millis(250);
 
 /// One connection that is made again when it was lost.
 pub(super) struct Line {
+    pub(super) metrics: Arc<Metrics>,
     database: Database,
     open: Option<Connection>,
     failed: Option<Instant>,
@@ -152,8 +155,8 @@ impl Line {
         self.database.system()
     }
 
-    pub(super) fn new(database: Database) -> Self {
-        Self { database, open: None, failed: None, begun: 0 }
+    pub(super) fn new(database: Database, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, database, open: None, failed: None, begun: 0 }
     }
 
     /// Begins a transaction. A connection that was lost while it was idle is replaced at once:

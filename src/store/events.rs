@@ -10,6 +10,7 @@ use super::{StoreError, Tx};
 use crate::mfa::event::{Event, EventKind};
 use crate::mfa::ids::{EventId, TenantId, UserId};
 use crate::mfa::time::{Span, Timestamp};
+use crate::telemetry::metrics::Occurrence;
 
 /// Which events a reader wants, oldest first.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +63,7 @@ impl Tx<'_> {
         // The next number: a writer is alone in its tenant, so nobody takes it meanwhile.
         let seq = self.newest_event(&event.tenant)?.map_or(1, |(newest, _)| newest + 1);
         self.memo.is_changed = true;
+        self.count(Occurrence::Event(event.kind));
         self.memo.newest.insert(event.tenant.clone(), Some((seq, event.at)));
         self.memo.last_event = Some((event.tenant.clone(), event.id.clone()));
         self.memo.pending.event(seq, event, request);

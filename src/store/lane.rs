@@ -4,24 +4,20 @@
 //! A request that fails after it wrote takes its slice with it; then each runs alone, so one bad
 //! request never fails its neighbours. A transaction whose commit got no answer is never run again.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::conn::{Intent, Line};
 use super::memo::Memo;
+use super::slice::{are_several, by_credential, shared, take};
 use super::{Ahead, Committed, Failing, Keys, StoreError, Tx, postgres};
 use crate::mfa::ids::{ClientId, TenantId};
+use crate::telemetry::metrics::Ended;
 use crate::telemetry::{Fact, Span, Stages};
-
-/// Requests in one transaction.
-const SLICE: usize = 128;
-
-/// Credentials in one transaction. It holds the locks of all their tenants until its end.
-const CREDENTIALS: usize = 16;
 
 /// What chooses the lane and names the tenant to lock before anything is read: a client, or the tenant
 /// of a person.
@@ -48,6 +44,7 @@ pub(super) trait Job: Send {
     fn name(&self) -> &'static str;
     /// Its span, for the slice to be linked from, and the stage that it is at.
     fn stages(&mut self) -> &mut Stages;
+    fn waited(&self) -> Duration;
     /// Whether anybody still waits for it.
     fn is_wanted(&self) -> bool;
     /// `None`: it locks for itself, and shares its transaction with nobody.
@@ -67,6 +64,7 @@ pub(super) trait Job: Send {
 /// The one kind of job.
 pub(super) struct Request<T, E, F, O, C> {
     pub(super) name: &'static str,
+    pub(super) queued: Instant,
     pub(super) whose: Option<(Whose, Ahead)>,
     pub(super) operation: F,
     pub(super) owes: O,
@@ -90,6 +88,10 @@ where
 
     fn stages(&mut self) -> &mut Stages {
         &mut self.stages
+    }
+
+    fn waited(&self) -> Duration {
+        self.queued.elapsed()
     }
 
     fn is_wanted(&self) -> bool {
@@ -174,6 +176,9 @@ impl Lane {
     /// Works until the store is gone.
     pub(super) fn serve(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         while let Some(mut taken) = take(&mut jobs) {
+            for job in &taken {
+                self.line.metrics.take(job.waited());
+            }
             while !taken.is_empty() {
                 let rest = taken.split_off(shared(&taken));
                 self.work(taken);
@@ -189,7 +194,7 @@ impl Lane {
         if slice.is_empty() {
             return;
         }
-        match self.attempt(&mut slice) {
+        match self.counted(&mut slice) {
             Fate::Committed => {
                 for mut job in slice {
                     // It was compared in a slice that was aborted, and refused before that this time.
@@ -226,10 +231,31 @@ impl Lane {
         }
     }
 
+    /// One transaction, and what it did counted if it is committed.
+    fn counted(&mut self, slice: &mut [Box<dyn Job>]) -> Fate {
+        let (began, mut memo) = (Instant::now(), Memo::default());
+        let fate = self.attempt(slice, &mut memo);
+        let is_alone = slice.len() == 1;
+        let ended = match fate {
+            Fate::Committed => Ended::Committed,
+            Fate::Aborted if is_alone => Ended::RolledBack,
+            Fate::Aborted => Ended::Retried,
+            Fate::Locked(_) if are_several(slice) => Ended::Retried,
+            Fate::Locked(_) | Fate::Failed(_) => Ended::Failed,
+        };
+        let name = slice.first().filter(|_| is_alone).map_or("slice", |job| job.name());
+        let metrics = &self.line.metrics;
+        metrics.transaction(name, ended, began);
+        metrics.slice(slice.len());
+        if ended == Ended::Committed {
+            metrics.committed(&memo.occurrences);
+        }
+        fate
+    }
+
     /// One transaction. After a panic the connection is dropped, for nobody can know what state it
     /// is in: diesel would leave its transaction open.
-    fn attempt(&mut self, slice: &mut [Box<dyn Job>]) -> Fate {
-        let mut memo = Memo::default();
+    fn attempt(&mut self, slice: &mut [Box<dyn Job>], memo: &mut Memo) -> Fate {
         let ahead: Vec<_> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
         let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
         let name = slice.first().map_or("", |job| job.name());
@@ -237,7 +263,7 @@ impl Lane {
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let connection = line.begin(Intent::Write).map_err(Fate::Failed)?;
-            let mut tx = Tx { connection, keys, memo: &mut memo };
+            let mut tx = Tx { connection, keys, memo: &mut *memo };
             tx.lock(&whose).map_err(Fate::Locked)?;
             let is_alone = slice.len() == 1;
             let ran = tx.read_ahead(&ahead).and_then(|()| {
@@ -255,7 +281,7 @@ impl Lane {
         let fate = match ran {
             Ok(Ok(())) => {
                 stages.enter("commit");
-                self.commit(&whose, &memo)
+                self.commit(&whose, memo)
             }
             Ok(Err(fate)) => {
                 // A rollback without an answer drops the connection, which rolls back too.
@@ -337,37 +363,6 @@ fn uncharged() -> End {
     End::Failed(Arc::new(StoreError::Unreachable))
 }
 
-/// Whether more than one credential is in a slice.
-fn are_several(slice: &[Box<dyn Job>]) -> bool {
-    slice.windows(2).any(|pair| matches!(pair, [a, b] if a.credential() != b.credential()))
-}
-
-/// A slice for each credential.
-fn by_credential(mut slice: Vec<Box<dyn Job>>) -> Vec<Vec<Box<dyn Job>>> {
-    let mut parts = Vec::new();
-    while let Some(credential) = slice.first().map(|job| job.credential()) {
-        let (own, others) = slice.into_iter().partition(|job| job.credential() == credential);
-        parts.push(own);
-        slice = others;
-    }
-    parts
-}
-
-/// How many of these share one transaction: all that may, of so many credentials.
-fn shared(jobs: &[Box<dyn Job>]) -> usize {
-    let mut credentials = HashSet::new();
-    let mut end = 0;
-    for job in jobs {
-        let Some(credential) = job.credential() else { break };
-        credentials.insert(credential);
-        if credentials.len() > CREDENTIALS {
-            break;
-        }
-        end += 1;
-    }
-    end.max(1)
-}
-
 /// Whether the database itself said no to a commit.
 fn is_answer(error: &StoreError) -> bool {
     use DatabaseErrorKind as Kind;
@@ -380,15 +375,4 @@ fn is_answer(error: &StoreError) -> bool {
             | Kind::NotNullViolation
             | Kind::SerializationFailure
     )
-}
-
-/// The next job, waited for, and those that queued behind it.
-fn take(queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
-    let mut taken = vec![queue.blocking_recv()?];
-    while taken.len() < SLICE
-        && let Ok(job) = queue.try_recv()
-    {
-        taken.push(job);
-    }
-    Some(taken)
 }

@@ -16,6 +16,7 @@ use super::sets::Pending;
 use crate::mfa::ids::{ClientId, EventId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 use crate::mfa::token_key::Kid;
+use crate::telemetry::metrics::Occurrence;
 
 /// Number and time of a tenant's newest event, if it has one.
 pub(super) type Newest = Option<(i64, Timestamp)>;
@@ -29,6 +30,8 @@ pub(super) struct Memo {
     pub(super) last_event: Option<(TenantId, EventId)>,
     /// The token key that signs. No request of a slice changes it.
     pub(super) signing: Option<Kid>,
+    /// To be counted once it is committed.
+    pub(super) occurrences: Vec<Occurrence>,
     /// Kept up by `record`, which is the only way to write an event.
     pub(super) newest: HashMap<TenantId, Newest>,
     pub(super) rows: Rows,

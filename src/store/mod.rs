@@ -24,6 +24,7 @@ mod overrides;
 mod petitions;
 mod policies;
 mod postgres;
+mod readings;
 mod resealing;
 mod retention;
 mod roles;
@@ -31,18 +32,19 @@ pub mod rows;
 mod schema;
 pub mod seal;
 mod sets;
+mod slice;
 mod tenants;
 mod tickets;
 mod token_keys;
+mod transaction;
 mod users;
 mod versions;
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -64,9 +66,11 @@ pub use postgres::Target;
 pub use resealing::{Sealed, SealedIn};
 pub use retention::{Due, Purged};
 pub use seal::{KeyRing, Pepper};
+use transaction::transact;
 pub use users::UserFilter;
 pub use versions::SCHEMA_VERSION;
 
+use crate::telemetry::metrics::{Metrics, Occurrence, Refused};
 use crate::telemetry::{self, Span, Stages};
 
 /// Why the database could not answer. It is never read as "absent".
@@ -140,6 +144,7 @@ struct Inner {
     readers: Mutex<Vec<Line>>,
     reading: Arc<Semaphore>,
     keys: Arc<Keys>,
+    metrics: Arc<Metrics>,
 }
 
 /// The database, as the rest of the program sees it.
@@ -170,6 +175,11 @@ impl Tx<'_> {
     fn flush(&mut self) -> Result<(), StoreError> {
         self.memo.pending.flush(self.connection)
     }
+
+    /// Counts something that happens in this transaction, if it is committed.
+    pub(crate) fn count(&mut self, occurrence: Occurrence) {
+        self.memo.occurrences.push(occurrence);
+    }
 }
 
 impl Store {
@@ -178,7 +188,11 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be reached.
-    pub fn open(database: Database, ring: KeyRing) -> Result<Self, StoreError> {
+    pub fn open(
+        database: Database,
+        ring: KeyRing,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StoreError> {
         let keys = Arc::new(Keys { ring, pepper: OnceLock::new() });
         let lanes = match &database {
             Database::Sqlite(path) if !path.exists() => {
@@ -190,16 +204,17 @@ impl Store {
         let mut queues = Vec::with_capacity(lanes);
         for _ in 0..lanes {
             let (queue, jobs) = mpsc::channel(QUEUE);
-            let lane = Lane { line: Line::new(database.clone()), keys: Arc::clone(&keys) };
+            let line = Line::new(database.clone(), Arc::clone(&metrics));
+            let writer = Lane { line, keys: Arc::clone(&keys) };
             std::thread::Builder::new()
                 .name("pawl-writer".to_owned())
-                .spawn(move || lane.serve(jobs))
+                .spawn(move || writer.serve(jobs))
                 .map_err(|_| StoreError::Busy)?;
             queues.push(queue);
         }
         let readers = Mutex::new(Vec::new());
         let reading = Arc::new(Semaphore::new(READERS));
-        Ok(Self { inner: Arc::new(Inner { database, queues, readers, reading, keys }) })
+        Ok(Self { inner: Arc::new(Inner { database, queues, readers, reading, keys, metrics }) })
     }
 
     /// Runs `operation` in a write transaction of its own, called `name`, in which it locks what it
@@ -267,12 +282,20 @@ impl Store {
         let queue = self.inner.queues.get(lane).ok_or(StoreError::Busy)?;
         let (reply, answer) = oneshot::channel();
         let (stages, result) = (Stages::begin(self.span(), "queue"), None);
-        let job = Box::new(Request { name, whose, operation, owes, charge, stages, result, reply });
-        queue.try_send(job).map_err(|_| E::from(StoreError::Busy))?;
+        let (metrics, queued) = (&self.inner.metrics, Instant::now());
+        let job = Request { name, queued, whose, operation, owes, charge, stages, result, reply };
+        metrics.queue();
+        if queue.try_send(Box::new(job)).is_err() {
+            metrics.refuse(Refused::QueueFull);
+            return Err(E::from(StoreError::Busy));
+        }
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(E::from(StoreError::Busy)),
-            Err(_) => Err(E::from(StoreError::Unreachable)),
+            Err(_) => {
+                metrics.refuse(Refused::Deadline);
+                Err(E::from(StoreError::Unreachable))
+            }
         }
     }
 
@@ -297,7 +320,10 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let waited = tokio::time::timeout(DEADLINE, self.read_through(name, operation)).await;
-        waited.unwrap_or_else(|_| Err(E::from(StoreError::Unreachable)))
+        waited.unwrap_or_else(|_| {
+            self.inner.metrics.refuse(Refused::Deadline);
+            Err(E::from(StoreError::Unreachable))
+        })
     }
 
     /// The same, of much: a command waits for it as long as it takes.
@@ -320,45 +346,14 @@ impl Store {
         let read = tokio::task::spawn_blocking(move || {
             stages.enter("read");
             let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut line = idle.unwrap_or_else(|| Line::new(inner.database.clone()));
+            let made = || Line::new(inner.database.clone(), Arc::clone(&inner.metrics));
+            let mut line = idle.unwrap_or_else(made);
             let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
             inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             drop((turn, stages));
             result
         });
         read.await.unwrap_or_else(|_| Err(E::from(StoreError::Panicked(name))))
-    }
-}
-
-/// One transaction on one connection. After a panic the connection is dropped, for nobody can know
-/// what state it is in.
-fn transact<T, E: From<StoreError>>(
-    line: &mut Line,
-    keys: &Keys,
-    intent: Intent,
-    name: &'static str,
-    operation: &impl Fn(&mut Tx<'_>) -> Result<T, E>,
-) -> Result<T, E> {
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        let connection = line.begin(intent)?;
-        let mut memo = Memo::default();
-        let mut tx = Tx { connection, keys, memo: &mut memo };
-        let value = operation(&mut tx)?;
-        tx.flush()?;
-        Ok(value)
-    }));
-    match ran {
-        Ok(Ok(value)) => line.end("COMMIT").map(|()| value).map_err(E::from),
-        Ok(Err(error)) => {
-            // A rollback without an answer drops the connection, which rolls back too.
-            let _ = line.end("ROLLBACK");
-            Err(error)
-        }
-        Err(thrown) => {
-            line.drop_connection();
-            let gave_up = thrown.is::<postgres::GaveUp>();
-            Err(E::from(if gave_up { StoreError::Unreachable } else { StoreError::Panicked(name) }))
-        }
     }
 }
 

@@ -5,6 +5,8 @@ mod otlp;
 mod traceparent;
 mod traces;
 
+pub mod metrics;
+
 use std::cell::RefCell;
 use std::error::Error;
 use std::rc::Rc;

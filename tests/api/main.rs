@@ -20,6 +20,7 @@ mod enemy;
 mod enrollments;
 mod evaluations;
 mod events;
+mod metrics;
 mod outages;
 mod overrides;
 mod petitions;

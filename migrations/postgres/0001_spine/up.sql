@@ -233,6 +233,7 @@ CREATE TABLE throttles (
   PRIMARY KEY (tenant_id, user_id, lane),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 ) WITH (fillfactor = 80);
+CREATE INDEX throttles_by_end ON throttles (blocked_until) WHERE blocked_until > 0;
 
 CREATE TABLE challenges (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -388,6 +389,9 @@ CREATE TABLE overrides (
   CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
 );
 CREATE INDEX overrides_by_user ON overrides (tenant_id, user_id, state);
+-- What is counted over all tenants: docs/metrics.md.
+CREATE INDEX overrides_open ON overrides (expires_at) WHERE state IN ('requested', 'approved');
+CREATE INDEX overrides_of_server ON overrides (tenant_id) WHERE is_break_glass;
 
 CREATE TABLE approvals (
   tenant_id TEXT COLLATE "C" NOT NULL,

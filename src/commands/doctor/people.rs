@@ -8,14 +8,17 @@ use crate::operations::examination::{Examination, TenantExamination, examine_ins
 use crate::operations::resealing::{Survey, survey};
 use crate::operations::{Failure, Pawl};
 use crate::store::{Database, KeyRing, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// Reads the installation in one snapshot.
 pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findings: &mut Findings) {
     let now = Clock::system().now();
     let read = actix_web::rt::System::new().block_on(async {
-        let store = Store::open(database, ring).map_err(Failure::Store)?;
+        let metrics = std::sync::Arc::<Metrics>::default();
+        let store =
+            Store::open(database, ring, std::sync::Arc::clone(&metrics)).map_err(Failure::Store)?;
         let base_url = std::sync::Arc::from(config.base_url.as_str());
-        let pawl = Pawl { store, base_url, recent: std::sync::Arc::default() };
+        let pawl = Pawl { store, base_url, recent: std::sync::Arc::default(), metrics };
         let entropy = entropy().map_err(|_| Failure::Store(StoreError::Busy))?;
         let examination = examine_installation(&pawl, now, entropy).await?;
         Ok::<_, Failure>((examination, survey(&pawl).await?))

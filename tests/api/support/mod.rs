@@ -8,6 +8,7 @@ mod http;
 mod keys;
 mod postgres;
 pub mod sample;
+mod scrape;
 mod server;
 pub mod signer;
 

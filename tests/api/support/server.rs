@@ -20,14 +20,17 @@ use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
 use pawl::operations::bootstrap::{Founding, bootstrap};
+use pawl::operations::readings::read_database;
 use pawl::operations::retention::{batches_due, purge_batch};
 use pawl::operations::{Done, Due, Pawl, Purged};
+use pawl::telemetry::metrics::{ProcessReading, Reading};
 use tokio::sync::oneshot;
 
 use super::actors::{Console, Tenant};
 use super::authenticator::Authenticator;
 use super::http::Call;
 use super::postgres::Schema;
+use super::scrape::Scrape;
 
 /// The public URL of every server of a test.
 pub const BASE: &str = "https://pawl.test";
@@ -43,8 +46,8 @@ struct Inner {
     millis: Arc<AtomicI64>,
     replicas: Vec<SocketAddr>,
     calls: AtomicUsize,
-    health: SocketAddr,
-    pawl: Pawl,
+    healths: Vec<SocketAddr>,
+    pawls: Vec<Pawl>,
     data_dir: PathBuf,
     configured: Config,
     stop: Option<oneshot::Sender<()>>,
@@ -91,15 +94,16 @@ impl Server {
                     running.push(start(&config, clock).await.unwrap());
                 }
                 let replicas: Vec<_> = running.iter().map(|replica| replica.address).collect();
-                let (health, pawl) = (running[0].health, running[0].pawl.clone());
-                started.send((replicas, health, pawl)).unwrap();
+                let healths = running.iter().map(|replica| replica.health).collect();
+                let pawls = running.iter().map(|replica| replica.pawl.clone()).collect();
+                started.send((replicas, healths, pawls)).unwrap();
                 let _ = stopped.await;
                 for replica in running {
                     replica.stop().await.unwrap();
                 }
             });
         });
-        let (replicas, health, pawl) = ready.recv().unwrap();
+        let (replicas, healths, pawls) = ready.recv().unwrap();
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // A connection that lingers would hold up the stop.
@@ -113,8 +117,8 @@ impl Server {
             millis,
             replicas,
             calls: AtomicUsize::new(0),
-            health,
-            pawl,
+            healths,
+            pawls,
             data_dir,
             configured,
             stop,
@@ -132,7 +136,7 @@ impl Server {
             audience: Audience::parse(name).unwrap(),
             administrator: ExternalId::parse("admin").unwrap(),
         };
-        let founded = done(bootstrap(&self.0.pawl, founding, self.now(), entropy().unwrap()));
+        let founded = done(bootstrap(&self.0.pawls[0], founding, self.now(), entropy().unwrap()));
         let key = serde_json::to_value(founded.client_key.unwrap()).unwrap();
         let console = Console {
             server: self.clone(),
@@ -146,7 +150,7 @@ impl Server {
 
     /// The operations' side, for what is no request.
     pub(super) fn pawl(&self) -> &Pawl {
-        &self.0.pawl
+        &self.0.pawls[0]
     }
 
     pub(super) fn addresses(&self) -> &[SocketAddr] {
@@ -155,17 +159,17 @@ impl Server {
 
     /// What housekeeping finds.
     pub fn batches_due(&self) -> Vec<(TenantId, Due)> {
-        done(batches_due(&self.0.pawl, self.now()))
+        done(batches_due(&self.0.pawls[0], self.now()))
     }
 
     /// Purges what it found, if it is still there.
     pub fn purge_batch(&self, due: (TenantId, Due)) -> Purged {
-        done(purge_batch(&self.0.pawl, due, self.now(), entropy().unwrap()))
+        done(purge_batch(&self.0.pawls[0], due, self.now(), entropy().unwrap()))
     }
 
     /// Whether purging what it found fails.
     pub fn purge_fails(&self, due: (TenantId, Due)) -> bool {
-        waited(purge_batch(&self.0.pawl, due, self.now(), entropy().unwrap())).is_err()
+        waited(purge_batch(&self.0.pawls[0], due, self.now(), entropy().unwrap())).is_err()
     }
 
     /// Purges until nothing is due, or another purge is at it; answers each transaction that did
@@ -212,7 +216,7 @@ impl Server {
 
     /// The status of a probe of the second port, as an orchestrator sees it.
     pub fn probe(&self, path: &str) -> u16 {
-        let url = format!("http://{}{path}", self.0.health);
+        let url = format!("http://{}{path}", self.0.healths[0]);
         self.0.agent.get(url).call().unwrap().status().as_u16()
     }
 
@@ -227,6 +231,22 @@ impl Server {
         let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let opened = waited(Installation::open(&config, clock));
         opened.map(|installation| installation.pawl).map_err(|error| explain(&error))
+    }
+
+    /// What `/metrics` of each replica shows.
+    pub fn scrapes(&self) -> Vec<Scrape> {
+        let urls = self.0.healths.iter().map(|health| format!("http://{health}/metrics"));
+        urls.map(|url| Scrape::read(self.agent(), &url)).collect()
+    }
+
+    /// Lets each replica read what a scrape does not read.
+    pub fn read_gauges(&self) {
+        for pawl in &self.0.pawls {
+            let now = self.now();
+            let (database, process) =
+                (done(read_database(pawl, move || now)), ProcessReading::default());
+            pawl.metrics.read(Reading { database, process });
+        }
     }
 
     /// Where the database, the key-encryption key and the lock are.
