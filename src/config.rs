@@ -77,7 +77,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "PAWL_HEALTH_LISTEN",
         default: "127.0.0.1:8081",
-        about: "Address and port of /livez and /readyz.",
+        about: "Address and port of /livez, /readyz and /metrics.",
     },
     Variable {
         name: "PAWL_BASE_URL",
