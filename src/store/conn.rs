@@ -214,6 +214,11 @@ impl Line {
         }
     }
 
+    /// Whether there is a connection, as far as it is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Drops the connection, and with it what it was doing.
     pub(super) fn drop_connection(&mut self) {
         self.open = None;

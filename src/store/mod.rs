@@ -349,7 +349,11 @@ impl Store {
             let made = || Line::new(inner.database.clone(), Arc::clone(&inner.metrics));
             let mut line = idle.unwrap_or_else(made);
             let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
-            inner.readers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            let mut readers = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has just lost its connection is taken last.
+            let at = if line.is_open() { readers.len() } else { 0 };
+            readers.insert(at, line);
+            drop(readers);
             drop((turn, stages));
             result
         });
