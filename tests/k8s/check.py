@@ -37,6 +37,15 @@ def schemas(objects):
                 yield f"{rendering.name(one)}: Kubernetes {version}: {error.message}"
 
 
+def listed():
+    """Whatever is under k8s/monitoring is rendered."""
+    folder = rendering.ROOT / "k8s/monitoring"
+    known = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    for path in sorted(folder.glob("*.yaml")):
+        if path.name not in [*known["resources"], "kustomization.yaml"]:
+            yield f"{path.name} is not listed in k8s/monitoring/kustomization.yaml"
+
+
 def linted(checkov, objects):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rendered.yaml"
@@ -48,7 +57,8 @@ def linted(checkov, objects):
 
 def main(kubectl, pawl, checkov=None):
     pawl = os.path.abspath(pawl)
-    rendered = {overlay: rendering.render(kubectl, overlay) for overlay in OVERLAYS}
+    plain = {overlay: rendering.render(kubectl, overlay) for overlay in OVERLAYS}
+    rendered = {overlay: rendering.render(kubectl, overlay, "monitoring") for overlay in OVERLAYS}
 
     def faults(objects, overlay):
         yield from schemas(objects)
@@ -56,9 +66,10 @@ def main(kubectl, pawl, checkov=None):
         yield from parity.faults(objects, pawl)
 
     said = [f"{overlay}: {fault}" for overlay in OVERLAYS for fault in faults(rendered[overlay], overlay)]
+    said += [f"{overlay}, unwatched: {fault}" for overlay in OVERLAYS for fault in faults(plain[overlay], overlay)]
     if checkov:
         said += [fault for overlay in OVERLAYS for fault in linted(checkov, rendered[overlay])]
-    said += [*container.faults(rendered["embedded"], pawl)]
+    said += [*listed(), *container.faults(rendered["embedded"], pawl)]
     if not said:
         refused = list(container.faults(rendered["embedded"], pawl, mode=0o444))
         if not any("others may read" in fault for fault in refused):

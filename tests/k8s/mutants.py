@@ -108,6 +108,12 @@ MUTANTS = [
     (BOTH, "an unnamed port", lambda o: drop(policy(o, "api")["ingress"][0], "ports"), "any port"),
     (BOTH, "a kind of workload nobody knows", lambda o: o.append({**copy.deepcopy(server(o)),
         "kind": "DaemonSet"}), "nobody decided"),
+    (BOTH, "another path of metrics", lambda o: of_kind(o, "ServiceMonitor")[0]["spec"]["endpoints"][0].update(
+        path="/metric"), "probes and monitors ask"),
+    (BOTH, "metrics of no port", lambda o: of_kind(o, "ServiceMonitor")[0]["spec"]["endpoints"][0].update(
+        port="metrics"), "scrapes no port"),
+    (BOTH, "metrics of no service", lambda o: of_kind(o, "ServiceMonitor")[0]["spec"]["selector"].update(
+        matchLabels={"app.kubernetes.io/name": "paul"}), "scrapes no port"),
     (EMBEDDED, "two replicas", lambda o: server(o)["spec"].update(replicas=2), "exactly one replica"),
     (EMBEDDED, "replicas by default", lambda o: drop(server(o)["spec"], "replicas"), "exactly one replica"),
     (EMBEDDED, "a shared volume", lambda o: of_kind(o, "PersistentVolumeClaim")[0]["spec"].update(
