@@ -190,7 +190,7 @@ async fn signer(
     Err(refused(why))
 }
 
-/// A key that nobody holds: the base point of P-256.
+/// A key whose answer nobody uses: the base point of P-256.
 fn nobody() -> Option<&'static ClientKey> {
     static NOBODY: OnceLock<Option<ClientKey>> = OnceLock::new();
     let made = NOBODY.get_or_init(|| {
