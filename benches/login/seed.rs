@@ -83,17 +83,18 @@ fn table(
 }
 
 impl Seeding<'_> {
-    /// A tenant with the policy and the client's rights that the first start made.
+    /// A tenant with the policy and the client's rights that the first start made. Its one event is its
+    /// client's.
     fn tenant(&self, tenant: usize, rows: &dyn Rows) -> String {
         let (id, directory) = (population::tenant(tenant), population::directory(tenant));
         let (client, at) = (population::client(tenant), self.at);
         let event = population::event(at, tenant);
         let hash = rows.bytes(&secret_hash(&population::client_secret(tenant)));
         let secret = client.as_str().replace("cli_", "sec_");
-        let year = at + 365 * 86_400_000;
+        let ends = at + 90 * 86_400_000;
         format!(
-            "INSERT INTO {EVENTS} VALUES ('{id}', 1, '{event}', {at}, 'tenant.created', 'server', \
-             'server', NULL, NULL, '{id}', NULL, 'benchmark', '{{}}');
+            "INSERT INTO {EVENTS} VALUES ('{id}', 1, '{event}', {at}, 'client.created', 'server', \
+             'server', NULL, NULL, '{client}', NULL, 'benchmark', '{{}}');
              INSERT INTO tenants (tenant_id, name, created_at, event_id) \
              VALUES ('{id}', 'Tenant {tenant}', {at}, '{event}');
              INSERT INTO directories (tenant_id, id, name, created_at, event_id) \
@@ -104,7 +105,7 @@ impl Seeding<'_> {
              created_at, event_id) SELECT '{id}', '{client}', '{directory}', 'console', scopes, \
              audiences, 'server', {at}, '{event}' FROM clients LIMIT 1;
              INSERT INTO client_secrets (tenant_id, id, client_id, hash, created_at, expires_at, \
-             event_id) VALUES ('{id}', '{secret}', '{client}', {hash}, {at}, {year}, '{event}');"
+             event_id) VALUES ('{id}', '{secret}', '{client}', {hash}, {at}, {ends}, '{event}');"
         )
     }
 

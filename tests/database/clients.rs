@@ -1,10 +1,9 @@
 //! Rules 2 and 5: no machine gives itself a way in, and an assertion works once.
 
-use crate::hostile::{Hostile, copy, hostile, list};
+use crate::hostile::{Hostile, copy, event, hostile, list};
 
-/// Public keys of clients, and the tokens that they are given.
+/// Secrets and public keys of clients, and the tokens that they are given.
 pub fn all() -> Vec<Hostile> {
-    let public = |changes: &str| copy("client_keys", "id = 'ckey_a'", changes);
     let token = |changes: &str| {
         let at = "(SELECT at FROM events WHERE id = 'new_token')";
         let new = format!(
@@ -14,25 +13,6 @@ pub fn all() -> Vec<Hostile> {
         again.replacen("; INSERT", &format!("; UPDATE copied SET {changes}; INSERT"), 1)
     };
     let mut all: Vec<Hostile> = [
-        (
-            "a public key by a client",
-            public("id = 'ckey_c', event_id = 'new_client'"),
-            "client_keys: a third",
-        ),
-        (
-            "a public key that is born removed",
-            public("id = 'ckey_c', removed_at = created_at, event_id = 'new_person'"),
-            "client_keys: a third",
-        ),
-        (
-            "a third public key",
-            format!(
-                "{}; DROP TABLE copied; {}",
-                public("id = 'ckey_c', event_id = 'new_person'"),
-                public("id = 'ckey_d', event_id = 'new_server'")
-            ),
-            "client_keys: a third",
-        ),
         (
             "a client's token of a removed key",
             token("key_id = 'ckey_gone', event_id = 'new_token'"),
@@ -71,5 +51,102 @@ pub fn all() -> Vec<Hostile> {
             "client_keys: removed for good",
         )],
     ));
+    all.extend(born(&SECRET));
+    all.extend(born(&KEY));
     all
+}
+
+/// A way in for a client: a row that is one, what makes a copy of it a new one by its event, and what a
+/// row may not be born with.
+struct WayIn {
+    table: &'static str,
+    row: &'static str,
+    id: &'static str,
+    kind: &'static str,
+    another_kind: &'static str,
+    born: &'static [(&'static str, &'static str)],
+}
+
+const SECRET: WayIn = WayIn {
+    table: "client_secrets",
+    row: "sec_a",
+    id: "sec_c",
+    kind: "client.secret_created",
+    another_kind: "client.key_added",
+    born: &[
+        ("that is born revoked", "revoked_at = NOW"),
+        ("of ninety days and a moment", "expires_at = NOW + 7776000001"),
+    ],
+};
+
+const KEY: WayIn = WayIn {
+    table: "client_keys",
+    row: "ckey_a",
+    id: "ckey_c",
+    kind: "client.key_added",
+    another_kind: "client.secret_created",
+    born: &[("that is born removed", "removed_at = NOW")],
+};
+
+impl WayIn {
+    /// The row by an event `new_way` that was written before.
+    fn made(&self, id: &str, changes: &str) -> String {
+        let ends =
+            if self.table == "client_secrets" { ", expires_at = NOW + 7776000000" } else { "" };
+        let set = format!("id = '{id}', created_at = NOW{ends}, event_id = 'new_way'");
+        let copied = copy(self.table, &format!("id = '{}'", self.row), &set);
+        let changed = format!("; UPDATE copied SET {changes}; INSERT");
+        if changes.is_empty() { copied } else { copied.replacen("; INSERT", &changed, 1) }
+    }
+
+    fn event(&self, kind: &str, client: &str) -> String {
+        event("new_way", kind, client, &format!(r#"{{"key":"{}"}}"#, self.id))
+    }
+}
+
+/// Each way in that its event does not make, and a third one.
+fn born(way: &WayIn) -> Vec<Hostile> {
+    let legal = way.event(way.kind, "cli_a");
+    let by = |event: String| event + &way.made(way.id, "");
+    let replaced = |old: &str, new: &str| by(legal.replacen(old, new, 1));
+    let later = event("new_c", "user.changed", "", "{}");
+    let mut all = vec![
+        ("by a client", replaced("'server', 'server'", "'client', 'cli_a'")),
+        ("by an event of another kind", by(way.event(way.another_kind, "cli_a"))),
+        ("by another client's event", by(way.event(way.kind, "cli_off"))),
+        ("by an event of another time", replaced("NOW", "NOW - 1")),
+        ("by an event that is not the newest", by(legal.clone() + &later)),
+        (
+            "that is the third",
+            format!(
+                "{}; DROP TABLE copied; {}",
+                by(legal.clone()),
+                by(legal.replace("new_way", "new_more").replace(way.id, "third"))
+                    .replace("'new_way'", "'new_more'")
+                    .replace(way.id, "third")
+            ),
+        ),
+    ];
+    for (why, changes) in way.born {
+        all.push((why, legal.clone() + &way.made(way.id, changes)));
+    }
+    let of_another = if way.table == "client_secrets" {
+        let twice = way.made("third", "revoked_at = NULL");
+        // The one that lived before is gone, so that it is no third.
+        let revoked = event("new_c", "client.secret_revoked", "cli_a", "{}")
+            + "UPDATE client_secrets SET revoked_at = NOW, event_id = 'new_c' WHERE id = 'sec_a'; ";
+        let once = legal.clone() + &way.made(way.id, "revoked_at = NULL");
+        ("that shares its event", format!("{revoked}{once}; DROP TABLE copied; {twice}"))
+    } else {
+        ("that its event does not name", legal.clone() + &way.made("third", ""))
+    };
+    all.push(of_another);
+    let says = format!("{}: a third", way.table);
+    let own = all
+        .into_iter()
+        .map(|(why, sql)| hostile(2, format!("{}: one {why}", way.table), sql, &says));
+    let foreign = replaced("'ten_a', NOW", "'ten_b', NOW").replace("= 'ten_a')", "= 'ten_b')");
+    let says = format!("{}: exists, or names no event", way.table);
+    let why = format!("{}: one by another tenant's event", way.table);
+    own.chain([hostile(7, why, foreign, &says)]).collect()
 }

@@ -45,6 +45,15 @@ pub fn copy_or(table: &str, row: &str, changes: &str, resolution: &str) -> Strin
     )
 }
 
+/// An event of `ten_a`, its newest, by the server, about an object.
+pub fn event(id: &str, kind: &str, object: &str, data: &str) -> String {
+    format!(
+        "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, object_id, request_id, \
+         data) VALUES ((SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_a'), '{id}', 'ten_a', \
+         NOW, '{kind}', 'server', 'server', nullif('{object}', ''), 'req', '{data}'); "
+    )
+}
+
 impl Story {
     /// Tries a statement and takes it back; what the database said, or `None` if it let it pass.
     pub fn try_it(&mut self, hostile: &Hostile) -> Option<String> {

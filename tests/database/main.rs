@@ -12,6 +12,7 @@
     reason = "a test that cannot write its database has failed"
 )]
 
+mod clauses;
 mod clients;
 mod codes;
 mod factors;

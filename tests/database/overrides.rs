@@ -195,7 +195,6 @@ fn things() -> Vec<Hostile> {
         copy("tickets", "id = 'tkt_open'", &format!("id = 'tkt_c', hash = h(c), {changes}"))
     };
     let tickets = "tickets: no authority to make one";
-    let secret = |changes: &str| copy("client_secrets", "id = 'sec_a'", changes);
     let mut all: Vec<Hostile> = [
         ("a policy version is left out", policy("3", "NULL", "new_person"), next),
         ("a policy by an event of another kind", policy("2", "NULL", "new_person"), next),
@@ -227,25 +226,6 @@ fn things() -> Vec<Hostile> {
             "a client by a client",
             copy("clients", "id = 'cli_a'", "id = 'cli_c', event_id = 'new_client'"),
             "clients: not made by a person or the server",
-        ),
-        (
-            "a secret by a client",
-            secret("id = 'sec_c', event_id = 'new_client'"),
-            "client_secrets: a third",
-        ),
-        (
-            "a secret that is born revoked",
-            secret("id = 'sec_c', revoked_at = created_at, event_id = 'new_person'"),
-            "client_secrets: a third",
-        ),
-        (
-            "a third live secret",
-            format!(
-                "{}; DROP TABLE copied; {}",
-                secret("id = 'sec_c', event_id = 'new_person'"),
-                secret("id = 'sec_d', event_id = 'new_server'")
-            ),
-            "client_secrets: a third",
         ),
         (
             "a client takes another tenant's id",

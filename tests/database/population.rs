@@ -29,16 +29,22 @@ fn installation(story: &mut Story) {
          INSERT INTO clients VALUES ('ten_a', 'cli_a', 'dir_a', 'A', '[\"login:evaluate\"]', \
          '[\"console\"]', 'server', NOW, NULL, '{event}');
          INSERT INTO clients VALUES ('ten_a', 'cli_off', 'dir_a', 'Off', '[]', '[\"console\"]', \
-         'server', NOW, NULL, '{event}');
-         INSERT INTO client_secrets VALUES ('ten_a', 'sec_a', 'cli_a', h(secret), NOW, \
-         NOW + 1000000, NULL, '{event}');
-         INSERT INTO client_secrets VALUES ('ten_a', 'sec_off', 'cli_a', h(revoked), NOW, \
-         NOW + 1000000, NULL, '{event}')"
+         'server', NOW, NULL, '{event}')"
     ));
-    story.run(&format!(
-        "INSERT INTO client_keys VALUES ('ten_a', 'ckey_a', 'cli_a', '{{}}', NOW, NULL, '{event}');
-         INSERT INTO client_keys VALUES ('ten_a', 'ckey_gone', 'cli_a', '{{}}', NOW, NULL, '{event}')"
-    ));
+    for (kind, id) in [("created", "sec_a"), ("secret_created", "sec_off")] {
+        let event = story.event(&format!("client.{kind}"), By::Server, "", "cli_a", "{}");
+        story.run(&format!(
+            "INSERT INTO client_secrets VALUES ('ten_a', '{id}', 'cli_a', h({id}), NOW, \
+             NOW + 7776000000, NULL, '{event}')"
+        ));
+    }
+    for id in ["ckey_a", "ckey_gone"] {
+        let data = format!(r#"{{"key":"{id}"}}"#);
+        let event = story.event("client.key_added", By::Server, "", "cli_a", &data);
+        story.run(&format!(
+            "INSERT INTO client_keys VALUES ('ten_a', '{id}', 'cli_a', '{{}}', NOW, NULL, '{event}')"
+        ));
+    }
     let event = story.event("client.key_removed", By::Server, "", "cli_a", "{}");
     story.run(&format!(
         "UPDATE client_keys SET removed_at = NOW, event_id = '{event}' WHERE id = 'ckey_gone'"

@@ -709,9 +709,15 @@ CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys FOR EACH ROW EXEC
 CREATE FUNCTION client_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.removed_at IS NOT NULL
-  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.key_added'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND (e.data::jsonb ->> 'key') = NEW.id
+    AND e.at = NEW.created_at)
   OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
-  THEN RAISE EXCEPTION 'client_keys: a third, or not made by a person or the server'; END IF;
+  THEN RAISE EXCEPTION 'client_keys: a third, or not made by its event'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_made();
@@ -1364,10 +1370,17 @@ CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW
 CREATE FUNCTION client_secrets_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.revoked_at IS NOT NULL
-  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR NEW.expires_at > NEW.created_at + 7776000000
+  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_id = NEW.event_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind IN ('client.created', 'client.secret_created')
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND e.at = NEW.created_at)
   OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
     WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
-  THEN RAISE EXCEPTION 'client_secrets: a third, or not made by a person or the server'; END IF;
+  THEN RAISE EXCEPTION 'client_secrets: a third, or not made by its event'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_made();

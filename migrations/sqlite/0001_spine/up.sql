@@ -594,12 +594,19 @@ BEGIN SELECT RAISE(ABORT, 'client_keys: a fact cannot change'); END;
 CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys
 BEGIN SELECT RAISE(ABORT, 'client_keys: never deleted'); END;
 
--- No client gives a client a key, none has three that live, and a removed one stays so.
+-- A person or the server gives a client a key, by the newest event, which names it. No client has three
+-- that live, and a removed one stays so.
 CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys
 WHEN NEW.removed_at IS NOT NULL
-  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.key_added'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND json_extract(e.data, '$.key') = NEW.id
+    AND e.at = NEW.created_at)
   OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
-BEGIN SELECT RAISE(ABORT, 'client_keys: a third, or not made by a person or the server'); END;
+BEGIN SELECT RAISE(ABORT, 'client_keys: a third, or not made by its event'); END;
 
 CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys
 WHEN OLD.removed_at IS NOT NULL AND NEW.removed_at IS NOT OLD.removed_at
@@ -1005,13 +1012,21 @@ BEGIN SELECT RAISE(ABORT, 'clients: not made by a person or the server'); END;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients
 WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
 BEGIN SELECT RAISE(ABORT, 'clients: disabled for good'); END;
--- No client makes a secret, and no client has three that live.
+-- A person or the server makes a secret, by the newest event, which makes one of this client. It lives
+-- for ninety days at most, and no client has three that live.
 CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets
 WHEN NEW.revoked_at IS NOT NULL
-  OR EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'client')
+  OR NEW.expires_at > NEW.created_at + 7776000000
+  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_id = NEW.event_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind IN ('client.created', 'client.secret_created')
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND e.at = NEW.created_at)
   OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
     WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
-BEGIN SELECT RAISE(ABORT, 'client_secrets: a third, or not made by a person or the server'); END;
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a third, or not made by its event'); END;
 CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets
 WHEN NEW.expires_at > OLD.expires_at
   OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at)
