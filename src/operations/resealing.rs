@@ -131,6 +131,7 @@ pub async fn reseal_batch(
         .store
         .write("reseal_batch", move |tx| -> Done<Resealed> {
             let mut work = Work::of_server(tx, tenant.clone(), &base, now, &entropy)?;
+            work.tx.require_sealing_key()?;
             let (mut moved, mut damaged) = (Vec::new(), BTreeSet::new());
             for row in work.tx.sealed_by_others(&tenant, &ids)? {
                 let nonce = work.bytes();
@@ -154,17 +155,27 @@ pub async fn reseal_batch(
     Ok(committed.into_inner())
 }
 
-/// Seals the token keys again, the key check and the pepper; it is one event. To be called when no
-/// factor is left. Answers how many values it was.
+/// Seals the token keys again, the key check and the pepper; it is one event. Answers how many values
+/// it was; `None`: a factor is left, so nothing was written. From its commit on no program seals under
+/// the old key, and until then it lets nobody seal: nothing comes after its look at the factors.
 ///
 /// # Errors
 /// The database's, or a key that is not at hand.
-pub async fn reseal_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) -> Done<usize> {
+pub async fn reseal_installation(
+    pawl: &Pawl,
+    now: Timestamp,
+    entropy: Entropy,
+) -> Done<Option<usize>> {
     let base = pawl.base_url.clone();
     let committed = pawl
         .store
-        .write("reseal_installation", move |tx| -> Done<usize> {
+        .write("reseal_installation", move |tx| -> Done<Option<usize>> {
             let mut work = Work::of_server(tx, system_tenant(), &base, now, &entropy)?;
+            work.tx.lock_sealing()?;
+            work.tx.require_sealing_key()?;
+            if work.tx.is_factor_left()? {
+                return Ok(None);
+            }
             let keys = work.tx.signing_keys_by_others()?;
             let own = work.tx.installation_by_others()?;
             let old = own.iter().flat_map(|row| [&row.key_check, &row.sealed_pepper]);
@@ -172,7 +183,7 @@ pub async fn reseal_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) 
             let installation = if own.is_some() { 2 } else { 0 };
             let counts = SealedIn { factors: 0, signing_keys: keys.len(), installation };
             if counts.values() == 0 {
-                return Ok(0);
+                return Ok(Some(0));
             }
             let event = work.record(note(work.tx, from.map(Vec::as_slice), counts))?;
             for row in &keys {
@@ -183,7 +194,7 @@ pub async fn reseal_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) 
                 let nonces = [work.bytes(), work.bytes()];
                 work.tx.reseal_installation(row, nonces, &event)?;
             }
-            Ok(counts.values())
+            Ok(Some(counts.values()))
         })
         .await?;
     Ok(committed.into_inner())

@@ -75,6 +75,7 @@ impl Tx<'_> {
         seed: &[u8],
         nonce: [u8; 12],
     ) -> Result<(), StoreError> {
+        self.require_sealing_key()?;
         let place = parameters(&row);
         row.sealed = Some(self.keys.ring.seal(&factor_place(&row, &place), seed, nonce)?);
         let step = (

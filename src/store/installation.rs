@@ -45,6 +45,7 @@ impl Tx<'_> {
     /// served.
     pub(crate) fn open_installation(&mut self, row: &InstallationRow) -> Result<(), StoreError> {
         self.keys.ring.verify_check(&row.key_check)?;
+        self.open_sealing_key(row)?;
         let opened = self.keys.ring.open(&PEPPER, &row.sealed_pepper)?;
         let bytes: [u8; 32] =
             opened.as_slice().try_into().map_err(|_| StoreError::Invalid("pepper"))?;

@@ -26,6 +26,8 @@ pub(super) type Newest = Option<(i64, Timestamp)>;
 pub(super) struct Memo {
     /// Whether the request at work has written anything.
     pub(super) is_changed: bool,
+    /// Whether the key that seals was found to be allowed to, and is as long as this lasts.
+    pub(super) may_seal: bool,
     /// The last event that was written: whether it is there tells what became of a commit.
     pub(super) last_event: Option<(TenantId, EventId)>,
     /// The token key that signs. No request of a slice changes it.

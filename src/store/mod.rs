@@ -31,6 +31,7 @@ mod roles;
 pub mod rows;
 mod schema;
 pub mod seal;
+mod sealing;
 mod sets;
 mod slice;
 mod tenants;
@@ -65,6 +66,7 @@ pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;
 pub use resealing::{Sealed, SealedIn};
 pub use retention::{Due, Purged};
+use seal::KeyId;
 pub use seal::{KeyRing, Pepper};
 use transaction::transact;
 pub use users::UserFilter;
@@ -135,6 +137,8 @@ impl Failing for StoreError {
 pub(crate) struct Keys {
     ring: KeyRing,
     pepper: OnceLock<Pepper>,
+    /// The key check's key when the installation was opened.
+    opened: OnceLock<KeyId>,
 }
 
 struct Inner {
@@ -193,7 +197,7 @@ impl Store {
         ring: KeyRing,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StoreError> {
-        let keys = Arc::new(Keys { ring, pepper: OnceLock::new() });
+        let keys = Arc::new(Keys { ring, pepper: OnceLock::new(), opened: OnceLock::new() });
         let lanes = match &database {
             Database::Sqlite(path) if !path.exists() => {
                 return Err(StoreError::Missing(path.clone()));

@@ -82,6 +82,21 @@ impl Tx<'_> {
             .load(conn))?)
     }
 
+    /// Whether another key than the one that seals has sealed a factor.
+    pub(crate) fn is_factor_left(&mut self) -> Result<bool, StoreError> {
+        let (seals, mut last) = (self.key_ids().first().copied(), None);
+        loop {
+            let page = self.page_of_sealed(last.as_ref())?;
+            if page.iter().any(|row| row.key() != seals) {
+                return Ok(true);
+            }
+            last = page.into_iter().last();
+            if last.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
     /// The sealed values outside of tenants, by key.
     pub(crate) fn count_sealed_of_installation(
         &mut self,

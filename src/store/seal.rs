@@ -39,6 +39,17 @@ pub enum SealError {
     /// Damaged, cut, moved here from another place, or sealed under another key of the same id.
     #[error("a sealed value is damaged or belongs elsewhere")]
     Broken,
+    /// Another key has replaced the one that seals here.
+    #[error(
+        "the key {own} was replaced by {by} and seals no more; name the file of {by} in \
+         PAWL_KEY_FILE and start again"
+    )]
+    Replaced {
+        /// The key that seals here.
+        own: KeyId,
+        /// The key check's.
+        by: KeyId,
+    },
     /// The library did not seal.
     #[error("a value could not be sealed")]
     NotSealed,

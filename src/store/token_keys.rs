@@ -94,11 +94,12 @@ impl Tx<'_> {
 
     /// Seals a token key's secret for the row `id`.
     pub(crate) fn seal_signing_key(
-        &self,
+        &mut self,
         id: &Kid,
         secret: &[u8],
         nonce: [u8; 12],
     ) -> Result<Vec<u8>, StoreError> {
+        self.require_sealing_key()?;
         Ok(self.keys.ring.seal(&signing_key_place(id), secret, nonce)?)
     }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use pawl::app::entropy;
+use pawl::http::token_keys::new_token_key;
+use pawl::mfa::time::Span;
 use pawl::operations::Pawl;
 use pawl::operations::resealing::{
     Batch, Resealed, Survey, batches_to_reseal, reseal_batch, reseal_installation, survey,
 };
+use pawl::operations::token_keys::keep_token_keys;
 use pawl::store::SealedIn;
 use serde_json::{Value, json};
 
@@ -50,7 +53,7 @@ impl<'a> Reseal<'a> {
         self.batches().into_iter().map(|batch| self.batch(batch).values).sum()
     }
 
-    fn installation(&self) -> usize {
+    fn installation(&self) -> Option<usize> {
         done(reseal_installation(&self.pawl, self.server.now(), entropy().unwrap()))
     }
 
@@ -104,14 +107,13 @@ fn everybody_signs_in_before_during_and_after_and_the_old_key_goes() {
     let refused = server.opened(&["new"]).err().unwrap();
     assert!(refused.contains("PAWL_OTHER_KEY_FILES"), "{refused}");
     assert_eq!(reseal.counts(), [values(6, 0, 0), values(0, 1, 2)]);
-    assert_eq!((reseal.installation(), reseal.installation()), (3, 0));
+    assert_eq!((reseal.installation(), reseal.installation()), (Some(3), Some(0)));
     assert_eq!(reseal.counts(), [values(6, 1, 2), values(0, 0, 0)]);
     everybody();
     // The pepper is the same: what was hashed with it before is known.
     let code = users[0][0].recovery_codes[0].clone();
     let body = json!({ "challenge": users[0][0].challenge(), "recovery_code": code });
     tenants[0].console.call("useRecoveryCode").json(&body).send().ok();
-    // The servers of this test seal under the old key; one with the new key alone opens all the same.
     assert!(server.opened(&["new"]).is_ok());
     let refused = server.opened(&["kek"]).err().unwrap();
     assert!(refused.contains("PAWL_OTHER_KEY_FILES"), "{refused}");
@@ -209,12 +211,18 @@ fn a_damaged_value_is_named_and_keeps_nobody() {
 fn a_key_that_is_not_at_hand_is_told_with_its_users() {
     let server = Server::start_with(&["new"]);
     let tenant = server.tenant("acme");
-    let [ana] = people(&tenant, ["ana"]);
+    let [ana, late] = people(&tenant, ["ana", "late"]);
+    let of = format!("user_id = '{}'", late.id);
+    let old = server.value(&format!("SELECT {} FROM factors WHERE {of}", server.hex("sealed")));
     let reseal = Reseal::new(&server);
-    assert_eq!((reseal.factors(), reseal.installation()), (2, 3));
-    // A server that seals under the old key still runs, and somebody enrolls there.
-    let late = tenant.console.user("late").enrolled();
+    assert_eq!((reseal.factors(), reseal.installation()), (3, Some(3)));
     let alone = Reseal { server: &server, pawl: server.opened(&["new"]).unwrap() };
+    // A value of before, as from a backup.
+    for trigger in ["factors_update", "factors_resealed"] {
+        server.drop_trigger(trigger);
+    }
+    let old = server.blob(&old);
+    server.tamper(&format!("UPDATE factors SET sealed = {old} WHERE {of}"));
     let survey = alone.survey();
     assert_eq!((survey.left(), survey.missing().len()), (0, 1));
     assert_eq!(survey.locked_out, [format!("{} of {}", late.id, tenant.console.tenant)]);
@@ -229,4 +237,42 @@ fn a_key_that_is_not_at_hand_is_told_with_its_users() {
     for user in [&ana, &late] {
         user.sign_in().ok();
     }
+}
+
+#[test]
+fn a_straggler_cannot_seal_under_a_key_that_was_replaced() {
+    let server = Server::start_with(&["new"]);
+    let tenant = server.tenant("acme");
+    let [ana] = people(&tenant, ["ana"]);
+    let straggler = Reseal { server: &server, pawl: server.opened(&["kek", "new"]).unwrap() };
+    let reseal = Reseal::new(&server);
+    assert_eq!(reseal.factors(), 2);
+    // Until the key check has moved both keys seal, and what comes meanwhile keeps it from moving.
+    let bob = tenant.console.user("bob").enrolled();
+    assert_eq!(reseal.installation(), None);
+    assert_eq!(reseal.counts(), [values(2, 0, 0), values(1, 1, 2)]);
+    assert_eq!((reseal.factors(), reseal.installation()), (1, Some(3)));
+    // The servers of this test still seal under the old key: nobody enrolls, everybody signs in.
+    let cyd = tenant.console.user("cyd");
+    let challenge = json!({ "challenge": cyd.challenge() });
+    tenant.console.call("beginEnrollment").json(&challenge).send().refused("unavailable");
+    let (first, second) = (new_token_key().unwrap(), new_token_key().unwrap());
+    let (now, life) = (server.now(), Span::hours(24 * 30));
+    let kept = keep_token_keys(&straggler.pawl, life, first, now, entropy().unwrap());
+    assert!(waited(kept).is_err(), "a next key was due");
+    ana.sign_in().ok();
+    bob.sign_in().ok();
+    assert_eq!(reseal.counts(), [values(3, 1, 2), values(0, 0, 0)]);
+    // It moves nothing back either, and does not start again.
+    let back = reseal_installation(&straggler.pawl, now, entropy().unwrap());
+    assert!(waited(back).is_err());
+    for batch in straggler.batches() {
+        assert!(waited(reseal_batch(&straggler.pawl, batch, now, entropy().unwrap())).is_err());
+    }
+    let refused = server.opened(&["kek", "new"]).err().unwrap();
+    assert!(refused.contains("seals no more") && refused.contains("PAWL_KEY_FILE"), "{refused}");
+    // The new key seals token keys, as it does everything else.
+    let kept = keep_token_keys(&reseal.pawl, life, second, now, entropy().unwrap());
+    assert_eq!(done(kept).len(), 1);
+    assert_eq!(reseal.counts(), [values(3, 2, 2), values(0, 0, 0)]);
 }
