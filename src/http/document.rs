@@ -9,6 +9,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa_actix_web::AppExt as _;
 
+use super::absence::without_null;
 use super::contract::refuses;
 use super::problem::{Code, Problem};
 use super::routes;
@@ -72,6 +73,7 @@ pub fn document() -> OpenApi {
             complete(operation);
         }
     }
+    without_null(&mut api);
     api
 }
 

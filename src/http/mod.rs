@@ -1,5 +1,6 @@
 //! What is said: routes, bodies, problems, the document.
 
+mod absence;
 pub mod client_tokens;
 pub mod clients;
 pub mod contract;

@@ -122,6 +122,22 @@ fn has_inline_object(schema: &Value) -> bool {
     }
 }
 
+/// A generated client then has one kind of absence, and a body may still say `null`.
+#[test]
+fn what_only_answers_carry_is_never_null() {
+    for name in ["Problem", "User", "UserPage", "Override", "OverrideResult", "EnrollDecision"] {
+        let schema = document()["components"]["schemas"][name].to_string();
+        assert!(!schema.contains("null"), "{name}: {schema}");
+    }
+    for name in ["RequestOverride", "PutPolicy", "PolicyDocument", "EvaluateLogin", "Proof"] {
+        let schema = &document()["components"]["schemas"][name];
+        let nullable = schema.to_string().contains("null");
+        let properties = schema["properties"].as_object().unwrap().len();
+        let required = schema["required"].as_array().unwrap().len();
+        assert_eq!(nullable, name != "PolicyDocument" && required < properties, "{name}: {schema}");
+    }
+}
+
 #[test]
 fn every_union_has_a_mapping_and_every_variant_its_tag() {
     let mut met = 0;
