@@ -17,9 +17,18 @@ import mutants
 import parity
 import policy
 import rendering
+import rotation
 
 VERSIONS = ("1.25", "1.33", "1.37")
 OVERLAYS = ("embedded", "ha")
+# What stands beside an overlay, by the word that is put after its name.
+BESIDE = {
+    "": ("monitoring",),
+    " alone": (),
+    " rotation": ("rotation",),
+    " tracing": ("tracing",),
+    " all": ("monitoring", "rotation", "tracing"),
+}
 # Kinds of the Prometheus Operator, whose schemas Kubernetes does not have: `parity.monitors` looks at them.
 FOREIGN = {"ServiceMonitor", "PrometheusRule"}
 # A digest is what the operator pins, once there is an image; and a version that is pinned needs no pull.
@@ -38,12 +47,15 @@ def schemas(objects):
 
 
 def listed():
-    """Whatever is under k8s/monitoring is rendered."""
-    folder = rendering.ROOT / "k8s/monitoring"
-    known = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    for path in sorted(folder.glob("*.yaml")):
-        if path.name not in [*known["resources"], "kustomization.yaml"]:
-            yield f"{path.name} is not listed in k8s/monitoring/kustomization.yaml"
+    """Whatever is in a component's folder is rendered, and each component is among those that are looked at."""
+    for folder in sorted({path.parent for path in (rendering.ROOT / "k8s").glob("*/kustomization.yaml")}):
+        known = yaml.safe_load((folder / "kustomization.yaml").read_text())
+        named = [*known.get("resources", []), *(one["path"] for one in known.get("patches", []))]
+        for path in sorted(folder.glob("*.yaml")):
+            if path.name not in [*named, "kustomization.yaml"]:
+                yield f"{path.name} is not listed in k8s/{folder.name}/kustomization.yaml"
+        if folder.name not in ("base", "pod", *BESIDE[" all"]):
+            yield f"nobody looks at k8s/{folder.name}"
 
 
 def linted(checkov, objects):
@@ -57,23 +69,21 @@ def linted(checkov, objects):
 
 def main(kubectl, pawl, checkov=None):
     pawl = os.path.abspath(pawl)
-    plain = {overlay: rendering.render(kubectl, overlay) for overlay in OVERLAYS}
-    rendered = {overlay: rendering.render(kubectl, overlay, "monitoring") for overlay in OVERLAYS}
+    rendered = {overlay + word: rendering.render(kubectl, overlay, *components)
+                for overlay in OVERLAYS for word, components in BESIDE.items()}
 
-    def faults(objects, overlay):
+    def faults(objects, which):
         yield from schemas(objects)
-        yield from policy.faults(objects, overlay)
+        yield from policy.faults(objects, which.split()[0])
         yield from parity.faults(objects, pawl)
 
-    said = [f"{overlay}: {fault}" for overlay in OVERLAYS for fault in faults(rendered[overlay], overlay)]
-    said += [f"{overlay}, unwatched: {fault}" for overlay in OVERLAYS for fault in faults(plain[overlay], overlay)]
+    said = [f"{which}: {fault}" for which, objects in rendered.items() for fault in faults(objects, which)]
     if checkov:
-        said += [fault for overlay in OVERLAYS for fault in linted(checkov, rendered[overlay])]
+        said += [fault for overlay in OVERLAYS for fault in linted(checkov, rendered[f"{overlay} all"])]
     said += [*listed(), *container.faults(rendered["embedded"], pawl)]
+    said += rotation.faults(rendered["embedded"], rendered["embedded rotation"], pawl)
     if not said:
-        refused = list(container.faults(rendered["embedded"], pawl, mode=0o444))
-        if not any("others may read" in fault for fault in refused):
-            said.append(f"a key file that everybody reads was taken: {refused}")
+        said += container.survivors(rendered["embedded"], pawl)
         survivors = list(mutants.survivors(rendered, faults))
         said += [f"not refused: {survivor}" for survivor in survivors]
         print(f"{sum(len(one[0]) for one in mutants.MUTANTS) - len(survivors)} wrong manifests refused")

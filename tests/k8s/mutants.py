@@ -38,7 +38,12 @@ def drop(holder, key):
     del holder[key]
 
 
+def let_out(objects, cidr):
+    policy(objects, "database")["egress"][0]["to"][0]["ipBlock"].update(cidr=cidr)
+
+
 BOTH, EMBEDDED, HA = ("embedded", "ha"), ("embedded",), ("ha",)
+ROTATION, TRACING = ("embedded rotation", "ha rotation"), ("embedded tracing", "ha tracing")
 
 MUTANTS = [
     (BOTH, "runAsNonRot", lambda o: pod(server(o))["securityContext"].update(runAsNonRot=True), "runAsNonRot"),
@@ -119,6 +124,8 @@ MUTANTS = [
     (EMBEDDED, "a shared volume", lambda o: of_kind(o, "PersistentVolumeClaim")[0]["spec"].update(
         accessModes=["ReadWriteMany"]), "ReadWriteOnce"),
     (EMBEDDED, "a database each", lambda o: server(o)["spec"].update(volumeClaimTemplates=[]), "of its own"),
+    (EMBEDDED, "a database elsewhere", lambda o: settings(o, "pawl").update(
+        PAWL_DATABASE_URL="postgres://pawl@db.example/pawl"), "elsewhere"),
     (EMBEDDED, "egress", lambda o: policy(o, "deny").update(egress=[{}]), "reach nothing"),
     (HA, "two replicas only", lambda o: server(o)["spec"].update(replicas=2), "three replicas"),
     (HA, "a gap", lambda o: server(o)["spec"]["strategy"]["rollingUpdate"].update(maxUnavailable=1), "one by one"),
@@ -132,13 +139,40 @@ MUTANTS = [
     (HA, "one account", lambda o: pod(job(o)).update(serviceAccountName="pawl"), "share an account"),
     (HA, "a password in the URL", lambda o: settings(o, "pawl").update(
         PAWL_DATABASE_URL="postgres://pawl:x@db.example/pawl"), "holds a password"),
-    (HA, "PostgreSQL anywhere", lambda o: policy(o, "database")["egress"][0]["to"][0]["ipBlock"].update(
-        cidr="0.0.0.0/0"), "anybody"),
+    *((HA, f"PostgreSQL in {cidr}", lambda o, cidr=cidr: let_out(o, cidr), "anybody") for cidr in (
+        "0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/7", "::/0", "2000::/3", "db.example")),
+    (HA, "no way to PostgreSQL", lambda o: o.remove(named(o, "NetworkPolicy", "database")), "reach port 5432"),
+    (HA, "no way to names", lambda o: o.remove(named(o, "NetworkPolicy", "names")), "reach port 53"),
+    (HA, "another port of PostgreSQL", lambda o: settings(o, "pawl").update(
+        PAWL_DATABASE_URL="postgres://pawl@db.example:6432/pawl"), "reach port 6432"),
     (HA, "egress elsewhere", lambda o: policy(o, "database")["egress"][0]["ports"][0].update(port=443),
      "something else"),
     (HA, "a Job without a base URL", lambda o: containers(job(o))[0]["envFrom"].pop(0), "PAWL_BASE_URL"),
     (HA, "requests to the Job", lambda o: [drop(s["spec"]["selector"], "app.kubernetes.io/component")
                                            for s in of_kind(o, "Service")], "to the Job"),
+    (ROTATION, "one key only", lambda o: volume(server(o), "keys")["secret"]["items"].pop(),
+     "no secret puts a file"),
+    (ROTATION, "a key that is not told of", lambda o: first(o)["env"].remove(
+        variable(first(o), "PAWL_OTHER_KEY_FILES")), "nothing reads"),
+    (ROTATION, "another key that others read", lambda o: volume(server(o), "keys")["secret"]["items"][1].update(
+        mode=0o444), "0400"),
+    (ROTATION, "an unmade key", lambda o: volume(server(o), "keys")["secret"]["items"][1].update(key="kek-2"),
+     "makes no secret"),
+    (TRACING, "a collector anywhere", lambda o: drop(policy(o, "traces")["egress"][0], "to"), "anybody"),
+    (TRACING, "a collector in half of the internet", lambda o: policy(o, "traces")["egress"][0].update(
+        to=[{"ipBlock": {"cidr": "128.0.0.0/1"}}]), "anybody"),
+    (TRACING, "a collector in every namespace", lambda o: policy(o, "traces")["egress"][0]["to"][0].update(
+        namespaceSelector={}), "anybody"),
+    (TRACING, "no way to the collector", lambda o: o.remove(named(o, "NetworkPolicy", "traces")),
+     "reach port 4318"),
+    (TRACING, "a way for other pods", lambda o: policy(o, "traces").update(
+        podSelector={"matchLabels": {"app.kubernetes.io/name": "paul"}}), "reach port 4318"),
+    (TRACING, "another port", lambda o: policy(o, "traces")["egress"][0]["ports"][0].update(port=4317),
+     "what the settings name"),
+    (TRACING, "a way without a collector", lambda o: drop(settings(o, "pawl"), "PAWL_OTLP_ENDPOINT"),
+     "traces: "),
+    (TRACING, "https without an authority", lambda o: settings(o, "pawl").update(
+        PAWL_OTLP_ENDPOINT="https://opentelemetry-collector.observability:4318"), "PAWL_OTLP_CA_FILE"),
 ]
 
 

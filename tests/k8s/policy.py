@@ -1,6 +1,8 @@
 """What the manifests must be, whatever the program is: each fault is a line."""
 
+import ipaddress
 import re
+from urllib.parse import urlsplit
 
 from rendering import SERVERS, WORKLOADS, containers, environment, files, mounts, name, named, of_kind
 from rendering import pod, selects, template
@@ -21,6 +23,8 @@ CONTAINER_SECURITY = {
 }
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|CREDENTIAL")
 PASSWORD_IN_URL = re.compile(r"://[^/@]*:[^/@]*@")
+# The widest block of addresses by the version of IP: a whole private network, and what a provider gets.
+WIDEST = {4: 8, 6: 32}
 
 
 def faults(objects, overlay):
@@ -33,7 +37,7 @@ def faults(objects, overlay):
             continue
         for fault in [*restricted(workload), *account(objects, workload), *secrets(objects, workload)]:
             yield f"{name(workload)}: {fault}"
-    yield from network(objects, overlay)
+    yield from network(objects)
     yield from {"embedded": embedded, "ha": available}[overlay](objects)
 
 
@@ -109,7 +113,7 @@ def secrets(objects, workload):
             yield f"a file of {volume['name']} is not of mode 0400"
 
 
-def network(objects, overlay):
+def network(objects):
     policies = of_kind(objects, "NetworkPolicy")
     both = ["Egress", "Ingress"]
     if not any(sorted(p["spec"].get("policyTypes", [])) == both and p["spec"]["podSelector"] == {}
@@ -117,8 +121,6 @@ def network(objects, overlay):
         yield "nothing is denied by default"
     ways = [(name(p), way, rule) for p in policies for way in ("ingress", "egress")
             for rule in p["spec"].get(way) or []]
-    if overlay == "embedded" and any(way == "egress" for _, way, _ in ways):
-        yield "the embedded installation needs to reach nothing"
     for policy, way, rule in ways:
         peers = rule.get("from" if way == "ingress" else "to") or [{}]
         ports = rule.get("ports") or [{}]
@@ -126,14 +128,51 @@ def network(objects, overlay):
             yield f"{policy}: {way} from or to anybody"
         if any("endPort" in port for port in ports) or not all("port" in port for port in ports):
             yield f"{policy}: {way} by any port"
-        if way == "egress" and not {port.get("port") for port in ports} <= {53, 5432}:
-            yield f"{policy}: egress to something else than names and PostgreSQL"
+    yield from egress(objects, policies)
+
+
+def egress(objects, policies):
+    """The network lets out to what the settings name, and to nothing else."""
+    wanted = set().union(*(reached(objects, one) for one in of_kind(objects, *WORKLOADS)))
+    for policy in policies:
+        ports = leads(policy)
+        if ports and not wanted:
+            yield f"{name(policy)}: the installation needs to reach nothing"
+        elif not ports <= wanted:
+            yield f"{name(policy)}: egress to something else than what the settings name"
+    for workload in of_kind(objects, *WORKLOADS):
+        labels = template(workload)["metadata"]["labels"]
+        there = set().union(*(leads(p) for p in policies
+                              if selects(p["spec"]["podSelector"].get("matchLabels"), labels)))
+        for port in reached(objects, workload) - there:
+            yield f"{name(workload)}: no policy lets it reach port {port}, which its settings want"
+
+
+def leads(policy):
+    return {port.get("port") for rule in policy["spec"].get("egress") or [] for port in rule.get("ports") or [{}]}
+
+
+def reached(objects, workload):
+    """The ports that a workload's settings have it reach; a Job traces nothing."""
+    found = set()
+    for container in containers(workload):
+        given = environment(objects, container)
+        database, collector = given.get("PAWL_DATABASE_URL"), given.get("PAWL_OTLP_ENDPOINT")
+        if database:
+            found.add(urlsplit(database).port or 5432)
+        if collector and workload["kind"] in SERVERS:
+            found.add(urlsplit(collector).port or {"http": 80, "https": 443}[urlsplit(collector).scheme])
+    return found | {53} if found else found
 
 
 def is_narrow(peer, way):
     block = peer.get("ipBlock", {}).get("cidr", "")
     if way == "egress" and block:
-        return not block.endswith("/0")
+        try:
+            addresses = ipaddress.ip_network(block)
+        except ValueError:
+            return False
+        return addresses.prefixlen >= WIDEST[addresses.version]
     labels = [peer.get(key, {}).get("matchLabels") for key in ("namespaceSelector", "podSelector")]
     return all(labels)
 
@@ -144,6 +183,8 @@ def embedded(objects):
         yield "SQLite is served by exactly one replica of a StatefulSet"
     if of_kind(objects, "HorizontalPodAutoscaler"):
         yield "SQLite does not scale"
+    if any(environment(objects, one).get("PAWL_DATABASE_URL") for server in servers for one in containers(server)):
+        yield "the database is elsewhere than on the volume"
     if any("volumeClaimTemplates" in one["spec"] for one in servers):
         yield "a second replica would get a database of its own"
     claims = of_kind(objects, "PersistentVolumeClaim")
