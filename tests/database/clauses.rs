@@ -48,9 +48,8 @@ fn end_of(text: &str) -> usize {
     for (at, c) in text.char_indices() {
         match c {
             '(' => depth += 1,
-            ')' if depth == 0 => return at,
+            ')' | '\n' if depth == 0 => return at,
             ')' => depth -= 1,
-            '\n' if depth == 0 => return at,
             _ => {}
         }
     }

@@ -95,8 +95,8 @@ impl WayIn {
             if self.table == "client_secrets" { ", expires_at = NOW + 7776000000" } else { "" };
         let set = format!("id = '{id}', created_at = NOW{ends}, event_id = 'new_way'");
         let copied = copy(self.table, &format!("id = '{}'", self.row), &set);
-        let changed = format!("; UPDATE copied SET {changes}; INSERT");
-        if changes.is_empty() { copied } else { copied.replacen("; INSERT", &changed, 1) }
+        let update = format!("; UPDATE copied SET {changes}; INSERT");
+        if changes.is_empty() { copied } else { copied.replacen("; INSERT", &update, 1) }
     }
 
     fn event(&self, kind: &str, client: &str) -> String {
