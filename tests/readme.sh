@@ -1,27 +1,64 @@
 #!/usr/bin/env bash
-# Runs the walk of README.md: every ```sh block, in order, in one shell, as it is written.
+# Runs the walks of README.md and docs/integrating.md: every ```sh block, in order, in one shell, as it is
+# written. A ```json block is what the last answer must hold: each member of it, of the same type and value; "…"
+# stands for text that is another one each time.
 #
 #   tests/readme.sh [BINARY]
 #
-# With BINARY the walk's `cargo run --release` starts that one instead of building it. The server gets
-# ports of its own, so that the walk can run beside others.
+# With BINARY the walks' `cargo run --release` starts that one instead of building it. Each server gets ports of
+# its own, so that the walks can run beside each other.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-PAWL_LISTEN=127.0.0.1:$(port)
-PAWL_HEALTH_LISTEN=127.0.0.1:$(port)
-export PAWL_LISTEN PAWL_HEALTH_LISTEN PAWL_BASE_URL="http://$PAWL_LISTEN"
 
 if [ $# -gt 0 ]; then
     binary=$(realpath "$1")
     cargo() { exec "$binary"; }
 fi
 
-blocks=$(awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' README.md)
-[ -n "$blocks" ] || { echo "README.md has no sh block" >&2; exit 1; }
+port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# A walk that ends early leaves no server behind.
-trap '[ -z "${server:-}" ] || kill "$server" 2>/dev/null || true' EXIT
-eval "$blocks"
-echo "the walk of README.md ends well"
+# blocks FILE [HEADING]: what the file has to run, up to that heading.
+blocks() {
+    awk -v end="${2:-}" '
+        end != "" && index($0, end) == 1 { exit }
+        /^```sh$/ { on = 1; next }
+        /^```json$/ { on = 1; shown = 1; print "shown <<'\''SHOWN'\''"; next }
+        /^```$/ { if (shown) print "SHOWN"; on = 0; shown = 0 }
+        on' "$1"
+}
+
+# shown: the last answer holds what the document shows of it, which is on standard input.
+shown() {
+    jq -e --argjson answer "$answer" '
+        def fits($seen): . as $told
+            | if type != ($seen | type) then false
+              elif type == "object" then all(keys[]; . as $key | $told[$key] | fits($seen[$key]))
+              elif type == "array" then all(range(length); . as $i | $told[$i] | fits($seen[$i]))
+              elif type == "string" and contains("…") then
+                  (split("…") | .[0] as $first | .[-1] as $last | $seen | startswith($first) and endswith($last))
+              else . == $seen end;
+        fits($answer)' >/dev/null || { echo "the document shows another answer than:"; jq . <<<"$answer"; return 1; }
+}
+
+# walk NAME: runs the blocks on standard input; one that ends early leaves no server behind.
+walk() {
+    PAWL_LISTEN=127.0.0.1:$(port)
+    PAWL_HEALTH_LISTEN=127.0.0.1:$(port)
+    export PAWL_LISTEN PAWL_HEALTH_LISTEN PAWL_BASE_URL="http://$PAWL_LISTEN"
+    trap '[ -z "${server:-}" ] || kill "$server" 2>/dev/null || true' EXIT
+    eval "$(cat)"
+    echo "the walk of $1 ends well"
+}
+
+readme=$(blocks README.md)
+begin=$(blocks README.md "### Evaluate a user into being")
+integrating=$(blocks docs/integrating.md)
+[ -n "$readme" ] && [ -n "$begin" ] && [ -n "$integrating" ] || { echo "a document has no sh block" >&2; exit 1; }
+[ "$begin" != "$readme" ] || { echo "README.md has lost the heading that docs/integrating.md begins at" >&2; exit 1; }
+
+(walk README.md <<<"$readme") &
+(walk docs/integrating.md <<<"$begin"$'\n'"$integrating") &
+outcome=0
+wait -n || outcome=1
+wait -n || outcome=1
+exit "$outcome"
