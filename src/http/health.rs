@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix_web::{HttpResponse, get, web};
 
 use super::App;
-use crate::operations::readiness::may_serve;
+use crate::operations::readiness::{self, Obstacle};
 use crate::telemetry::metrics::CONTENT_TYPE;
 
 /// The paths of this port.
@@ -35,8 +35,8 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The process can answer: it is not about to end, the database can be read, and lets programs of this
-/// version serve. Otherwise the body says what keeps it from it.
+/// The process can answer: it is not about to end, the database can be read, lets programs of this
+/// version serve and is opened by their keys, and the token keys are at hand. Otherwise the body says what keeps it from it.
 #[get("/readyz")]
 pub async fn readyz(app: web::Data<App>) -> HttpResponse {
     let obstacle = obstacle(&app).await;
@@ -54,9 +54,11 @@ async fn obstacle(app: &App) -> Option<&'static str> {
     if app.draining.has_begun() {
         return Some("draining");
     }
-    match may_serve(&app.pawl).await {
-        Ok(true) => None,
-        Ok(false) => Some("schema"),
+    match readiness::obstacle(&app.pawl).await {
+        Ok(None) if app.keys.fresh(app.clock.now()).await.is_err() => Some("tokens"),
+        Ok(None) => None,
+        Ok(Some(Obstacle::Schema)) => Some("schema"),
+        Ok(Some(Obstacle::Seal)) => Some("seal"),
         Err(_) => Some("database"),
     }
 }

@@ -45,6 +45,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether the keys at hand open this database, and the one that seals may.
+    pub(crate) fn check_keys(&mut self) -> Result<(), StoreError> {
+        let row = self.find_installation()?.ok_or(StoreError::Invalid("installation"))?;
+        self.keys.ring.verify_check(&row.key_check)?;
+        self.judge_sealing_key(&row.key_check)
+    }
+
     /// It is the key check's, or it is about to replace that: then nothing has been replaced since
     /// this program opened the installation.
     fn judge_sealing_key(&self, check: &[u8]) -> Result<(), StoreError> {

@@ -249,10 +249,11 @@ fn a_straggler_cannot_seal_under_a_key_that_was_replaced() {
     assert_eq!(reseal.factors(), 2);
     // Until the key check has moved both keys seal, and what comes meanwhile keeps it from moving.
     let bob = tenant.console.user("bob").enrolled();
-    assert_eq!(reseal.installation(), None);
+    assert_eq!((reseal.installation(), server.readiness().as_str()), (None, "ok"));
     assert_eq!(reseal.counts(), [values(2, 0, 0), values(1, 1, 2)]);
     assert_eq!((reseal.factors(), reseal.installation()), (1, Some(3)));
     // The servers of this test still seal under the old key: nobody enrolls, everybody signs in.
+    assert_eq!(server.readiness(), "seal");
     let cyd = tenant.console.user("cyd");
     let challenge = json!({ "challenge": cyd.challenge() });
     tenant.console.call("beginEnrollment").json(&challenge).send().refused("unavailable");

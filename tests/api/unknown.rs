@@ -26,6 +26,36 @@ fn without_a_database_the_server_lives_and_is_not_ready() {
     bob.sign_in().ok();
 }
 
+#[test]
+fn a_key_check_that_the_keys_do_not_open_is_told_at_once() {
+    let server = Server::start();
+    assert_eq!(server.readiness(), "ok");
+    server.drop_trigger("installation_update");
+    let check = server.hex("key_check");
+    let whole = server.value(&format!("SELECT {check} FROM installation"));
+    // Another key's, whichever it is; and bytes that none has sealed.
+    let (others, broken) = (format!("01{}{}", "61".repeat(8), &whole[18..]), "00".repeat(37));
+    for bad in [others, broken] {
+        server.tamper(&format!("UPDATE installation SET key_check = {}", server.blob(&bad)));
+        assert_eq!((server.readiness().as_str(), server.probe("/livez")), ("seal", 200));
+    }
+    server.tamper(&format!("UPDATE installation SET key_check = {}", server.blob(&whole)));
+    assert_eq!(server.readiness(), "ok");
+}
+
+#[test]
+fn token_keys_that_were_not_read_for_too_long_are_told() {
+    let server = Server::start();
+    let outage = server.outage("signing_keys");
+    server.advance(2);
+    assert_eq!(server.readiness(), "ok", "those at hand are good for as long as a token lives");
+    server.advance(15 * 60);
+    assert_eq!((server.readiness().as_str(), server.probe("/livez")), ("tokens", 200));
+    drop(outage);
+    server.advance(2);
+    assert_eq!(server.readiness(), "ok");
+}
+
 /// The sealed secret of a user's active factor, as hex.
 fn sealed(server: &Server, user: &User) -> String {
     let of = format!("user_id = '{}' AND state = 'active'", user.id);

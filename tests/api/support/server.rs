@@ -220,6 +220,16 @@ impl Server {
         self.0.agent.get(url).call().unwrap().status().as_u16()
     }
 
+    /// What the first replica says of its readiness.
+    #[allow(dead_code, reason = "tests/secrets.rs has this harness too")]
+    pub fn readiness(&self) -> String {
+        let url = format!("http://{}/readyz", self.0.healths[0]);
+        let mut answer = self.0.agent.get(url).call().unwrap();
+        let said = answer.body_mut().read_to_string().unwrap();
+        assert_eq!(answer.status() == 200, said == "ok\n", "{said}");
+        said.trim_end().to_owned()
+    }
+
     /// The installation as a command opens it, whose key that seals is in the first of these files.
     #[allow(dead_code, reason = "tests/secrets.rs has this harness too")]
     pub fn opened(&self, keys: &[&str]) -> Result<Pawl, String> {
