@@ -73,6 +73,18 @@ fn the_problem_catalogue_is_the_problem_table() {
 }
 
 #[test]
+fn each_problem_says_what_to_do_about_it() {
+    let told = table(&read("docs/problems.md"), "| code | what happened | in the console |");
+    let codes: Vec<&str> = told.iter().map(|row| row[0].trim_matches('`')).collect();
+    let known: Vec<&str> = Code::ALL.iter().map(|problem| problem.as_str()).collect();
+    assert_eq!(codes, known);
+    for row in told {
+        let is_whole = row.len() == 4 && row.iter().all(|cell| !cell.is_empty());
+        assert!(is_whole, "{row:?}");
+    }
+}
+
+#[test]
 fn the_configuration_table_is_the_one_that_is_read() {
     let told = table(&read("docs/operating.md"), "| variable | default | what it is |");
     let known: Vec<Vec<String>> = VARIABLES
