@@ -1,5 +1,5 @@
 //! The published tokens, through Pawl's own validator: the good one passes, and each bad one is refused
-//! for its reason. `tests/vectors/check.sh` takes them through other languages.
+//! for its reason. `.ci/run examples` takes them through other languages.
 
 #![expect(
     clippy::unwrap_used,

@@ -15,7 +15,8 @@ UNCHECKED = {f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "i
 class Pawl:
     def __init__(self, issuer, audience, jwks_url, max_age=None, clock=time.time):
         self.issuer, self.audience, self.jwks_url, self.max_age, self.clock = issuer, audience, jwks_url, max_age, clock
-        self.keys, self.fetched, self.lock = {}, float("-inf"), threading.Lock()
+        self.keys, self.lock = {}, threading.Lock()
+        self.fetched = self.asked = float("-inf")
 
     def __call__(self, request: Request):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -48,11 +49,14 @@ class Pawl:
 
     def key(self, kid):
         with self.lock:  # Keys live 5 minutes; an unknown one is asked for twice a minute at most.
-            age = time.monotonic() - self.fetched
-            if age > 300 or (kid not in self.keys and age > 30):
-                self.fetched = time.monotonic()
+            now = time.monotonic()
+            if now - self.fetched > 300:
+                self.keys = {}
+            if kid not in self.keys and now - self.asked > 30:
+                self.asked = now
                 with urllib.request.urlopen(self.jwks_url, timeout=5) as answer:
                     self.keys = {key["kid"]: jwt.PyJWK(key, "ES256") for key in json.load(answer)["keys"]}
+                self.fetched = now
             return self.keys[kid]
 
     def challenge(self, error):
