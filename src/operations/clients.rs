@@ -99,6 +99,7 @@ pub struct Client {
     /// When.
     pub created_at: Timestamp,
     /// When it was disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<Timestamp>,
     /// Its live secrets, the newest last.
     pub secrets: Vec<ClientSecret>,
@@ -129,6 +130,7 @@ pub struct ClientPage {
     /// The clients, by id.
     pub items: Vec<Client>,
     /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 

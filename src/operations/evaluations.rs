@@ -87,7 +87,7 @@ pub enum Obligation {
 }
 
 macro_rules! decisions {
-    ($($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $field_about:literal])+ $field:ident: $type:ty,)* })+) => {$(
+    ($($(#[doc = $about:literal])+ $name:ident { $($(#[$attribute:meta])+ $field:ident: $type:ty,)* })+) => {$(
         $(#[doc = $about])+
         #[derive(Debug, Serialize, ToSchema)]
         pub struct $name {
@@ -95,7 +95,7 @@ macro_rules! decisions {
             pub user_id: UserId,
             /// For each attribute, which rule gave its value.
             pub because: Vec<Because>,
-            $($(#[doc = $field_about])+ pub $field: $type,)*
+            $($(#[$attribute])+ pub $field: $type,)*
         }
     )+};
 }
@@ -113,6 +113,7 @@ decisions! {
         /// When it ends.
         until: Timestamp,
         /// For a user who has a factor and wants a token all the same.
+        #[serde(skip_serializing_if = "Option::is_none")]
         challenge: Option<OpenChallenge>,
     }
     /// Ask for the code, then `verifyCode`.
@@ -131,8 +132,10 @@ decisions! {
     /// before, `confirmEnrollment` with the enrollment.
     EnrollDecision {
         /// The challenge for `beginEnrollment`.
+        #[serde(skip_serializing_if = "Option::is_none")]
         challenge: Option<OpenChallenge>,
         /// The waiting enrollment: the first administrator's.
+        #[serde(skip_serializing_if = "Option::is_none")]
         enrollment: Option<OpenEnrollment>,
     }
     /// The user must enroll and needs a ticket: "ask your administrator".
@@ -143,6 +146,7 @@ decisions! {
     /// Own session only: no Pawl token.
     NotRequiredDecision {
         /// For a user who wants to enroll all the same.
+        #[serde(skip_serializing_if = "Option::is_none")]
         challenge: Option<OpenChallenge>,
     }
 }

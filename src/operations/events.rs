@@ -26,12 +26,16 @@ pub struct Event {
     /// Who: a client id, a user id, or `server`.
     pub actor_id: String,
     /// The console.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
     /// The user it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub object_id: Option<String>,
     /// For codes: whether a comparison was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluated: Option<bool>,
     /// The request in whose log line the rest stands.
     pub request_id: String,
@@ -47,6 +51,7 @@ pub struct EventPage {
     pub items: Vec<Event>,
     /// Where the next page begins: an event's id. The last page has one too: ask again later for what
     /// came since.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 

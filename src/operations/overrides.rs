@@ -91,12 +91,14 @@ pub struct Override {
     /// What it weakens.
     pub kind: OverrideKind,
     /// For whom, if it is for a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Where it is; an expiry counts at once.
     pub state: OverrideState,
     /// Why.
     pub reason: Reason,
     /// The number of a ticket in the organization's own system.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket_reference: Option<TicketReference>,
     /// The audiences that an exemption covers.
     pub audiences: BTreeSet<Audience>,
@@ -115,14 +117,18 @@ pub struct Override {
     /// Who did.
     pub approved_by: Vec<UserId>,
     /// When it came into force.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// Who ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
     /// The petition that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub petition_id: Option<PetitionId>,
     /// Whether it came from the server's command line.
     pub is_break_glass: bool,
@@ -135,8 +141,10 @@ pub struct OverrideResult {
     #[serde(rename = "override")]
     pub r#override: Override,
     /// The ticket that an executed `reset` or `ticket` answers, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<IssuedTicket>,
     /// The key that an executed `client` answers, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_key: Option<ClientKey>,
 }
 
@@ -154,6 +162,7 @@ pub struct OverridePage {
     /// The overrides, by id.
     pub items: Vec<Override>,
     /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 

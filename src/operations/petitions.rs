@@ -93,10 +93,13 @@ pub struct Petition {
     /// When.
     pub created_at: Timestamp,
     /// When it was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Timestamp>,
     /// Who decided it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<UserId>,
     /// The override that it became.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub override_id: Option<OverrideId>,
 }
 
@@ -106,6 +109,7 @@ pub struct PetitionPage {
     /// The petitions, by id.
     pub items: Vec<Petition>,
     /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 

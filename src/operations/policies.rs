@@ -51,6 +51,7 @@ pub struct PolicyVersion {
     /// When.
     pub created_at: Timestamp,
     /// The override that made it, if it loosened.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub override_id: Option<OverrideId>,
     /// The chance that somebody with a user's password guesses a code within 30 days, under the base
     /// rule.
@@ -65,6 +66,7 @@ pub struct PolicyVersionPage {
     /// The versions, newest first.
     pub items: Vec<PolicyVersion>,
     /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 

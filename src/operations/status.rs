@@ -78,6 +78,7 @@ pub struct FactorStatus {
     #[schema(minimum = 6, maximum = 8)]
     pub digits: i32,
     /// When it was bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
     /// Recovery codes that are left.
     pub recovery_codes_left: i32,
@@ -100,6 +101,7 @@ pub struct LockStatus {
     /// Why.
     pub because: LockReason,
     /// When the next code is looked at, if time alone lifts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
@@ -123,8 +125,10 @@ pub struct Action {
     /// Whether it would be done.
     pub allowed: bool,
     /// Otherwise: the problem that it would answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<Obstacle>,
     /// Otherwise: who could.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<Whom>,
 }
 
@@ -135,14 +139,17 @@ pub struct MfaStatus {
     /// The user.
     pub user_id: UserId,
     /// When the user left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub offboarded_at: Option<Timestamp>,
     /// What the policy demands.
     pub requirement: RequirementStatus,
     /// The factor, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub factor: Option<FactorStatus>,
     /// Exemptions in force.
     pub exemptions: Vec<ExemptionStatus>,
     /// A block after wrong codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockStatus>,
     /// What the user must do soon.
     pub obligations: Vec<Obligation>,

@@ -86,14 +86,17 @@ pub struct Ticket {
     /// Who made it: a user id, or `server`.
     pub created_by: String,
     /// The override that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub override_id: Option<OverrideId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Until when.
     pub expires_at: Timestamp,
     /// When it was redeemed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub redeemed_at: Option<Timestamp>,
     /// When it was revoked or replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -103,6 +106,7 @@ pub struct TicketPage {
     /// The tickets, by id.
     pub items: Vec<Ticket>,
     /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 

@@ -62,6 +62,7 @@ pub struct User {
     /// When Pawl first heard of the user.
     pub created_at: Timestamp,
     /// When the user left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub offboarded_at: Option<Timestamp>,
 }
 
@@ -71,6 +72,7 @@ pub struct UserPage {
     /// The users, by id.
     pub items: Vec<User>,
     /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
