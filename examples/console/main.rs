@@ -12,10 +12,15 @@
 //! | `people`, `sessions`, `visit` | passwords, sessions, and what a handler gets |
 //! | `sign_in`, `steps` | the password, Pawl's decision, and what it wants |
 //! | `detections` | the page that a code opens |
+//! | `account` | the account page, whose *Disable MFA* button explains itself |
+//! | `admin`, `acts` | the administrators' pages, and acts that a code pays for |
 //! | `trouble` | each problem, and what to do next |
 //! | `html`, `bar` | how a page looks |
 //! | `embedded`, `story` | the Pawl that runs with it, and who lives here |
 
+mod account;
+mod acts;
+mod admin;
 mod api;
 mod bar;
 mod detections;
@@ -107,6 +112,9 @@ async fn serve(arguments: &Arguments) -> Result<(), String> {
             .configure(sign_in::routes)
             .configure(steps::routes)
             .configure(detections::routes)
+            .configure(account::routes)
+            .configure(admin::routes)
+            .configure(acts::routes)
             .service(style)
             .default_service(web::to(nothing))
     })
