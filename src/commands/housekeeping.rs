@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::http::token_keys::new_token_key;
 use crate::mfa::time::Span;
 use crate::operations::retention::{batches_due, purge_batch};
-use crate::operations::token_keys::{are_keys_due, keep_token_keys};
+use crate::operations::token_keys::{are_keys_due, is_clock_apart, keep_token_keys};
 use crate::operations::{Pawl, Purged};
 
 /// Between two rounds, and how much longer it may be by chance: replicas that started together do not
@@ -77,6 +77,15 @@ async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
 /// Moves the token keys on, if that is due. A new key is drawn only then.
 async fn keep_keys(pawl: &Pawl, clock: &Clock, life: Span) -> Result<(), StartError> {
     if are_keys_due(pawl, life, clock.now()).await? {
+        let told = clock.clone();
+        if let Some(ahead) = is_clock_apart(pawl, move || told.now()).await? {
+            let seconds = ahead.as_millis() / 1000;
+            tracing::error!(
+                seconds,
+                "the database's clock is ahead by so much: no token key is moved here until the clocks agree"
+            );
+            return Ok(());
+        }
         let fresh = new_token_key()?;
         let changes = keep_token_keys(pawl, life, fresh, clock.now(), entropy()?).await?;
         tracing::info!(?changes, "token keys");

@@ -9,7 +9,9 @@ use crate::http::token_keys::new_token_key;
 use crate::mfa::token_key::{Change, Kid, TokenKey};
 use crate::mfa::words::Reason;
 use crate::operations::Pawl;
-use crate::operations::token_keys::{list_token_keys, revoke_token_key, rotate_token_key};
+use crate::operations::token_keys::{
+    is_clock_apart, list_token_keys, revoke_token_key, rotate_token_key,
+};
 
 /// The token keys.
 #[derive(Debug, Subcommand)]
@@ -59,6 +61,13 @@ fn line(key: &TokenKey) -> String {
 }
 
 async fn rotate(pawl: &Pawl, in_haste: bool) -> Result<(), String> {
+    let clock = || Clock::system().now();
+    if let Some(ahead) = is_clock_apart(pawl, clock).await.map_err(refused)? {
+        let millis = ahead.as_millis();
+        return Err(format!(
+            "nothing rotated: the database's clock is {millis} ms ahead of this one; correct the clock"
+        ));
+    }
     let fresh = new_token_key().map_err(|error| error.to_string())?;
     let (now, entropy) = (Clock::system().now(), entropy().map_err(|error| explain(&error))?);
     let rotation = rotate_token_key(pawl, in_haste, fresh, now, entropy).await.map_err(refused)?;

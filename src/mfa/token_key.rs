@@ -7,7 +7,7 @@
 //!
 //! A console keeps the key set for [`MAX_AGE`]. A server answers a set that it read at most [`UNREAD`]
 //! ago. A write that says "now" is committed within [`IN_FLIGHT`], and servers' clocks differ by less
-//! than [`SKEW`]. Which key signs is read by the transaction that issues the token, so a server that
+//! than [`SKEW`]: one that is further than [`APART`] from the database's moves no key. Which key signs is read by the transaction that issues the token, so a server that
 //! heard of nothing signs with nothing. A key that has been published for
 //!
 //! ```text
@@ -40,6 +40,9 @@ pub const UNREAD: Span = LONGEST_TOKEN;
 pub const IN_FLIGHT: Span = Span::minutes(1);
 /// What servers' clocks may differ by: more than the store's own tolerance.
 pub const SKEW: Span = Span::minutes(1);
+/// What a clock may differ by from the database's where it moves token keys: so two differ by less than
+/// [`SKEW`].
+pub const APART: Span = Span::seconds(30);
 /// How long after its end a console may take a token.
 pub const LEEWAY: Span = Span::minutes(1);
 /// How long a key is published before it signs.

@@ -12,10 +12,12 @@ use crate::mfa::event::EventKind;
 use crate::mfa::ids::EventId;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
-use crate::mfa::token_key::{Change, KeyState, Kid, Rotation, TokenKey, due, revoke, rotate};
+use crate::mfa::token_key::{
+    APART, Change, KeyState, Kid, Rotation, TokenKey, due, revoke, rotate,
+};
 use crate::mfa::words::Reason;
-use crate::store::StoreError;
 use crate::store::rows::SigningKeyRow;
+use crate::store::{StoreError, Tx};
 
 /// A published token key as the database gives it back.
 pub struct StoredKey {
@@ -75,6 +77,21 @@ pub async fn are_keys_due(pawl: &Pawl, every: Span, now: Timestamp) -> Done<bool
             Ok(!due(&lives(&tx.list_signing_keys()?), every, now).is_empty())
         })
         .await
+}
+
+/// By how much the database's clock is ahead, if that is more, either way, than a clock may differ by
+/// that moves token keys: a time that it writes would shorten their schedule.
+///
+/// # Errors
+/// Only the database's.
+pub async fn is_clock_apart(
+    pawl: &Pawl,
+    tell: impl Fn() -> Timestamp + Send + 'static,
+) -> Done<Option<Span>> {
+    let differs = move |tx: &mut Tx<'_>| -> Done<_> { Ok(tx.clock_difference(&tell)?) };
+    let ahead = pawl.store.read("is_clock_apart", differs).await?;
+    let is_apart = ahead.saturating_abs() > APART.as_millis();
+    Ok(is_apart.then_some(Span::millis(ahead)))
 }
 
 /// Does what the schedule asks for, if it is still due; answers what was done.

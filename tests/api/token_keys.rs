@@ -6,10 +6,15 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use pawl::app::entropy;
+use pawl::clock::Clock;
+use pawl::http::token_keys::new_token_key;
+use pawl::mfa::time::Span;
 use pawl::mfa::token_key::{Change, KEPT_PUBLISHED, KeyState, PUBLISHED_FIRST};
+use pawl::operations::token_keys::{is_clock_apart, keep_token_keys};
 use serde_json::Value;
 
-use crate::support::{DAYS, Server, User};
+use crate::support::{DAYS, Server, User, done};
 
 const DAY: i64 = 86_400;
 
@@ -245,4 +250,20 @@ fn a_server_that_cannot_read_the_keys_signs_nothing_and_in_the_end_publishes_not
     drop(outage);
     assert_eq!(published(&server), before);
     ana.sign_in().ok();
+}
+
+#[test]
+fn a_clock_that_is_apart_from_the_databases_moves_no_token_key() {
+    let server = Server::start();
+    // The databases' clock is the machine's; SQLite's newest event stands for it.
+    let pawl = server.opened(&["kek"]).unwrap();
+    let behind = |seconds: i64| {
+        let told = move || Clock::system().now().after(Span::seconds(-seconds));
+        done(is_clock_apart(&pawl, told)).map(|ahead| ahead.as_millis() / 1000)
+    };
+    assert_eq!((behind(0), behind(25)), (None, None));
+    let (fresh, now) = (new_token_key().unwrap(), Clock::system().now());
+    done(keep_token_keys(&pawl, Span::hours(24), fresh, now, entropy().unwrap()));
+    assert_eq!((behind(0), behind(25)), (None, None));
+    assert!(behind(45).is_some_and(|ahead| ahead > 30), "{:?}", behind(45));
 }
