@@ -19,10 +19,10 @@ fn installation(story: &mut Story) {
     let waits = story.event("signing_key.published", By::Server, "", "key_2", "{}");
     let event = story.event("tenant.created", By::Server, "", "", "{}");
     story.run(&format!(
-        "INSERT INTO installation VALUES (1, 'ten_a', x'01', x'02', NOW, '{event}');
-         INSERT INTO signing_keys VALUES ('ten_a', 'key_1', 'ES256', '{{}}', x'01', 'active', NOW, \
+        "INSERT INTO installation VALUES (1, 'ten_a', under(oldest), under(old), NOW, '{event}');
+         INSERT INTO signing_keys VALUES ('ten_a', 'key_1', 'ES256', '{{}}', under(old), 'active', NOW, \
          NOW, NULL, NULL, '{signs}');
-         INSERT INTO signing_keys VALUES ('ten_a', 'key_2', 'ES256', '{{}}', x'01', 'next', NOW, \
+         INSERT INTO signing_keys VALUES ('ten_a', 'key_2', 'ES256', '{{}}', under(old), 'next', NOW, \
          NULL, NULL, NULL, '{waits}');
          INSERT INTO tenants VALUES ('ten_a', 'A', NOW, NULL, '{event}');
          INSERT INTO directories VALUES ('ten_a', 'dir_a', 'A', NOW, '{event}');

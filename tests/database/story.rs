@@ -47,7 +47,8 @@ impl Story {
         Self { place: Place::made(&path.join("pawl.db")), now: BEGIN, events: 0 }
     }
 
-    /// Runs a legal statement, in which `NOW` is the story's time and `h(…)` a 32-byte hash.
+    /// Runs a legal statement, in which `NOW` is the story's time, `h(…)` a 32-byte hash and
+    /// `under(…)` a value that a key sealed.
     pub fn run(&mut self, sql: &str) {
         let sql = expand(sql).replace("NOW", &self.instant());
         if let Err(error) = self.place.run(&sql) {
@@ -135,7 +136,7 @@ impl Story {
         let event = self.event("enrollment.begun", by, user, "", "{}");
         self.run(&format!(
             "INSERT INTO factors VALUES ('ten_a', 'fac_{user}', '{user}', 'totp', 'pending', 'SHA1', \
-             6, x'01', NOW, NULL, NULL, {first}, NULL, NULL, NULL, NULL, NULL, '{event}');
+             6, under(old), NOW, NULL, NULL, {first}, NULL, NULL, NULL, NULL, NULL, '{event}');
              INSERT INTO factor_steps VALUES ('ten_a', 'fac_{user}', 0, '{event}');
              INSERT INTO enrollments VALUES ('ten_a', 'enr_{user}', h(enr {user}), '{user}', 'cli_a', \
              'fac_{user}', '{authority}', nullif('{id}', ''), '[\"console\"]', 'password', NOW, 0, \
@@ -231,8 +232,19 @@ impl Story {
     }
 }
 
-/// Writes `h(text)` out: 32 bytes that begin with the text.
+/// Writes `h(text)` out: 32 bytes that begin with the text; and `under(key)`: a sealed value's first nine
+/// bytes, its version and the key's id, and three more; `again(key)` is another one of the same key, `longer(key)`
+/// has a byte more.
 pub fn expand(sql: &str) -> String {
+    let mut sql = sql.to_owned();
+    for (word, rest_of_it) in [("under(", "616161"), ("again(", "626262"), ("longer(", "61616161")]
+    {
+        while let Some((before, rest)) = sql.split_once(word) {
+            let (key, rest) = rest.split_once(')').expect("under(key) ends");
+            let id: String = key_id(key).bytes().map(|byte| format!("{byte:02x}")).collect();
+            sql = format!("{before} x'01{id}{rest_of_it}'{rest}");
+        }
+    }
     let mut parts = sql.split("h(");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -247,4 +259,9 @@ pub fn expand(sql: &str) -> String {
         }
     }
     out
+}
+
+/// The id of a key that seals.
+pub fn key_id(key: &str) -> String {
+    format!("{key:k<8}")
 }

@@ -479,7 +479,19 @@ BEGIN
   OR NEW.event_id = OLD.event_id
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.key_check, 2, 8), 'escape')
+    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed_pepper, 2, 8), 'escape')
+    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.key_check, 2, 8), 'escape')
+    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed_pepper, 2, 8), 'escape')
+    AND (e.data::jsonb ->> 'installation') = '2'
+    AND (e.data::jsonb ->> 'signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)::text
+    AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
+      AND encode(substr(k.sealed, 2, 8), 'escape') <> (e.data::jsonb ->> 'to'))
+    AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
+      AND b.kind = 'secrets.resealed' AND (b.data::jsonb ->> 'installation') = '2'
+      AND (b.data::jsonb -> 'from') ? (e.data::jsonb ->> 'to')))
   THEN RAISE EXCEPTION 'installation: append only, and not resealed'; END IF;
   RETURN NEW;
 END $$;
@@ -1746,8 +1758,9 @@ BEGIN
 END $$;
 CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_verified();
 
--- No secret takes another one's place: a sealed value is replaced only by one of the same length that
--- another key sealed.
+-- No secret takes another one's place: a sealed value is replaced only by one of the same length, under
+-- the key and from one of the keys that the event names, and an event moves no more token keys than it
+-- counts.
 CREATE FUNCTION signing_keys_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF length(NEW.sealed) <> length(OLD.sealed)
@@ -1758,7 +1771,11 @@ BEGIN
   OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
+    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape')
+    AND (e.data::jsonb ->> 'signing_keys')::bigint > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id))
   THEN RAISE EXCEPTION 'signing_keys: another secret, and not resealed'; END IF;
   RETURN NEW;
 END $$;
@@ -1778,7 +1795,10 @@ BEGIN
   OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
+    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape'))
   THEN RAISE EXCEPTION 'factors: another secret, and not resealed'; END IF;
   RETURN NEW;
 END $$;

@@ -452,7 +452,9 @@ WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'installation: exists, or names no event'); END;
 
 -- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
--- it; the newest event says so, and the server wrote it.
+-- it. The newest event says so, and from which keys to which; the server wrote it. The key check and the
+-- pepper come last: when all token keys are under the new key, and this event counts those that it moved.
+-- A key that they were moved away from never seals them again.
 CREATE TRIGGER installation_update BEFORE UPDATE ON installation
 WHEN NEW.id IS NOT OLD.id
   OR NEW.tenant_id IS NOT OLD.tenant_id
@@ -464,7 +466,19 @@ WHEN NEW.id IS NOT OLD.id
   OR NEW.event_id = OLD.event_id
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server')
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.key_check, 2, 8) AS TEXT)
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed_pepper, 2, 8) AS TEXT)
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.key_check, 2, 8) AS TEXT))
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed_pepper, 2, 8) AS TEXT))
+    AND json_extract(e.data, '$.installation') = 2
+    AND json_extract(e.data, '$.signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)
+    AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
+      AND CAST(substr(k.sealed, 2, 8) AS TEXT) <> json_extract(e.data, '$.to'))
+    AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
+      AND b.kind = 'secrets.resealed' AND json_extract(b.data, '$.installation') = 2
+      AND EXISTS (SELECT 1 FROM json_each(b.data, '$.from') WHERE value = json_extract(e.data, '$.to'))))
 BEGIN SELECT RAISE(ABORT, 'installation: append only, and not resealed'); END;
 
 CREATE TRIGGER installation_delete BEFORE DELETE ON installation
@@ -1282,8 +1296,9 @@ WHEN NOT EXISTS (SELECT 1 FROM events e
       AND NEW.audience IN (SELECT value FROM json_each(coalesce(c.audiences, n.audiences))))
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: no verified code'); END;
 
--- No secret takes another one's place: a sealed value is replaced only by one of the same length that
--- another key sealed.
+-- No secret takes another one's place: a sealed value is replaced only by one of the same length, under
+-- the key and from one of the keys that the event names, and an event moves no more token keys than it
+-- counts.
 CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys
 WHEN NEW.sealed <> OLD.sealed AND (
   length(NEW.sealed) <> length(OLD.sealed)
@@ -1294,7 +1309,11 @@ WHEN NEW.sealed <> OLD.sealed AND (
   OR NEW.ended_at IS NOT OLD.ended_at
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server'))
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))
+    AND json_extract(e.data, '$.signing_keys') > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)))
 BEGIN SELECT RAISE(ABORT, 'signing_keys: another secret, and not resealed'); END;
 CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors
 WHEN NEW.sealed <> OLD.sealed AND (
@@ -1309,7 +1328,10 @@ WHEN NEW.sealed <> OLD.sealed AND (
   OR NEW.end_authority_id IS NOT OLD.end_authority_id
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed' AND e.actor_kind = 'server'))
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))))
 BEGIN SELECT RAISE(ABORT, 'factors: another secret, and not resealed'); END;
 
 -- Statistics of a large installation, for the planner. Without any it takes a tenant for ten rows, and
