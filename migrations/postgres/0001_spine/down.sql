@@ -118,6 +118,7 @@ DROP FUNCTION issued_tokens_update();
 DROP FUNCTION issued_tokens_delete();
 DROP FUNCTION signing_keys_made();
 DROP FUNCTION signing_keys_life();
+DROP FUNCTION signing_keys_schedule();
 DROP FUNCTION signing_keys_times();
 DROP FUNCTION clients_made();
 DROP FUNCTION clients_life();

@@ -995,9 +995,17 @@ BEGIN SELECT RAISE(ABORT, 'issued_tokens: not expired, or not purged'); END;
 CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
 WHEN NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
   OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
-  OR coalesce(NEW.active_from < NEW.created_at, FALSE)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id
-    AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END)
+  OR NEW.active_from <> NEW.created_at
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.actor_kind = 'server'
+    AND e.object_id = NEW.id
+    AND e.at = NEW.created_at
+    AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END
+    AND (NEW.state = 'next' OR NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.tenant_id = NEW.tenant_id)
+    OR json_extract(e.data, '$.in_haste') = 1
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+      WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
+        AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1)))
 BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server, or not new'); END;
 CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
 WHEN NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
@@ -1016,6 +1024,21 @@ WHEN (OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS NOT OL
   OR (NEW.state = 'retiring' AND coalesce(NEW.retiring_from < NEW.active_from, TRUE))
   OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE)
 BEGIN SELECT RAISE(ABORT, 'signing_keys: its times go forward with its state'); END;
+-- A time of a life is its event's, or that of what came before, where another server's clock was ahead. A
+-- key has been published for 22 minutes when it signs, unless it is the first of all, the event says that it is in
+-- haste, or the event before took out the key that signed. It ends 18 minutes after it ceased to sign.
+CREATE TRIGGER signing_keys_schedule BEFORE UPDATE ON signing_keys
+WHEN NEW.state <> OLD.state AND (
+  NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND max(e.at, OLD.created_at, coalesce(OLD.active_from, 0), coalesce(OLD.retiring_from, 0))
+      = CASE NEW.state WHEN 'active' THEN NEW.active_from WHEN 'retiring' THEN NEW.retiring_from ELSE NEW.ended_at END)
+  OR (NEW.state = 'active' AND NEW.active_from < NEW.created_at + 1320000 AND NOT EXISTS (
+    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND (json_extract(e.data, '$.in_haste') = 1
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+      WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
+        AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1))))
+  OR (NEW.state = 'gone' AND NEW.ended_at < OLD.retiring_from + 1080000))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: too soon, or not when its event says'); END;
 
 -- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
 -- closer.
