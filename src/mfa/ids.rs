@@ -118,6 +118,14 @@ ids! {
     TokenId = "tok";
 }
 
+impl TenantId {
+    /// The tenant of the installation's own events, of its token keys, and of operators.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::from_random([0; 16])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

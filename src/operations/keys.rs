@@ -12,7 +12,7 @@ use crate::store::rows::InstallationRow;
 /// The tenant of the installation's own events, and of operators.
 #[must_use]
 pub fn system_tenant() -> TenantId {
-    TenantId::from_random([0; 16])
+    TenantId::system()
 }
 
 /// Opens the installation with the key-encryption keys at hand, and makes it if there is none.

@@ -7,7 +7,7 @@ use super::rows::SigningKeyRow;
 use super::schema::signing_keys;
 use super::seal::Place;
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::EventId;
+use crate::mfa::ids::{EventId, TenantId};
 use crate::mfa::time::Timestamp;
 use crate::mfa::token_key::{KeyState, Kid};
 
@@ -18,6 +18,7 @@ impl Tx<'_> {
             return Ok(known.clone());
         }
         let found: Option<Kid> = on!(self, conn => signing_keys::table
+            .filter(signing_keys::tenant_id.eq(TenantId::system()))
             .filter(signing_keys::state.eq(KeyState::Active))
             .select(signing_keys::id)
             .get_result(conn)
@@ -30,6 +31,7 @@ impl Tx<'_> {
     /// Whether a key is in the key set.
     pub(crate) fn is_published(&mut self, kid: &Kid) -> Result<bool, StoreError> {
         let found: Option<KeyState> = on!(self, conn => signing_keys::table
+            .filter(signing_keys::tenant_id.eq(TenantId::system()))
             .filter(signing_keys::id.eq(kid))
             .filter(signing_keys::sealed.is_not_null())
             .select(signing_keys::state)
@@ -41,6 +43,7 @@ impl Tx<'_> {
     /// The keys of the key set, oldest first.
     pub(crate) fn list_signing_keys(&mut self) -> Result<Vec<SigningKeyRow>, StoreError> {
         Ok(on!(self, conn => signing_keys::table
+            .filter(signing_keys::tenant_id.eq(TenantId::system()))
             .filter(signing_keys::sealed.is_not_null())
             .order((signing_keys::created_at.asc(), signing_keys::id.asc()))
             .select(SigningKeyRow::as_select())
@@ -50,6 +53,7 @@ impl Tx<'_> {
     /// Every key there ever was, oldest first.
     pub(crate) fn every_signing_key(&mut self) -> Result<Vec<SigningKeyRow>, StoreError> {
         Ok(on!(self, conn => signing_keys::table
+            .filter(signing_keys::tenant_id.eq(TenantId::system()))
             .order((signing_keys::created_at.asc(), signing_keys::id.asc()))
             .select(SigningKeyRow::as_select())
             .load(conn))?)

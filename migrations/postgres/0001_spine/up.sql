@@ -46,6 +46,7 @@ CREATE TABLE signing_keys (
   CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
+CREATE UNIQUE INDEX one_next_signing_key ON signing_keys (tenant_id) WHERE state = 'next';
 
 CREATE TABLE tenants (
   tenant_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -506,7 +507,7 @@ CREATE TRIGGER installation_delete BEFORE DELETE ON installation FOR EACH ROW EX
 CREATE FUNCTION signing_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active')
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = NEW.state AND NEW.state IN ('next', 'active'))
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
   THEN RAISE EXCEPTION 'signing_keys: exists, or names no event'; END IF;
   RETURN NEW;

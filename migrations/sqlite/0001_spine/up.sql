@@ -45,6 +45,7 @@ CREATE TABLE signing_keys (
   CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
+CREATE UNIQUE INDEX one_next_signing_key ON signing_keys (tenant_id) WHERE state = 'next';
 
 CREATE TABLE tenants (
   tenant_id TEXT NOT NULL PRIMARY KEY,
@@ -486,7 +487,7 @@ BEGIN SELECT RAISE(ABORT, 'installation: never deleted'); END;
 
 CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys
 WHEN EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active')
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = NEW.state AND NEW.state IN ('next', 'active'))
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
 BEGIN SELECT RAISE(ABORT, 'signing_keys: exists, or names no event'); END;
 
