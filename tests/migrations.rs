@@ -197,10 +197,6 @@ fn every_state_table_names_its_events_and_is_guarded() {
     let mut connection = migrated("guards");
     let all = schema(&mut connection);
     for table in tables(&mut connection) {
-        if table == "schema_versions" {
-            // Only a migration writes it; on PostgreSQL the role that serves has no right to.
-            continue;
-        }
         for verb in ["insert", "update", "delete"] {
             let trigger = all.get(&format!("{table}_{verb}"));
             let sql = trigger.unwrap_or_else(|| panic!("{table} has no {verb} guard"));
@@ -210,7 +206,8 @@ fn every_state_table_names_its_events_and_is_guarded() {
         let found = columns(&mut connection, &table);
         let text = all.get(&table).unwrap();
         assert!(text.contains(") STRICT"), "{table} is not strict");
-        if table == "events" {
+        // Only a migration writes the other; on PostgreSQL the role that serves has no right to.
+        if ["events", "schema_versions"].contains(&&*table) {
             continue;
         }
         let event = found.iter().find(|column| column.name == "event_id");

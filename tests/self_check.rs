@@ -151,7 +151,12 @@ fn what_a_newer_migration_does_not_name_is_refused_as_ever() {
         (odd, "odd is unknown"),
         ("ALTER TABLE users ADD COLUMN disabled INTEGER", "users was changed"),
         ("ALTER TABLE factors ADD COLUMN nickname TEXT", "factors was changed"),
-        ("DELETE FROM schema_versions WHERE version = 2", "notes is unknown"),
+        (
+            "DROP TRIGGER schema_versions_delete; DELETE FROM schema_versions WHERE version = 2; \
+             CREATE TRIGGER schema_versions_delete BEFORE DELETE ON schema_versions\n\
+             BEGIN SELECT RAISE(ABORT, 'schema_versions: never deleted'); END",
+            "notes is unknown",
+        ),
     ] {
         let (data, mut file) = stopped("newer-damaged");
         file.batch_execute(EXPAND).unwrap();

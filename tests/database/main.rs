@@ -28,6 +28,7 @@ mod resealed;
 mod schema;
 mod story;
 mod token_keys;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,12 +55,13 @@ fn every_statement() -> Vec<Hostile> {
     .collect()
 }
 
-/// Those, and what only PostgreSQL can do.
+/// Those, and what only one of the databases can do, or has a guard for.
 fn every_statement_of(story: &Story) -> Vec<Hostile> {
     let mut all = every_statement();
-    if let Place::Postgres(_) = story.place {
-        all.extend(record::emptied());
-    }
+    all.extend(match story.place {
+        Place::Postgres(_) => record::emptied(),
+        Place::Sqlite(_) => versions::all(),
+    });
     all
 }
 

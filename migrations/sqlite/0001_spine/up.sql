@@ -1410,3 +1410,14 @@ CREATE TABLE schema_versions (
   dropped TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (1, 1, '', '');
+
+-- Only a migration writes here, each the next row; no row is changed or taken away.
+CREATE TRIGGER schema_versions_insert BEFORE INSERT ON schema_versions
+WHEN NEW.version <= (SELECT max(version) FROM schema_versions)
+BEGIN SELECT RAISE(ABORT, 'schema_versions: not after the newest'); END;
+
+CREATE TRIGGER schema_versions_update BEFORE UPDATE ON schema_versions
+BEGIN SELECT RAISE(ABORT, 'schema_versions: append only'); END;
+
+CREATE TRIGGER schema_versions_delete BEFORE DELETE ON schema_versions
+BEGIN SELECT RAISE(ABORT, 'schema_versions: never deleted'); END;
