@@ -20,6 +20,9 @@ choice_words! {
 /// How many live secrets a client has at most: the one in use, and the one that follows it.
 pub const LIVE_SECRETS: usize = 2;
 
+/// How long a secret must live still to count as a way into its tenant.
+pub const LASTING: Span = Span::hours(24);
+
 /// How long a client's access token lives.
 pub const TOKEN_LIFE: Span = Span::minutes(5);
 

@@ -12,7 +12,7 @@ use super::client_changes::{Asked, ClientChange, ask};
 use super::client_keys::ClientPublicKey;
 use super::overrides::OverrideResult;
 use super::{Call, Done, Page, Pawl, Shown, answer, cut};
-use crate::mfa::client::{KEY_PREFIX, Scope};
+use crate::mfa::client::{KEY_PREFIX, LASTING, Scope};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, EventId};
 use crate::mfa::policy::guard::{administrators_left, enough, strictest_approvals};
@@ -299,7 +299,7 @@ pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
 
 /// Refuses what would leave too few administrators who could come to a token once what `gone` names is
 /// gone: every client may ask for Pawl's own audience, but only in its own directory is an
-/// administrator the same person.
+/// administrator the same person. A secret that ends within a day is no way in.
 pub(super) fn enough_without(
     work: &mut Work<'_, '_>,
     gone: impl Fn(&ClientId, &str) -> bool,
@@ -307,7 +307,7 @@ pub(super) fn enough_without(
     let mut directories = BTreeSet::new();
     for row in work.tx.list_clients(&work.tenant, "", i64::from(u16::MAX))? {
         if row.disabled_at.is_none() && row.scopes.0.contains(&Scope::Login) {
-            let secrets = work.tx.live_secrets(&row.id, work.now)?;
+            let secrets = work.tx.live_secrets(&row.id, work.now.after(LASTING))?;
             let keys = work.tx.live_keys(&row.id)?;
             let secrets = secrets.iter().map(|secret| secret.id.as_str());
             let mut ways = secrets.chain(keys.iter().map(|key| key.id.as_str()));

@@ -85,7 +85,7 @@ fn a_client_has_two_keys_while_it_changes_from_one_to_the_other() {
     let server = Server::start();
     let tenant = server.tenant("acme");
     let (console, admin) = (&tenant.console, tenant.administrator());
-    let rotate = Act::rotate(&console.client_id).set("key_days", json!(1));
+    let rotate = Act::rotate(&console.client_id).set("key_days", json!(2));
     admin.try_act(&rotate).refused("proof-required");
     let wrong = Act::rotate(&console.client_id).set("key_days", json!(0));
     assert_eq!(admin.try_act(&wrong).refused("invalid-request")["field"], "key_days");
@@ -112,7 +112,7 @@ fn a_client_has_two_keys_while_it_changes_from_one_to_the_other() {
     revoke(&admin, &console.client_id, &secret).refused("last-client");
     // What has run out leaves room too.
     let second = admin.act(&Act::rotate(&console.client_id)).ok();
-    server.advance(86_400);
+    server.advance(2 * 86_400);
     list(&key).refused("unauthenticated");
     let renewed = crate::support::Console { key: key_of(&second).0, ..console.clone() };
     renewed.call("listUsers").send().ok();
@@ -123,6 +123,21 @@ fn a_client_has_two_keys_while_it_changes_from_one_to_the_other() {
             .len(),
         1
     );
+}
+
+#[test]
+fn a_key_that_ends_within_a_day_is_no_way_in() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (console, admin) = (&tenant.console, tenant.administrator());
+    let client = admin.call("getClient").at("client_id", &console.client_id).send().ok();
+    let first = client["secrets"][0]["id"].as_str().unwrap();
+    let (_, short) =
+        key_of(&admin.act(&Act::rotate(&console.client_id).set("key_days", json!(1))).ok());
+    revoke(&admin, &console.client_id, first).refused("last-client");
+    revoke(&admin, &console.client_id, &short).ok();
+    admin.act(&Act::rotate(&console.client_id).set("key_days", json!(2))).ok();
+    revoke(&admin, &console.client_id, first).ok();
 }
 
 #[test]
