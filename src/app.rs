@@ -26,10 +26,11 @@ use files::{file_error, make_directory, restrict};
 use key_file::key_ring;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Workload};
 use crate::http::extract::LARGEST_BODY;
 use crate::http::health::Draining;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
+use crate::http::workloads::{KeySource, Workloads};
 use crate::http::{App, document, health, log_request, not_found, routes};
 use crate::operations::keys::open_installation;
 use crate::operations::{Entropy, Failure, Pawl, access};
@@ -164,12 +165,20 @@ impl Installation {
         Ok(App {
             pawl: self.pawl.clone(),
             keys: Arc::new(keys),
+            workloads: config.workload.as_ref().map(workloads).map(Arc::new),
             clock: self.clock.clone(),
             document: Arc::from(text),
             draining: Draining::default(),
             traces: Exporter::begin(to.endpoint.as_deref(), to.ca_file.as_deref(), to.ratio)?,
         })
     }
+}
+
+fn workloads(of: &Workload) -> Workloads {
+    let (file, url) = (of.jwks_file.clone(), of.jwks_url.clone().unwrap_or_default());
+    let by_url = || KeySource::Url { url, ca_file: of.ca_file.clone() };
+    let source = file.map_or_else(by_url, KeySource::File);
+    Workloads::new(of.issuer.clone(), of.audience.clone(), source)
 }
 
 /// Makes directory and key if there is no database yet, and brings a SQLite file to this program's

@@ -1,16 +1,19 @@
 //! Configuration: from the environment, all faults at once.
 
 mod kind;
+mod reader;
 mod traces;
+mod workload;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::mfa::time::Span;
 pub use kind::Kind;
+use reader::Reader;
 pub use traces::Traces;
+pub use workload::Workload;
 
 /// One variable: its name, its default, and what it is.
 pub struct Variable {
@@ -104,6 +107,11 @@ pub const VARIABLES: &[Variable] = &[
         default: "0.01",
         about: "The share of requests without a traceparent that are traced, 0 to 1.",
     },
+    workload::ISSUER,
+    workload::AUDIENCE,
+    workload::JWKS_FILE,
+    workload::JWKS_URL,
+    workload::CA_FILE,
     Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
@@ -148,6 +156,8 @@ pub struct Config {
     pub token_key_days: i64,
     /// Where traces go.
     pub traces: Traces,
+    /// Whose service accounts may sign in as clients.
+    pub workload: Option<Workload>,
     /// HTTP threads.
     pub workers: usize,
     /// How long it goes on serving, not ready, once it was asked to end.
@@ -216,6 +226,7 @@ impl Config {
         let drain_pause = reader.pause("PAWL_DRAIN_PAUSE_SECONDS");
         let log = reader.text("PAWL_LOG").to_owned();
         let traces = Traces::read(&mut reader);
+        let workload = Workload::read(&mut reader);
         match (listen, health_listen, workers) {
             (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {
                 data_dir,
@@ -232,6 +243,7 @@ impl Config {
                 base_url,
                 token_key_days,
                 traces,
+                workload,
                 workers,
                 drain_pause,
                 log,
@@ -276,6 +288,7 @@ impl Config {
             ("PAWL_TOKEN_KEY_DAYS", self.token_key_days.to_string()),
         ];
         pairs.extend(self.traces.pairs());
+        pairs.extend(Workload::pairs(self.workload.as_ref()));
         pairs.extend([
             ("PAWL_WORKERS", self.workers.to_string()),
             ("PAWL_DRAIN_PAUSE_SECONDS", self.drain_pause.as_secs().to_string()),
@@ -287,39 +300,6 @@ impl Config {
 
 fn shown(path: Option<&PathBuf>) -> String {
     path.map(|path| path.display().to_string()).unwrap_or_default()
-}
-
-struct Reader<'a> {
-    given: &'a [(String, String)],
-    faults: &'a mut Vec<Fault>,
-}
-
-impl<'a> Reader<'a> {
-    fn text(&self, name: &str) -> &'a str {
-        let given = self.given.iter().find(|(given, _)| given == name);
-        let default = VARIABLES.iter().find(|variable| variable.name == name);
-        given.map_or(default.map_or("", |variable| variable.default), |(_, value)| value)
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &str, reason: &'static str) -> Option<T> {
-        let value = self.text(name).parse().ok();
-        if value.is_none() {
-            self.fault(name, reason);
-        }
-        value
-    }
-
-    fn pause(&mut self, name: &str) -> Duration {
-        let seconds = self.text(name).parse().ok().filter(|seconds| *seconds <= 300);
-        if seconds.is_none() {
-            self.fault(name, "wants seconds, 0 to 300");
-        }
-        Duration::from_secs(seconds.unwrap_or_default())
-    }
-
-    fn fault(&mut self, name: &str, reason: &'static str) {
-        self.faults.push(Fault { variable: name.to_owned(), reason });
-    }
 }
 
 /// The base URL is part of every issuer, so it must be one that consumers can compare byte by byte.

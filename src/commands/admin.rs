@@ -12,9 +12,10 @@ use crate::app::{entropy, explain};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mfa::client::Scope;
+use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId, DirectoryId, TenantId, UserId};
 use crate::mfa::overrides::PetitionKind;
-use crate::mfa::words::{Audience, DisplayName, Reason};
+use crate::mfa::words::{Audience, DisplayName, Reason, ServiceAccount};
 use crate::operations::break_glass::{
     BreakGlass, break_glass, create_client, disable_client, list_clients_of, list_tenants,
     list_users_of, offboard_user,
@@ -82,7 +83,7 @@ pub(super) enum SecretCommand {
         #[arg(long, default_value_t = 90)]
         days: u16,
     },
-    /// List the public keys of a client.
+    /// List the public keys of a client, and the service accounts that may sign in as it.
     Keys {
         #[command(flatten)]
         place: InTenant,
@@ -98,7 +99,16 @@ pub(super) enum SecretCommand {
         /// A file with one public JWK.
         file: PathBuf,
     },
-    /// Remove a public key of a client, for good.
+    /// Let a service account of the cluster sign in as a client.
+    Bind {
+        #[command(flatten)]
+        place: InTenant,
+        /// The client's id.
+        client: String,
+        /// system:serviceaccount:NAMESPACE:NAME.
+        service_account: String,
+    },
+    /// Remove a public key or a service account of a client, for good.
     RemoveKey {
         #[command(flatten)]
         place: InTenant,
@@ -261,8 +271,12 @@ async fn secret(config: &Config, pawl: &Pawl, command: SecretCommand) -> Result<
         }
         SecretCommand::Keys { place, client } => {
             let of = (tenant(pawl, &place).await?, client_id(&client)?);
-            for key in list_keys_of(pawl, of).await.map_err(refused)? {
+            let listed = list_keys_of(pawl, of).await.map_err(refused)?;
+            for key in listed.keys {
                 say(&format!("{}  {}  {}", key.id, key.alg.as_str(), key.thumbprint))?;
+            }
+            for bound in listed.service_accounts {
+                say(&format!("{}  {}", bound.id, bound.service_account.as_str()))?;
             }
             Ok(())
         }
@@ -272,7 +286,19 @@ async fn secret(config: &Config, pawl: &Pawl, command: SecretCommand) -> Result<
                 std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             let jwk = serde_json::from_slice(&text)
                 .map_err(|_| format!("{} is not one public JWK", file.display()))?;
-            let id = add_by_server(pawl, of, jwk, now, random()?).await.map_err(refused)?;
+            let with = SignsIn::Jwk(jwk);
+            let id = add_by_server(pawl, of, with, now, random()?).await.map_err(refused)?;
+            say(id.as_str())
+        }
+        SecretCommand::Bind { place, client, service_account } => {
+            if config.workload.is_none() {
+                return Err("PAWL_WORKLOAD_ISSUER is not set: no such token is taken".to_owned());
+            }
+            let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            let account = ServiceAccount::parse(&service_account);
+            let account = account.map_err(|error| format!("the service account is {error}"))?;
+            let with = SignsIn::ServiceAccount(account);
+            let id = add_by_server(pawl, of, with, now, random()?).await.map_err(refused)?;
             say(id.as_str())
         }
         SecretCommand::RemoveKey { place, client, key } => {

@@ -1,5 +1,5 @@
-//! The token endpoint (RFC 6749 section 4.4 with RFC 7523): an assertion that a client's key signed, for
-//! an access token of that client. Its problems say `error` too, as RFC 6749 section 5.2 names it.
+//! The token endpoint (RFC 6749 section 4.4 with RFC 7523): an assertion that a client's key signed, or a
+//! cluster's token of a service account, for an access token of that client. Its problems say `error` too, as RFC 6749 section 5.2 names it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -15,9 +15,10 @@ use super::extract::unread;
 use super::problem::{Code, Problem};
 use super::reply::{Answer, ok};
 use super::tokens::TokenType;
+use super::workloads::proven_by_cluster;
 use crate::mfa::client::{Scope, TOKEN_LIFE};
 use crate::mfa::client_key::{ClientKey, KeyAlgorithm, PublicJwk};
-use crate::mfa::ids::ClientKeyId;
+use crate::mfa::ids::{ClientId, ClientKeyId};
 use crate::mfa::time::Timestamp;
 use crate::operations::client_tokens::{Wish, issue, signers};
 use crate::operations::{Call, Presented, Shown};
@@ -37,11 +38,11 @@ pub struct ClientTokenRequest {
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
     #[serde(default)]
     pub client_assertion_type: String,
-    /// The JWT that the client signed.
+    /// The JWT that the client signed, or the token of its service account.
     #[serde(default)]
     #[schema(max_length = 4096)]
     pub client_assertion: String,
-    /// Which client it is, if it says so beside its assertion.
+    /// Which client it is. It may be left out beside a JWT that the client signed.
     #[serde(default)]
     pub client_id: Option<String>,
     /// Scopes of its registration with blanks between them; all if left out.
@@ -87,7 +88,8 @@ fn named(problem: Problem) -> Problem {
 
 /// Get an access token for a client.
 ///
-/// With `private_key_jwt`: the client signs an assertion with a key that `addClientKey` gave it.
+/// With `private_key_jwt`: the client signs an assertion with a key that `addClientKey` gave it. Or with
+/// the projected token of a Kubernetes service account that `addClientKey` let sign in, and `client_id`.
 #[utoipa::path(
     operation_id = "issueClientToken",
     tag = "public",
@@ -133,20 +135,23 @@ fn form(
 
 async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<ClientToken, Problem> {
     let now = app.clock.now();
-    let assertion = Assertion::read(&form.client_assertion).map_err(refused)?;
-    if form.client_id.as_ref().is_some_and(|id| id != assertion.client().as_str()) {
-        return Err(refused(AssertionRefused::Claims));
-    }
-    let key = signer(app, &assertion, now).await?;
-    telemetry::note(|log| log.client = Some(assertion.client().to_string()));
+    let proven = match &app.workloads {
+        Some(cluster) => proven_by_cluster(app, cluster, form, now).await?,
+        None => None,
+    };
+    let Proven { client, key, jti } = match proven {
+        Some(proven) => proven,
+        None => proven_by_key(app, form, now).await?,
+    };
+    telemetry::note(|log| log.client = Some(client.to_string()));
     let scopes = form.scope.as_deref().map(scopes).transpose()?;
     let call = Call {
-        presented: Presented::Signed { id: assertion.client().clone(), key },
+        presented: Presented::Signed { id: client, key },
         now,
         request: telemetry::request_id().unwrap_or_else(|| Arc::from("none")),
         entropy: app.entropy()?,
     };
-    let wish = Wish { jti: assertion.jti().to_owned(), scopes };
+    let wish = Wish { jti, scopes };
     let issued = issue(&app.pawl, call, wish).await?;
     let words: Vec<&str> = issued.scopes.iter().map(|scope| scope.as_str()).collect();
     Ok(ClientToken {
@@ -157,9 +162,30 @@ async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<Client
     })
 }
 
-fn refused(why: AssertionRefused) -> Problem {
+pub(super) fn refused(why: AssertionRefused) -> Problem {
     telemetry::note(|log| log.cause = Some(why.to_string()));
     Problem::new(Code::InvalidClient)
+}
+
+/// Who it is, and how that was shown.
+pub(super) struct Proven {
+    pub(super) client: ClientId,
+    pub(super) key: ClientKeyId,
+    pub(super) jti: Option<String>,
+}
+
+async fn proven_by_key(
+    app: &super::App,
+    form: &ClientTokenRequest,
+    now: Timestamp,
+) -> Result<Proven, Problem> {
+    let assertion = Assertion::read(&form.client_assertion).map_err(refused)?;
+    if form.client_id.as_ref().is_some_and(|id| id != assertion.client().as_str()) {
+        return Err(refused(AssertionRefused::Claims));
+    }
+    let key = signer(app, &assertion, now).await?;
+    let jti = Some(assertion.jti().to_owned());
+    Ok(Proven { client: assertion.client().clone(), key, jti })
 }
 
 /// Which of the client's keys signed the assertion. A client that is not there, or has no key, costs a

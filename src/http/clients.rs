@@ -4,6 +4,7 @@ use actix_web::{get, post};
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, PageQuery, Query, page};
+use super::problem::Problem;
 use super::reply::{Answer, ok, waiting};
 use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId};
 use crate::operations::client_keys::{self, AddClientKey};
@@ -129,9 +130,10 @@ pub async fn revoke_client_secret(
     Ok(ok(client_secrets::revoke_client_secret(&app.pawl, caller.call, ids).await?))
 }
 
-/// Give a client a public key to sign in with.
+/// Give a client a public key to sign in with, or let a service account of the cluster sign in as it.
 ///
-/// `issueClientToken` takes what the private key signs. No private key is ever sent to Pawl.
+/// `issueClientToken` takes what the private key signs, or the service account's token. No private key is
+/// ever sent to Pawl.
 #[utoipa::path(
     operation_id = "addClientKey",
     tag = "clients",
@@ -148,6 +150,9 @@ pub async fn add_client_key(
 ) -> Answer<OverrideResult> {
     let id = id.read()?;
     let body = body.read()?;
+    if body.service_account.is_some() && app.workloads.is_none() {
+        return Err(Problem::invalid("service_account", "this server takes no such tokens"));
+    }
     Ok(waiting(client_keys::add_client_key(&app.pawl, caller.call, id, body).await?))
 }
 

@@ -24,6 +24,7 @@ pub mod tickets;
 pub mod token_keys;
 pub mod tokens;
 pub mod users;
+pub mod workloads;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use crate::clock::Clock;
 use crate::operations::Pawl;
 use crate::telemetry::Exporter;
 use token_keys::LiveKeys;
+use workloads::Workloads;
 
 pub use request::{log_request, not_found};
 
@@ -45,6 +47,8 @@ pub struct App {
     pub pawl: Pawl,
     /// Mints and checks.
     pub keys: Arc<LiveKeys>,
+    /// The cluster whose service accounts may sign in as clients, if there is one.
+    pub workloads: Option<Arc<Workloads>>,
     /// Tells the time.
     pub clock: Clock,
     /// The OpenAPI document.

@@ -123,7 +123,7 @@ impl LiveKeys {
 }
 
 /// Not older than so much, and not of a time that has yet to come: the clock went back.
-fn is_younger(read_at: Timestamp, than: Span, now: Timestamp) -> bool {
+pub(super) fn is_younger(read_at: Timestamp, than: Span, now: Timestamp) -> bool {
     read_at <= now && now < read_at.after(than)
 }
 

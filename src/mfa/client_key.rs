@@ -1,6 +1,8 @@
 //! A client's public key: what it may be, and whether it made a signature. The algorithm is the key's
 //! own: nothing that a caller sends chooses it (RFC 8725 section 3.1).
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
@@ -11,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::words::choice_words;
+use super::words::{ServiceAccount, choice_words};
 
 choice_words! {
     /// What a key signs with.
@@ -29,7 +31,10 @@ choice_words! {
 pub const LIVE_KEYS: usize = 2;
 
 /// RSA below 3072 bits is weaker than the rest (R-141); above 4096 a signature only costs.
-const RSA_BYTES: std::ops::RangeInclusive<usize> = 384..=512;
+const RSA_BYTES: RangeInclusive<usize> = 384..=512;
+
+/// A cluster's own keys are what its installer made: of 2048 bits, as a rule.
+const RSA_BYTES_OF_CLUSTER: RangeInclusive<usize> = 256..=512;
 
 /// A public key (RFC 7517): `crv`, `x` and `y` of an ES256 key, `n` and `e` of an RSA key. A private
 /// member is an unknown one.
@@ -71,6 +76,16 @@ pub struct PublicJwk {
     pub kid: Option<String>,
 }
 
+/// What a client signs in with, besides its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignsIn {
+    /// A key of its own.
+    Jwk(PublicJwk),
+    /// A token that the cluster gives to this service account.
+    ServiceAccount(ServiceAccount),
+}
+
 /// A JWK that is no public key for signing. It never echoes the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a public key for ES256 on P-256, or for RS256 or PS256 with 3072 to 4096 bits")]
@@ -94,13 +109,25 @@ impl PublicJwk {
     /// # Errors
     /// [`NotAKey`].
     pub fn parse(&self) -> Result<ClientKey, NotAKey> {
+        self.parse_within(RSA_BYTES)
+    }
+
+    /// The key, if it is a cluster's: an RSA key may be as short as 2048 bits.
+    ///
+    /// # Errors
+    /// [`NotAKey`].
+    pub fn parse_of_cluster(&self) -> Result<ClientKey, NotAKey> {
+        self.parse_within(RSA_BYTES_OF_CLUSTER)
+    }
+
+    fn parse_within(&self, bytes: RangeInclusive<usize>) -> Result<ClientKey, NotAKey> {
         if self.r#use.as_deref().is_some_and(|of| of != "sig") {
             return Err(NotAKey);
         }
         match self.alg {
             KeyAlgorithm::Es256 => self.point(),
-            KeyAlgorithm::Rs256 => self.modulus(&RSA_PKCS1_2048_8192_SHA256),
-            KeyAlgorithm::Ps256 => self.modulus(&RSA_PSS_2048_8192_SHA256),
+            KeyAlgorithm::Rs256 => self.modulus(&RSA_PKCS1_2048_8192_SHA256, &bytes),
+            KeyAlgorithm::Ps256 => self.modulus(&RSA_PSS_2048_8192_SHA256, &bytes),
         }
     }
 
@@ -115,12 +142,16 @@ impl PublicJwk {
         self.made(parsed.ok(), &format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
     }
 
-    fn modulus(&self, with: &'static dyn VerificationAlgorithm) -> Result<ClientKey, NotAKey> {
+    fn modulus(
+        &self,
+        with: &'static dyn VerificationAlgorithm,
+        within: &RangeInclusive<usize>,
+    ) -> Result<ClientKey, NotAKey> {
         let (n, e) = (bytes(self.n.as_ref())?, bytes(self.e.as_ref())?);
         let is_rsa =
             self.kty == "RSA" && self.crv.is_none() && self.x.is_none() && self.y.is_none();
         let is_whole = n.first().is_some_and(|first| *first >= 0x80) && e == [1, 0, 1];
-        if !is_rsa || !is_whole || !RSA_BYTES.contains(&n.len()) {
+        if !is_rsa || !is_whole || !within.contains(&n.len()) {
             return Err(NotAKey);
         }
         let of = RsaPublicKeyComponents { n: &n, e: &e };

@@ -81,6 +81,21 @@ fn is_token(text: &str, longest: usize) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/'))
 }
 
+/// As Kubernetes names things: DNS labels, dots between them where it allows several.
+fn is_service_account(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=253).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let of = text.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    of.is_some_and(|(namespace, name)| {
+        let is_short = namespace.len() <= 63 && name.len() <= 253;
+        is_short && is_label(namespace) && name.split('.').all(is_label)
+    })
+}
+
 text_words! {
     /// The console's own immutable id of a user: exact bytes, 1 to 256.
     ExternalId: |t| (1..=256).contains(&t.len()) && !t.chars().any(char::is_control),
@@ -103,6 +118,9 @@ text_words! {
     /// The number of a ticket in the organization's own system.
     TicketReference: |t| (1..=100).contains(&t.len()) && is_plain(t) && !t.trim().is_empty(),
         "1 to 100 bytes without control or invisible characters", 100;
+    /// A service account of a Kubernetes cluster, as the `sub` of its tokens names it.
+    ServiceAccount: is_service_account,
+        "system:serviceaccount:NAMESPACE:NAME", 338;
 }
 
 macro_rules! choice_words {

@@ -13,7 +13,7 @@ use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
 use super::{Done, Traced};
-use crate::mfa::client_key::PublicJwk;
+use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::ClientId;
 use crate::mfa::overrides::OverrideKind;
 use crate::mfa::refusal::Refusal;
@@ -31,9 +31,13 @@ pub(super) enum ClientChange {
     /// A second secret.
     #[serde(rename = "rotateClientSecret")]
     Rotate { client_id: ClientId, key_days: u16 },
-    /// A public key.
+    /// A public key, or a service account.
     #[serde(rename = "addClientKey")]
-    AddKey { client_id: ClientId, jwk: PublicJwk },
+    AddKey {
+        client_id: ClientId,
+        #[serde(flatten)]
+        with: SignsIn,
+    },
 }
 
 impl ClientChange {
@@ -42,7 +46,7 @@ impl ClientChange {
         match self {
             Self::Create(_) => Ok(()),
             Self::Rotate { client_id, .. } => client_secrets::fits(work, client_id),
-            Self::AddKey { client_id, jwk } => client_keys::fits(work, client_id, jwk),
+            Self::AddKey { client_id, with } => client_keys::fits(work, client_id, with),
         }
     }
 
@@ -53,8 +57,8 @@ impl ClientChange {
             Self::Rotate { client_id, key_days } => {
                 client_secrets::write(work, client_id, *key_days).map(Some)
             }
-            Self::AddKey { client_id, jwk } => {
-                client_keys::write(work, client_id, jwk).map(|_| None)
+            Self::AddKey { client_id, with } => {
+                client_keys::write(work, client_id, with).map(|_| None)
             }
         }
     }

@@ -1,4 +1,5 @@
-//! A client's public keys: one more is an override, as the client was; removing one tightens.
+//! A client's public keys, and the service accounts that may sign in as it: one more is an override, as
+//! the client was; removing one tightens.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,21 +11,25 @@ use super::client_changes::{Asked, ClientChange, ask, enabled};
 use super::clients::{Client, enough_without, view};
 use super::overrides::OverrideResult;
 use super::{Call, Done, Entropy, Pawl, answer};
-use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk};
+use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk, SignsIn};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Reason, TicketReference};
+use crate::mfa::words::{Reason, ServiceAccount, TicketReference};
 use crate::store::rows::ClientKeyRow;
 use crate::store::{Json, StoreError};
 
-/// A public key for a client.
+/// A public key for a client, or a service account: one of the two.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddClientKey {
     /// The public key. The private one stays where it is.
-    pub jwk: PublicJwk,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwk: Option<PublicJwk>,
+    /// A service account of the cluster whose tokens this server takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<ServiceAccount>,
     /// Why.
     pub reason: Reason,
     /// The number of a ticket in the organization's own system.
@@ -48,15 +53,57 @@ pub struct ClientPublicKey {
     pub created_at: Timestamp,
 }
 
-impl ClientPublicKey {
-    pub(super) fn of(row: ClientKeyRow) -> Done<Self> {
-        let key = row.jwk.0.parse().map_err(|_| StoreError::Invalid("client key"))?;
-        let thumbprint = key.thumbprint().to_owned();
-        Ok(Self { id: row.id, thumbprint, alg: row.jwk.0.alg, created_at: row.created_at })
+/// A service account that may sign in as a client.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClientServiceAccount {
+    /// The id of its registration, for `removeClientKey`.
+    pub id: ClientKeyId,
+    /// Its name.
+    pub service_account: ServiceAccount,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// What a client signs in with besides its secrets, the newest last.
+#[derive(Debug)]
+pub struct SignIns {
+    /// Its public keys.
+    pub keys: Vec<ClientPublicKey>,
+    /// The service accounts.
+    pub service_accounts: Vec<ClientServiceAccount>,
+}
+
+impl SignIns {
+    pub(super) fn of(rows: Vec<ClientKeyRow>) -> Done<Self> {
+        let (mut keys, mut service_accounts) = (Vec::new(), Vec::new());
+        for row in rows {
+            let (id, created_at) = (row.id, row.created_at);
+            if let Some(service_account) = row.service_account {
+                service_accounts.push(ClientServiceAccount { id, service_account, created_at });
+            } else {
+                let jwk = row.jwk.ok_or(StoreError::Invalid("client key"))?.0;
+                let key = jwk.parse().map_err(|_| StoreError::Invalid("client key"))?;
+                let thumbprint = key.thumbprint().to_owned();
+                keys.push(ClientPublicKey { id, thumbprint, alg: jwk.alg, created_at });
+            }
+        }
+        Ok(Self { keys, service_accounts })
     }
 }
 
-/// Gives a client a public key with which it may sign in.
+/// The one of the two that was given.
+fn wanted(body: &AddClientKey) -> Done<SignsIn> {
+    match (&body.jwk, &body.service_account) {
+        (Some(jwk), None) => Ok(SignsIn::Jwk(jwk.clone())),
+        (None, Some(account)) => Ok(SignsIn::ServiceAccount(account.clone())),
+        _ => {
+            let reason = "jwk or service_account, one of the two";
+            Err(Refusal::InvalidInput { field: "jwk", reason }.into())
+        }
+    }
+}
+
+/// Gives a client a public key with which it may sign in, or lets a service account sign in as it.
 ///
 /// # Errors
 /// Everything that the protocol can say, `client-disabled`, `too-many-keys`; only `code-rejected`
@@ -72,7 +119,7 @@ pub async fn add_client_key(
             let client = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
             let act =
                 Act::AddClientKeyAct(AddClientKeyAct { client_id: id.clone(), body: body.clone() });
-            let change = ClientChange::AddKey { client_id: id.clone(), jwk: body.jwk.clone() };
+            let change = ClientChange::AddKey { client_id: id.clone(), with: wanted(&body)? };
             let asked = Asked {
                 reason: &body.reason,
                 reference: body.ticket_reference.as_ref(),
@@ -84,10 +131,10 @@ pub async fn add_client_key(
     answer(committed)
 }
 
-/// Whether a client can have this key too.
-pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId, jwk: &PublicJwk) -> Done<()> {
+/// Whether a client can have this too.
+pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId, with: &SignsIn) -> Done<()> {
     enabled(work, id)?;
-    if jwk.parse().is_err() {
+    if matches!(with, SignsIn::Jwk(jwk) if jwk.parse().is_err()) {
         let reason =
             "a public key for ES256 on P-256, or for RS256 or PS256 with 3072 to 4096 bits";
         return Err(Refusal::InvalidInput { field: "jwk", reason }.into());
@@ -98,16 +145,24 @@ pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId, jwk: &PublicJwk) -> D
     Ok(())
 }
 
-pub(super) fn write(work: &mut Work<'_, '_>, id: &ClientId, jwk: &PublicJwk) -> Done<ClientKeyId> {
-    fits(work, id, jwk)?;
+pub(super) fn write(work: &mut Work<'_, '_>, id: &ClientId, with: &SignsIn) -> Done<ClientKeyId> {
+    fits(work, id, with)?;
     let key = ClientKeyId::from_random(work.bytes());
-    let data = serde_json::json!({ "key": key });
+    let (jwk, service_account) = match with {
+        SignsIn::Jwk(jwk) => (Some(Json(jwk.clone())), None),
+        SignsIn::ServiceAccount(account) => (None, Some(account.clone())),
+    };
+    let mut data = serde_json::json!({ "key": key });
+    if let (Some(account), Some(data)) = (&service_account, data.as_object_mut()) {
+        data.insert("service_account".to_owned(), account.as_str().into());
+    }
     let event = work.record(Note::new(EventKind::ClientKeyAdded).object(id).data(data))?;
     work.tx.insert_client_key(ClientKeyRow {
         tenant_id: work.tenant.clone(),
         id: key.clone(),
         client_id: id.clone(),
-        jwk: Json(jwk.clone()),
+        jwk,
+        service_account,
         created_at: work.now,
         removed_at: None,
         event_id: event,
@@ -115,7 +170,8 @@ pub(super) fn write(work: &mut Work<'_, '_>, id: &ClientId, jwk: &PublicJwk) -> 
     Ok(key)
 }
 
-/// Removes a public key, for good: what it signs is refused, and so are the tokens that it was given.
+/// Removes a public key or a service account, for good: what it signs is refused, and so are the tokens
+/// that it was given.
 ///
 /// # Errors
 /// `not-found`, also for one that was removed; `last-client` if too few administrators could sign in
@@ -148,14 +204,14 @@ fn remove(work: &mut Work<'_, '_>, client: &ClientId, id: &ClientKeyId) -> Done<
     Ok(work.tx.remove_client_key(&work.tenant, id, work.now, &event)?)
 }
 
-/// A public key from the command line.
+/// A public key or a service account from the command line.
 ///
 /// # Errors
 /// `not-found`, `client-disabled`, `too-many-keys`, `invalid-request`.
 pub async fn add_by_server(
     pawl: &Pawl,
     (tenant, id): (TenantId, ClientId),
-    jwk: PublicJwk,
+    with: SignsIn,
     now: Timestamp,
     entropy: Entropy,
 ) -> Done<ClientKeyId> {
@@ -164,13 +220,13 @@ pub async fn add_by_server(
         .store
         .write("add_client_key", move |tx| {
             let mut work = Work::of_server(tx, tenant.clone(), &base, now, &entropy)?;
-            write(&mut work, &id, &jwk)
+            write(&mut work, &id, &with)
         })
         .await?;
     Ok(committed.into_inner())
 }
 
-/// Removes a public key from the command line, the last one too.
+/// Removes a public key or a service account from the command line, the last one too.
 ///
 /// # Errors
 /// `not-found`.
@@ -195,18 +251,15 @@ pub async fn remove_by_server(
     Ok(())
 }
 
-/// The live public keys of a client, for the command line.
+/// What a client signs in with besides its secrets, for the command line.
 ///
 /// # Errors
 /// `not-found`.
-pub async fn list_keys_of(
-    pawl: &Pawl,
-    (tenant, client): (TenantId, ClientId),
-) -> Done<Vec<ClientPublicKey>> {
+pub async fn list_keys_of(pawl: &Pawl, (tenant, client): (TenantId, ClientId)) -> Done<SignIns> {
     pawl.store
         .read("list_client_keys", move |tx| -> Done<_> {
             tx.find_client(&tenant, &client)?.ok_or(Refusal::NotFound)?;
-            tx.live_keys(&client)?.into_iter().map(ClientPublicKey::of).collect()
+            SignIns::of(tx.live_keys(&client)?)
         })
         .await
 }

@@ -1,4 +1,5 @@
-//! Clients' access tokens: opaque, five minutes, for an assertion that one of the client's keys signed.
+//! Clients' access tokens: opaque, five minutes, for an assertion that one of the client's keys signed, or
+//! for the token of a service account that may sign in as the client.
 //! They are no JWTs: the one thing that makes those is a verified code.
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientKeyId, ClientTokenId, TenantId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
+use crate::mfa::words::ServiceAccount;
 use crate::store::rows::ClientTokenRow;
 use crate::store::seal::sha256;
 use crate::store::{Json, StoreError};
@@ -36,10 +38,30 @@ pub async fn signers(pawl: &Pawl, client: ClientId) -> Done<Option<Signers>> {
             let Some(row) = tx.find_client_by_key(&client)? else { return Ok(None) };
             let mut keys = Vec::new();
             for key in tx.live_keys(&client)? {
-                let parsed = key.jwk.0.parse().map_err(|_| StoreError::Invalid("client key"))?;
+                let Some(jwk) = key.jwk else { continue };
+                let parsed = jwk.0.parse().map_err(|_| StoreError::Invalid("client key"))?;
                 keys.push((key.id, parsed));
             }
             Ok(Some(Signers { tenant: row.tenant_id, keys }))
+        })
+        .await
+}
+
+/// The registration by which a service account may sign in as a client, if there is one. A client that
+/// is not there has none.
+///
+/// # Errors
+/// The database's.
+pub async fn registration(
+    pawl: &Pawl,
+    client: ClientId,
+    account: ServiceAccount,
+) -> Done<Option<ClientKeyId>> {
+    pawl.store
+        .read("read_service_accounts", move |tx| -> Done<_> {
+            let mut keys = tx.live_keys(&client)?.into_iter();
+            let found = keys.find(|key| key.service_account.as_ref() == Some(&account));
+            Ok(found.map(|key| key.id))
         })
         .await
 }
@@ -56,8 +78,8 @@ pub struct Issued {
 /// What the client asked for besides its proof.
 #[derive(Debug, Clone)]
 pub struct Wish {
-    /// The assertion's `jti`.
-    pub jti: String,
+    /// The assertion's `jti`, which is good once; none for a token that a cluster lets its pod use again.
+    pub jti: Option<String>,
     /// The scopes that it asked for; all that it has if it did not say.
     pub scopes: Option<BTreeSet<Scope>>,
 }
@@ -74,7 +96,11 @@ pub async fn issue(pawl: &Pawl, call: Call, wish: Wish) -> Done<Issued> {
     let committed = call
         .write(pawl, ISSUE_CLIENT_TOKEN, move |work| {
             let client = work.client()?;
-            let jti_hash = sha256(wish.jti.as_bytes()).to_vec();
+            let jti_hash = match &wish.jti {
+                Some(jti) => sha256(jti.as_bytes()),
+                None => sha256(&work.bytes::<32>()),
+            };
+            let jti_hash = jti_hash.to_vec();
             if work.tx.is_spent(&work.tenant, &client.id, &jti_hash)? {
                 return Err(Refusal::Unauthenticated("the assertion was used").into());
             }

@@ -9,7 +9,7 @@ use super::access::{self, Permitted};
 use super::acts::{Act, CreateClientAct, Proof, apart, unwritten};
 use super::call::{Caller, Note, Work};
 use super::client_changes::{Asked, ClientChange, ask};
-use super::client_keys::ClientPublicKey;
+use super::client_keys::{ClientPublicKey, ClientServiceAccount, SignIns};
 use super::overrides::OverrideResult;
 use super::{Call, Done, Page, Pawl, Shown, answer, cut};
 use crate::mfa::client::{KEY_PREFIX, LASTING, Scope};
@@ -105,6 +105,8 @@ pub struct Client {
     pub secrets: Vec<ClientSecret>,
     /// Its public keys, the newest last.
     pub keys: Vec<ClientPublicKey>,
+    /// The service accounts that may sign in as it, the newest last.
+    pub service_accounts: Vec<ClientServiceAccount>,
 }
 
 /// A live secret of a client; not the secret.
@@ -136,8 +138,7 @@ pub struct ClientPage {
 
 pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
     let mut secrets = work.tx.live_secrets(&row.id, work.now)?;
-    let keys = work.tx.live_keys(&row.id)?;
-    let keys = keys.into_iter().map(ClientPublicKey::of).collect::<Done<_>>()?;
+    let SignIns { keys, service_accounts } = SignIns::of(work.tx.live_keys(&row.id)?)?;
     secrets.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(Client {
         id: row.id,
@@ -150,6 +151,7 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
         disabled_at: row.disabled_at,
         secrets: secrets.into_iter().map(ClientSecret::from).collect(),
         keys,
+        service_accounts,
     })
 }
 

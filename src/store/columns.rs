@@ -23,7 +23,8 @@ use crate::mfa::time::{Step, Timestamp};
 use crate::mfa::token_key::{KeyState, Kid};
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{
-    Audience, DisplayName, ExternalId, Group, Label, Reason, Role, TicketReference, UserKind,
+    Audience, DisplayName, ExternalId, Group, Label, Reason, Role, ServiceAccount, TicketReference,
+    UserKind,
 };
 
 /// A word in the database that the domain does not know.
@@ -132,6 +133,7 @@ parsed!(
     DisplayName,
     Reason,
     TicketReference,
+    ServiceAccount,
 );
 chosen!(
     UserKind,

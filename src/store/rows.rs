@@ -26,7 +26,8 @@ use crate::mfa::time::Timestamp;
 use crate::mfa::token_key::{KeyState, Kid};
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{
-    Audience, DisplayName, ExternalId, Group, Label, Reason, Role, TicketReference, UserKind,
+    Audience, DisplayName, ExternalId, Group, Label, Reason, Role, ServiceAccount, TicketReference,
+    UserKind,
 };
 
 macro_rules! rows {
@@ -103,12 +104,13 @@ rows! {
         revoked_at: Option<Timestamp>,
         event_id: EventId,
     }
-    /// A public key of a client.
+    /// A public key of a client, or a service account that may sign in as it.
     ClientKeyRow in client_keys {
         tenant_id: TenantId,
         id: ClientKeyId,
         client_id: ClientId,
-        jwk: Json<PublicJwk>,
+        jwk: Option<Json<PublicJwk>>,
+        service_account: Option<ServiceAccount>,
         created_at: Timestamp,
         removed_at: Option<Timestamp>,
         event_id: EventId,

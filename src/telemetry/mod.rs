@@ -2,6 +2,7 @@
 //! caller is not told; and traces.
 
 mod otlp;
+mod outward;
 mod traceparent;
 mod traces;
 
@@ -16,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 pub use otlp::{ExportError, Exporter};
+pub use outward::agent;
 pub use traceparent::TraceParent;
 pub use traces::{Fact, Span, Stages, Trace};
 

@@ -18,8 +18,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor as _,
 };
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::outward::agent;
 use super::traces::{Ended, Fact};
 
 /// Traces a second of callers whose credential was good.
@@ -205,29 +205,7 @@ impl fmt::Debug for Collector {
 
 impl Collector {
     fn new(authority: Option<&[u8]>) -> Result<Self, ExportError> {
-        let mut roots = Vec::new();
-        for item in parse_pem(authority.unwrap_or_default()) {
-            if let PemItem::Certificate(root) = item.map_err(|_| ExportError::Authority)? {
-                roots.push(root);
-            }
-        }
-        if authority.is_some() && roots.is_empty() {
-            return Err(ExportError::Authority);
-        }
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .unversioned_rustls_crypto_provider(Arc::new(
-                rustls::crypto::aws_lc_rs::default_provider(),
-            ))
-            .build();
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .proxy(None)
-            .tls_config(tls)
-            .build()
-            .into();
+        let agent = agent(authority, TIMEOUT).map_err(|_| ExportError::Authority)?;
         Ok(Self { agent, warned: Mutex::default() })
     }
 

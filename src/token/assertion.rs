@@ -14,20 +14,19 @@ const LONGEST: usize = 4096;
 /// The longest life of an assertion.
 const LONGEST_LIFE_SECONDS: i64 = 60;
 /// How far a client's clock may run ahead.
-const LEEWAY_SECONDS: i64 = 5;
+pub(super) const LEEWAY_SECONDS: i64 = 5;
 
 /// The header. Whatever else stands in it is refused: no key and no address comes from a caller, and
 /// what `crit` names we do not know.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
-    alg: String,
+pub(super) struct Header {
+    pub(super) alg: String,
     #[serde(default)]
     typ: Option<String>,
-    /// Which key is found by trying: there are two at the most.
+    /// Which of a cluster's keys. A client's own is found by trying: there are two at the most.
     #[serde(default)]
-    #[expect(dead_code, reason = "allowed, and not used")]
-    kid: Option<String>,
+    pub(super) kid: Option<String>,
 }
 
 /// What is looked at; a client may say more.
@@ -66,8 +65,12 @@ pub enum AssertionRefused {
     NotYetValid,
     /// `exp` has come.
     Expired,
-    /// It lives longer than a minute.
+    /// It lives longer than it may.
     Life,
+    /// `kid` names none of the cluster's keys.
+    UnknownKey,
+    /// `sub` is no service account, or none that may sign in as this client.
+    Subject,
 }
 
 /// An assertion that nobody has vouched for yet.
@@ -78,17 +81,17 @@ pub struct Assertion {
     signature: Vec<u8>,
 }
 
-fn require(holds: bool, why: AssertionRefused) -> Result<(), AssertionRefused> {
-    holds.then_some(()).ok_or(why)
+/// The parts of a compact JWS, as bytes.
+pub(super) struct Parts {
+    pub(super) header: Header,
+    pub(super) claims: Vec<u8>,
+    pub(super) input: Vec<u8>,
+    pub(super) signature: Vec<u8>,
 }
 
-impl Assertion {
-    /// Reads it; nothing in it is true yet.
-    ///
-    /// # Errors
-    /// [`AssertionRefused`].
-    pub fn read(text: &str) -> Result<Self, AssertionRefused> {
-        use AssertionRefused::{Claims as NoClaims, Header as NoHeader, Malformed, Type};
+impl Parts {
+    pub(super) fn of(text: &str) -> Result<Self, AssertionRefused> {
+        use AssertionRefused::{Header as NoHeader, Malformed, Type};
         require(text.len() <= LONGEST, Malformed)?;
         let (input, signature) = text.rsplit_once('.').ok_or(Malformed)?;
         let (header, claims) = input.split_once('.').ok_or(Malformed)?;
@@ -98,10 +101,26 @@ impl Assertion {
         let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
         let kind = kind.strip_prefix("application/").unwrap_or(&kind);
         require(kind != TYPE && ["jwt", "client-authentication+jwt"].contains(&kind), Type)?;
+        Ok(Self { header, claims, input: input.as_bytes().to_vec(), signature })
+    }
+}
+
+pub(super) fn require(holds: bool, why: AssertionRefused) -> Result<(), AssertionRefused> {
+    holds.then_some(()).ok_or(why)
+}
+
+impl Assertion {
+    /// Reads it; nothing in it is true yet.
+    ///
+    /// # Errors
+    /// [`AssertionRefused`].
+    pub fn read(text: &str) -> Result<Self, AssertionRefused> {
+        use AssertionRefused::Claims as NoClaims;
+        let Parts { header, claims, input, signature } = Parts::of(text)?;
         let claims: Claims = serde_json::from_slice(&claims).or(Err(NoClaims))?;
         let names_one = claims.iss == claims.sub && (1..=128).contains(&claims.jti.len());
         require(names_one, NoClaims)?;
-        Ok(Self { header, claims, input: input.as_bytes().to_vec(), signature })
+        Ok(Self { header, claims, input, signature })
     }
 
     /// The client that it says it is.

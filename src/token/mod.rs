@@ -1,6 +1,7 @@
 //! Tokens: the one place that makes a JWT, the one that checks one, and the keys of both.
 
 mod assertion;
+mod cluster;
 mod keys;
 mod mint;
 mod verify;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::mfa::ids::{ClientId, EventId, FactorId, TenantId, TokenId, UserId};
 
 pub use assertion::{Assertion, AssertionRefused};
+pub use cluster::{ClusterKeys, NoClusterKeys, WorkloadToken};
 pub use keys::{KeyError, KeySet, PublicKey, SigningKey};
 pub use mint::{AccessToken, MintError, Signer};
 pub use verify::{PersonClaims, TokenRefused, verify_person_token};

@@ -53,6 +53,14 @@ pub fn all() -> Vec<Hostile> {
     ));
     all.extend(born(&SECRET));
     all.extend(born(&KEY));
+    let legal = KEY.event(KEY.kind, "cli_a");
+    for (why, changes) in [
+        ("a public key that is a service account too", "service_account = 'a'"),
+        ("a way in that is nothing", "jwk = NULL"),
+    ] {
+        let sql = legal.clone() + &KEY.made(KEY.id, changes);
+        all.push(hostile(2, why, sql, "CHECK constraint failed"));
+    }
     all
 }
 

@@ -42,7 +42,7 @@ fn installation(story: &mut Story) {
         let data = format!(r#"{{"key":"{id}"}}"#);
         let event = story.event("client.key_added", By::Server, "", "cli_a", &data);
         story.run(&format!(
-            "INSERT INTO client_keys VALUES ('ten_a', '{id}', 'cli_a', '{{}}', NOW, NULL, '{event}')"
+            "INSERT INTO client_keys VALUES ('ten_a', '{id}', 'cli_a', '{{}}', NULL, NOW, NULL, '{event}')"
         ));
     }
     let event = story.event("client.key_removed", By::Server, "", "cli_a", "{}");

@@ -71,7 +71,14 @@ const TABLES: &[Table] = &[
         "client_keys",
         "id = 'ckey_a'",
         "removed_at = 1",
-        &["tenant_id", "id", "client_id = 'cli_off'", "jwk = '[]'", "created_at"],
+        &[
+            "tenant_id",
+            "id",
+            "client_id = 'cli_off'",
+            "jwk = '[]'",
+            "service_account = 'a'",
+            "created_at",
+        ],
         "id = 'ckey_c'",
     ),
     table(

@@ -241,7 +241,7 @@ pub fn expand(sql: &str) -> String {
     {
         while let Some((before, rest)) = sql.split_once(word) {
             let (key, rest) = rest.split_once(')').expect("under(key) ends");
-            let id: String = key_id(key).bytes().map(|byte| format!("{byte:02x}")).collect();
+            let id: String = data_encoding::HEXLOWER.encode(key_id(key).as_bytes());
             sql = format!("{before} x'01{id}{rest_of_it}'{rest}");
         }
     }

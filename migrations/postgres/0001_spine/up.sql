@@ -98,11 +98,13 @@ CREATE TABLE client_keys (
   tenant_id TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL,
   client_id TEXT COLLATE "C" NOT NULL,
-  jwk TEXT COLLATE "C" NOT NULL CHECK (jwk::jsonb IS NOT NULL),
+  jwk TEXT COLLATE "C" CHECK (jwk::jsonb IS NOT NULL OR jwk IS NULL),
+  service_account TEXT COLLATE "C",
   created_at BIGINT NOT NULL,
   removed_at BIGINT,
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
+  CHECK ((jwk IS NULL) <> (service_account IS NULL)),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
 );
 CREATE INDEX client_keys_by_client ON client_keys (client_id);
@@ -706,6 +708,7 @@ BEGIN
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.client_id IS DISTINCT FROM OLD.client_id
   OR NEW.jwk IS DISTINCT FROM OLD.jwk
+  OR NEW.service_account IS DISTINCT FROM OLD.service_account
   OR NEW.created_at IS DISTINCT FROM OLD.created_at
   THEN RAISE EXCEPTION 'client_keys: a fact cannot change'; END IF;
   RETURN NEW;

@@ -97,11 +97,13 @@ CREATE TABLE client_keys (
   tenant_id TEXT NOT NULL,
   id TEXT NOT NULL,
   client_id TEXT NOT NULL,
-  jwk TEXT NOT NULL CHECK (json_valid(jwk)),
+  jwk TEXT CHECK (json_valid(jwk)),
+  service_account TEXT,
   created_at INTEGER NOT NULL,
   removed_at INTEGER,
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
+  CHECK ((jwk IS NULL) <> (service_account IS NULL)),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX client_keys_by_client ON client_keys (client_id);
@@ -603,6 +605,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
   OR NEW.id IS NOT OLD.id
   OR NEW.client_id IS NOT OLD.client_id
   OR NEW.jwk IS NOT OLD.jwk
+  OR NEW.service_account IS NOT OLD.service_account
   OR NEW.created_at IS NOT OLD.created_at
 BEGIN SELECT RAISE(ABORT, 'client_keys: a fact cannot change'); END;
 

@@ -328,6 +328,14 @@ impl Act {
         act.with("client_id", client)
     }
 
+    /// `addClientKey` of a service account.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn bind(client: &str, account: &str) -> Self {
+        let act =
+            Self::new("addClientKey", json!({ "service_account": account, "reason": REASON }));
+        act.with("client_id", client)
+    }
+
     /// `requestOverride` for a user.
     pub fn request(user: &str, kind: &str) -> Self {
         let body = json!({ "user_id": user, "kind": kind, "reason": REASON });

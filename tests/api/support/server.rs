@@ -15,7 +15,7 @@ use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use pawl::app::{Installation, entropy, explain, new_key, start};
 use pawl::clock::Clock;
-use pawl::config::{Config, Traces};
+use pawl::config::{Config, Traces, Workload};
 use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
@@ -73,6 +73,16 @@ impl Server {
     pub fn traced(collector: String, ratio: f64) -> Self {
         Self::with(&[], |config| {
             config.traces = Traces { endpoint: Some(collector), ca_file: None, ratio };
+        })
+    }
+
+    /// The same, which takes the tokens of a cluster.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn in_cluster(cluster: Workload) -> Self {
+        Self::with(&[], |config| {
+            let folder = config.data_dir.clone();
+            let jwks_file = cluster.jwks_file.map(|name| folder.join(name));
+            config.workload = Some(Workload { jwks_file, ..cluster });
         })
     }
 
@@ -440,6 +450,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
         base_url: BASE.to_owned(),
         token_key_days: 30,
         traces: Traces::default(),
+        workload: None,
         workers: 1,
         drain_pause: Duration::ZERO,
         log: String::new(),

@@ -1,0 +1,173 @@
+//! A cluster's service accounts that sign in as clients: the cluster's keys at hand, and a token held to
+//! them. The keys are read again once they are older than [`PACE`], or when a token names one that is not
+//! there; who cannot read them goes on with the last good ones, until those are older than [`LONGEST_AGE`].
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+
+use super::App;
+use super::client_tokens::{ClientTokenRequest, Proven, refused};
+use super::problem::{Code, Problem};
+use super::token_keys::is_younger;
+use crate::mfa::ids::ClientId;
+use crate::mfa::time::{Span, Timestamp};
+use crate::operations::client_tokens::registration;
+use crate::telemetry::{agent, chain};
+use crate::token::{AssertionRefused, ClusterKeys, NoClusterKeys, WorkloadToken};
+
+/// How old the keys may be before whoever asks for them reads them again.
+pub const PACE: Span = Span::seconds(60);
+/// The least time between two readings, whatever tokens say: anybody can name a key that is not there.
+pub const RETRY: Span = Span::seconds(10);
+/// How long keys are believed that could not be read again.
+pub const LONGEST_AGE: Span = Span::hours(1);
+/// A longer key set is not read.
+const LONGEST: u64 = 64 * 1024;
+/// How long the cluster may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the cluster's keys could not be read.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("the file cannot be read")]
+    File(#[from] io::Error),
+    #[error("PAWL_WORKLOAD_CA_FILE holds no certificate")]
+    Authority,
+    #[error("the cluster does not answer")]
+    Silent(#[from] Box<ureq::Error>),
+    #[error("the cluster answers {0}")]
+    Status(StatusCode),
+    #[error("it is longer than 64 KiB")]
+    Long,
+    #[error(transparent)]
+    Keys(#[from] NoClusterKeys),
+    #[error("the reading was given up")]
+    GivenUp,
+}
+
+#[derive(Clone)]
+struct Held {
+    keys: Arc<ClusterKeys>,
+    read_at: Timestamp,
+}
+
+/// Where a cluster's public keys are.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// In a file.
+    File(PathBuf),
+    /// At an address.
+    Url {
+        /// The address.
+        url: String,
+        /// The authority of its certificate.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// A cluster, and its keys at hand.
+pub struct Workloads {
+    issuer: String,
+    audience: String,
+    source: KeySource,
+    held: RwLock<Option<Held>>,
+    /// One reads at a time; when it was last tried.
+    turn: tokio::sync::Mutex<Option<Timestamp>>,
+}
+
+impl Workloads {
+    /// Of a cluster that nobody has asked yet.
+    #[must_use]
+    pub fn new(issuer: String, audience: String, source: KeySource) -> Self {
+        let (held, turn) = (RwLock::default(), tokio::sync::Mutex::default());
+        Self { issuer, audience, source, held, turn }
+    }
+
+    fn held(&self, no_older: Span, now: Timestamp) -> Option<Arc<ClusterKeys>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
+        held.filter(|held| is_younger(held.read_at, no_older, now)).map(|held| held.keys)
+    }
+
+    /// The keys, read again if they are old or have none of this name.
+    async fn keys(&self, kid: &str, now: Timestamp) -> Result<Arc<ClusterKeys>, Problem> {
+        if let Some(keys) = self.held(PACE, now).filter(|keys| keys.has(kid)) {
+            return Ok(keys);
+        }
+        match self.turn.try_lock() {
+            Ok(tried) if tried.is_some_and(|tried| is_younger(tried, RETRY, now)) => {}
+            Ok(mut tried) => {
+                *tried = Some(now);
+                self.read_again(now).await;
+            }
+            Err(_) if self.held(LONGEST_AGE, now).is_some_and(|keys| keys.has(kid)) => {}
+            Err(_) => drop(self.turn.lock().await),
+        }
+        self.held(LONGEST_AGE, now).ok_or_else(|| Problem::new(Code::Unavailable))
+    }
+
+    async fn read_again(&self, now: Timestamp) {
+        let source = self.source.clone();
+        let read = tokio::task::spawn_blocking(move || read(&source)).await;
+        match read.unwrap_or(Err(Unread::GivenUp)) {
+            Ok(keys) => {
+                let held = Some(Held { keys: Arc::new(keys), read_at: now });
+                *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+            }
+            Err(error) => tracing::warn!(cause = chain(&error), "the cluster's keys are unread"),
+        }
+    }
+}
+
+fn read(source: &KeySource) -> Result<ClusterKeys, Unread> {
+    let text = match source {
+        KeySource::File(path) => bounded(File::open(path)?)?,
+        KeySource::Url { url, ca_file } => {
+            let authority = ca_file.as_ref().map(std::fs::read).transpose()?;
+            let agent = agent(authority.as_deref(), TIMEOUT).map_err(|_| Unread::Authority)?;
+            let answer = agent.get(url).call().map_err(Box::new)?;
+            if answer.status() != StatusCode::OK.as_u16() {
+                let status = StatusCode::from_u16(answer.status().as_u16());
+                return Err(Unread::Status(status.unwrap_or(StatusCode::BAD_GATEWAY)));
+            }
+            bounded(answer.into_body().into_reader())?
+        }
+    };
+    Ok(ClusterKeys::parse(&text)?)
+}
+
+fn bounded(from: impl io::Read) -> Result<Vec<u8>, Unread> {
+    let mut text = Vec::new();
+    let length = from.take(LONGEST + 1).read_to_end(&mut text)?;
+    if u64::try_from(length).is_ok_and(|length| length <= LONGEST) {
+        Ok(text)
+    } else {
+        Err(Unread::Long)
+    }
+}
+
+/// The client that a service account's token signs in as; nothing if the assertion is not the cluster's.
+/// The form names the client, for an account may be registered by several tenants, and each only speaks
+/// for its own clients.
+pub(super) async fn proven_by_cluster(
+    app: &App,
+    cluster: &Workloads,
+    form: &ClientTokenRequest,
+    now: Timestamp,
+) -> Result<Option<Proven>, Problem> {
+    let token = WorkloadToken::read(&form.client_assertion, &cluster.issuer).map_err(refused)?;
+    let Some(token) = token else { return Ok(None) };
+    let named = form.client_id.as_deref();
+    let named =
+        named.ok_or_else(|| Problem::invalid("client_id", "is wanted with such a token"))?;
+    let keys = cluster.keys(token.kid(), now).await?;
+    let account = token.verify(&keys, &cluster.audience, now.seconds()).map_err(refused)?;
+    let client = ClientId::parse(named).map_err(|_| refused(AssertionRefused::Subject))?;
+    let found = registration(&app.pawl, client.clone(), account).await?;
+    let key = found.ok_or_else(|| refused(AssertionRefused::Subject))?;
+    Ok(Some(Proven { client, key, jti: None }))
+}
