@@ -35,8 +35,8 @@ fn next(changes: &str) -> String {
     let set = "id = 'key_3', state = 'next', sealed = x'01', created_at = NOW, ended_at = NULL, \
          event_id = 'new_key'";
     let copied = copy("signing_keys", "id = 'key_2'", set);
-    let changed = format!("; UPDATE copied SET {changes}; INSERT");
-    if changes.is_empty() { copied } else { copied.replacen("; INSERT", &changed, 1) }
+    let update = format!("; UPDATE copied SET {changes}; INSERT");
+    if changes.is_empty() { copied } else { copied.replacen("; INSERT", &update, 1) }
 }
 
 /// A key that signs, made now.
