@@ -2,6 +2,8 @@
 
     assertion.py make FOLDER ALG                writes FOLDER/key.pem and FOLDER/jwk.json
     assertion.py token FOLDER ALG BASE ID URL   prints what the token endpoint answers
+    assertion.py projected FOLDER ALG ISSUER AUDIENCE ACCOUNT ID URL
+                                                the same, with a token as a cluster makes it
 """
 
 import json
@@ -41,10 +43,27 @@ def token(folder, alg, base, client, url):
         "iss": client, "sub": client, "aud": base + "/oauth/token",
         "iat": now, "exp": now + 60, "jti": str(uuid.uuid4()),
     }
+    ask(url, jwt.encode(claims, (folder / "key.pem").read_text(), alg))
+
+
+def projected(folder, alg, issuer, audience, account, client, url):
+    now = int(time.time())
+    namespace, name = account.split(":")[2:]
+    claims = {
+        "iss": issuer, "sub": account, "aud": [audience],
+        "iat": now, "nbf": now, "exp": now + 600, "jti": str(uuid.uuid4()),
+        "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name}},
+    }
+    header = {"kid": "cluster", "typ": None}
+    ask(url, jwt.encode(claims, (folder / "key.pem").read_text(), alg, header), client_id=client)
+
+
+def ask(url, assertion, **more):
     form = urllib.parse.urlencode({
         "grant_type": "client_credentials",
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": jwt.encode(claims, (folder / "key.pem").read_text(), alg),
+        "client_assertion": assertion,
+        **more,
     })
     try:
         answer = urllib.request.urlopen(url, form.encode(), timeout=10)
@@ -54,4 +73,4 @@ def token(folder, alg, base, client, url):
 
 
 command, folder, *rest = sys.argv[1:]
-{"make": make, "token": token}[command](Path(folder), *rest)
+{"make": make, "token": token, "projected": projected}[command](Path(folder), *rest)

@@ -221,7 +221,7 @@ fn a_client_gets_a_second_key_beside_the_server_and_loses_the_first() {
     }
 }
 
-fn python(arguments: &[&str]) -> String {
+pub fn python(arguments: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/binary/assertion.py");
     let output =
         std::process::Command::new("python3").arg(script).args(arguments).output().unwrap();

@@ -17,6 +17,7 @@ mod replica;
 mod seal;
 mod start;
 mod support;
+mod workload;
 
 use std::path::Path;
 
