@@ -31,7 +31,7 @@ use crate::http::extract::LARGEST_BODY;
 use crate::http::health::Draining;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::workloads::{KeySource, Workloads};
-use crate::http::{App, document, health, log_request, not_found, routes};
+use crate::http::{App, docs, document, health, log_request, not_found, routes};
 use crate::operations::keys::open_installation;
 use crate::operations::{Entropy, Failure, Pawl, access};
 use crate::store::seal::{KeyFileError, KeyRing};
@@ -269,7 +269,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let (pawl, draining, traces) = (app.pawl.clone(), app.draining.clone(), app.traces.clone());
     let (api, probes) = (bind(config.listen)?, bind(config.health_listen)?);
     let (address, health) = (local(&api, config.listen), local(&probes, config.health_listen));
-    let api = serve_api(app.clone(), api, config.workers)?;
+    let api = serve_api(app.clone(), api, config)?;
     let probes = serve_probes(app, probes)?;
     tracing::info!(%address, %health, "serving");
     Ok(Running { address, health, pawl, draining, traces, api, probes, _lock: lock })
@@ -277,8 +277,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
 
 type Served = (ServerHandle, tokio::task::JoinHandle<io::Result<()>>);
 
-fn serve_api(app: App, listener: TcpListener, workers: usize) -> Result<Served, StartError> {
-    let data = web::Data::new(app);
+fn serve_api(app: App, listener: TcpListener, config: &Config) -> Result<Served, StartError> {
+    let (data, workers) = (web::Data::new(app), config.workers);
+    let beside = if config.docs { docs::routes } else { |_: &mut web::ServiceConfig| {} };
     let server = HttpServer::new(move || {
         let (app, _) = actix_web::App::new()
             .into_utoipa_app()
@@ -286,7 +287,7 @@ fn serve_api(app: App, listener: TcpListener, workers: usize) -> Result<Served, 
             .app_data(web::PayloadConfig::new(LARGEST_BODY))
             .configure(routes)
             .split_for_parts();
-        app.default_service(web::to(not_found)).wrap(from_fn(log_request))
+        app.configure(beside).default_service(web::to(not_found)).wrap(from_fn(log_request))
     })
     .workers(workers)
     .client_request_timeout(Duration::from_secs(10))

@@ -1,5 +1,6 @@
 //! Configuration: from the environment, all faults at once.
 
+mod docs;
 mod kind;
 mod reader;
 mod traces;
@@ -88,6 +89,11 @@ pub const VARIABLES: &[Variable] = &[
         about: "The public URL: part of every issuer. https, but for loopback. No slash at its end.",
     },
     Variable {
+        name: "PAWL_DOCS",
+        default: "",
+        about: "true or false: Swagger UI at /docs. Empty: with SQLite and all on loopback, the quick start.",
+    },
+    Variable {
         name: "PAWL_TOKEN_KEY_DAYS",
         default: "30",
         about: "How many days a token key signs before the next one does, 1 to 365.",
@@ -152,6 +158,8 @@ pub struct Config {
     pub health_listen: SocketAddr,
     /// The public URL.
     pub base_url: String,
+    /// Whether Swagger UI is served.
+    pub docs: bool,
     /// How many days a token key signs.
     pub token_key_days: i64,
     /// Where traces go.
@@ -220,6 +228,7 @@ impl Config {
         if let Some(reason) = fault_of_base(&base_url) {
             reader.fault("PAWL_BASE_URL", reason);
         }
+        let docs = docs::read(&mut reader, listen, &base_url, database_url.as_deref());
         if workers.is_some_and(|count: usize| !(1..=64).contains(&count)) {
             reader.fault("PAWL_WORKERS", "wants 1 to 64");
         }
@@ -241,6 +250,7 @@ impl Config {
                 listen,
                 health_listen,
                 base_url,
+                docs,
                 token_key_days,
                 traces,
                 workload,
@@ -285,6 +295,7 @@ impl Config {
             ("PAWL_LISTEN", self.listen.to_string()),
             ("PAWL_HEALTH_LISTEN", self.health_listen.to_string()),
             ("PAWL_BASE_URL", self.base_url.clone()),
+            ("PAWL_DOCS", self.docs.to_string()),
             ("PAWL_TOKEN_KEY_DAYS", self.token_key_days.to_string()),
         ];
         pairs.extend(self.traces.pairs());

@@ -4,6 +4,7 @@ mod absence;
 pub mod client_tokens;
 pub mod clients;
 pub mod contract;
+pub mod docs;
 pub mod document;
 pub mod enrollments;
 pub mod events;

@@ -10,6 +10,7 @@
 )]
 
 mod beside;
+mod docs;
 mod doctor;
 mod drain;
 mod health;

@@ -448,6 +448,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         health_listen: "127.0.0.1:0".parse().unwrap(),
         base_url: BASE.to_owned(),
+        docs: false,
         token_key_days: 30,
         traces: Traces::default(),
         workload: None,
