@@ -174,7 +174,6 @@ fn who(action: &Action) -> &'static str {
         Some("administrator") => {
             "An administrator can make a dated exception, with a written reason."
         }
-        Some("user") => "You can, once that is settled.",
         Some(_) | None => "",
     }
 }

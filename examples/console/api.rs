@@ -28,7 +28,9 @@ pub enum Failure {
 pub struct Problem {
     /// What went wrong: match on this and on nothing else.
     pub code: String,
-    /// What was wrong with the request.
+    /// Which part of the request was wrong.
+    pub field: Option<String>,
+    /// What was wrong with it.
     pub reason: Option<String>,
     /// How long to wait before another try.
     pub retry_after_seconds: Option<i64>,

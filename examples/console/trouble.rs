@@ -146,7 +146,8 @@ pub fn advice(problem: &Problem) -> String {
         "not-found" => "There is no such thing here.",
         "invalid-request" => {
             let reason = problem.reason.as_deref().unwrap_or("something is not well formed");
-            return format!("Please correct what you sent: {reason}.");
+            let field = problem.field.as_deref().unwrap_or("the form");
+            return format!("Please correct what you sent: {field}: {reason}.");
         }
         other => return format!("Pawl refused this ({other}). Ask your administrator."),
     };
