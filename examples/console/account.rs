@@ -126,8 +126,8 @@ fn petition_form(visit: &Visit, status: &Status) -> Option<Html> {
     Some(html!(
         r#"<form method="post" action="/account/disable" class="card">{}<h2>Ask for an exception</h2>
 <p>An administrator can exempt you for some hours, if there is a reason. It is on record.</p>
-<label for="reason">Your reason</label>
-<input id="reason" name="reason" maxlength="200" required>
+<label for="reason">Your reason, in a sentence</label>
+<input id="reason" name="reason" minlength="15" maxlength="200" required>
 <button>Ask an administrator</button></form>"#,
         visit.csrf()
     ))

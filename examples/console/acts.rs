@@ -110,10 +110,7 @@ fn fields(mut body: Value, kind: &str, posted: &Posted) -> Result<Value, Trouble
         let until = Timestamp::now().checked_add(SignedDuration::from_hours(hours));
         let until = until.map_err(|_| Trouble::NotFound)?;
         body.insert("audiences".to_owned(), json!([AUDIENCE]));
-        body.insert(
-            "expires_at".to_owned(),
-            json!(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        );
+        body.insert("expires_at".to_owned(), json!(until.to_string()));
     }
     Ok(body)
 }

@@ -129,7 +129,7 @@ fn petition_card(visit: &Visit, petition: &Petition, names: &Names) -> Html {
         r#"<section class="card"><h3>{}: {}</h3><p>“{}”</p><p class="soft">{}</p>
 <form method="post" action="/admin/act">{}<input type="hidden" name="operation" value="takeUpPetition">
 <input type="hidden" name="id" value="{}"><input type="hidden" name="kind" value="{}">
-<label for="reason-{}">Your reason</label><input id="reason-{}" name="reason" maxlength="200" required>{}
+<label for="reason-{}">Your reason, in a sentence</label><input id="reason-{}" name="reason" minlength="15" maxlength="200" required>{}
 <button>Take up</button></form>
 <form method="post" action="/admin/deny">{}<input type="hidden" name="id" value="{}">
 <input type="hidden" name="reason" value="denied on the console"><button class="quiet">Deny</button></form></section>"#,
@@ -241,7 +241,7 @@ fn help_form(visit: &Visit, options: &[Html]) -> Html {
 <option value="reset">Reset a lost authenticator</option>
 <option value="exempt">Sign in without a code, for some hours</option>
 <option value="unlock">Unlock after too many codes</option></select>
-<label for="reason">Your reason</label><input id="reason" name="reason" maxlength="200" required>
+<label for="reason">Your reason, in a sentence</label><input id="reason" name="reason" minlength="15" maxlength="200" required>
 {}<button>Go on</button></form></section>"#,
         visit.csrf(),
         Html(options),

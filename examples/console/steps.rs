@@ -83,8 +83,8 @@ fn code_form(visit: &Visit) -> Html {
 <details class="narrow"><summary>My authenticator is lost</summary>
 <form method="post" action="/lost" class="card">{}
 <p>Your administrator hears of it. With a recovery code, the lost authenticator stops working at once.</p>
-<label for="reason">What happened</label>
-<input id="reason" name="reason" maxlength="200" required>
+<label for="reason">What happened, in a sentence</label>
+<input id="reason" name="reason" minlength="15" maxlength="200" required>
 <label for="recovery">Recovery code, if you have one</label>
 <input id="recovery" name="recovery" autocomplete="off" spellcheck="false">
 <button>Report the loss</button></form></details>"#,

@@ -147,7 +147,9 @@ pub fn advice(problem: &Problem) -> String {
         "invalid-request" => {
             let reason = problem.reason.as_deref().unwrap_or("something is not well formed");
             let field = problem.field.as_deref().unwrap_or("the form");
-            return format!("Please correct what you sent: {field}: {reason}.");
+            return format!(
+                "Please correct what you sent. A reason is a sentence of 15 letters or more. ({field}: {reason}.)"
+            );
         }
         other => return format!("Pawl refused this ({other}). Ask your administrator."),
     };

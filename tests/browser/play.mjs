@@ -89,7 +89,7 @@ async function isExempted(ada, ines, otto, phones) {
   await ines.at("/admin");
   await ines.reads("My phone is at home today");
   await ines.sees("Requests", "petition");
-  await ines.fill("Your reason", "Seen in person");
+  await ines.fill("Your reason", "Seen in person, badge checked");
   await ines.press("Take up");
   await ines.sees("A code for one act", "act");
   await ines.code(phones.ines, "Do it");
@@ -128,11 +128,11 @@ async function isAskedAgain(ada, ines, phone) {
 async function losesThePhone(ada, ines, otto, phones) {
   await ada.passwordOf("ada", "north", console_.password("ada"));
   await ada.page.getByText("My authenticator is lost").click();
-  await ada.fill("What happened", "Left on a train");
+  await ada.fill("What happened", "I left it on the train to work");
   await ada.press("Report the loss");
   await ada.sees("Reported", "lost");
   await ines.at("/admin");
-  await ines.fill("Your reason", "Checked by video");
+  await ines.fill("Your reason", "Identity checked by video call");
   await ines.press("Take up");
   await ines.code(phones.ines, "Do it");
   await ines.reads("It waits for a second administrator");
