@@ -1,4 +1,4 @@
-//! A console whose pod has a token of its service account, made by PyJWT as a cluster makes it.
+//! A console whose pod has a token of its service account, made by `PyJWT` as a cluster makes it.
 
 use serde_json::{Value, json};
 
