@@ -90,6 +90,7 @@ fn made() -> Vec<Statement> {
             MADE,
         ),
         ("a second key signs", hasty("key_3") + &active(), "signing_keys: exists"),
+        ("a second key waits", by("published", "key_3") + &next(""), "signing_keys: exists"),
         (
             "a key begins before it is made",
             begins(hasty("key_3"), "state = 'active', active_from = 1"),
@@ -124,11 +125,16 @@ fn moves(key: &str, changes: &str, event: &str) -> String {
 /// Changes that a key's life does not have.
 fn moved() -> Vec<Statement> {
     let set = |key, changes, kind, of| by(kind, of) + &moves(key, changes, "new_key");
+    let hasty = |sql: String| sql.replacen("'{}')", "'{\"in_haste\":true}')", 1);
     vec![
-        ("a key replaces the one that signs", set("key_2", SIGNS, "activated", "key_2"), LIFE),
+        (
+            "a key replaces the one that signs",
+            hasty(set("key_2", SIGNS, "activated", "key_2")),
+            LIFE,
+        ),
         (
             "a key signs by another's event",
-            retired() + &set("key_2", SIGNS, "activated", "key_3"),
+            retired() + &hasty(set("key_2", SIGNS, "activated", "key_3")),
             LIFE,
         ),
         (
