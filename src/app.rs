@@ -32,7 +32,7 @@ use crate::http::health::Draining;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::workloads::{KeySource, Workloads};
 use crate::http::{App, docs, document, health, log_request, not_found, routes};
-use crate::operations::keys::open_installation;
+use crate::operations::keys::{open_installation, reopen_installation};
 use crate::operations::{Entropy, Failure, Pawl, access};
 use crate::store::seal::{KeyFileError, KeyRing};
 use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
@@ -69,6 +69,12 @@ pub enum StartError {
          `pawl keyfile` and give it to each"
     )]
     KeyAbsent(PathBuf),
+    /// A command, and no installation.
+    #[error(
+        "there is no installation in this database yet: `pawl serve` or `pawl bootstrap` makes it, with \
+         the key file that it is to be sealed under; run this again afterwards"
+    )]
+    NotFounded,
     /// The address of the database, or a file that belongs to it.
     #[error("PAWL_DATABASE_URL {0}")]
     Database(&'static str),
@@ -139,6 +145,18 @@ impl Installation {
     pub async fn open(config: &Config, clock: Clock) -> Result<Self, StartError> {
         let pawl = Self::unopened(config)?;
         open_installation(&pawl, clock.now(), entropy()?).await?;
+        Ok(Self { pawl, clock })
+    }
+
+    /// The same, of an installation that is there: a command makes none.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to do.
+    pub async fn reopen(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let pawl = Self::unopened(config)?;
+        if !reopen_installation(&pawl).await? {
+            return Err(StartError::NotFounded);
+        }
         Ok(Self { pawl, clock })
     }
 

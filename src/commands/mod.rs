@@ -136,10 +136,7 @@ pub fn run(cli: Cli) -> Result<(), String> {
             say(text.trim_end())
         }
         Command::Config { json } => show_config(config(), json),
-        Command::Bootstrap(first_start) => opened(&config()?, async |installation| {
-            let founded = first_start::found(&installation.pawl, &first_start).await?;
-            first_start::hand_over(&config()?, &founded)
-        }),
+        Command::Bootstrap(first_start) => bootstrap(&config()?, &first_start),
         Command::Doctor(doctor) => doctor::examine(&doctor),
         Command::Demo(demo) => crate::demo::play(&demo),
         Command::Client(command) => on_installation(async |installation| {
@@ -194,7 +191,11 @@ fn show_config(config: Result<Config, String>, json: bool) -> Result<(), String>
 fn on_installation(
     run: impl AsyncFnOnce(Installation) -> Result<(), String>,
 ) -> Result<(), String> {
-    opened(&config_of_database()?, run)
+    let config = config_of_database()?;
+    actix_web::rt::System::new().block_on(async {
+        let opened = Installation::reopen(&config, Clock::system()).await;
+        run(opened.map_err(|error| explain(&error))?).await
+    })
 }
 
 /// The configuration, if there is a database where it says.
@@ -208,14 +209,12 @@ fn config_of_database() -> Result<Config, String> {
     Ok(config)
 }
 
-/// Runs something on the installation, which is made if there is none.
-fn opened(
-    config: &Config,
-    run: impl AsyncFnOnce(Installation) -> Result<(), String>,
-) -> Result<(), String> {
+/// Founds a tenant, and the installation before it if there is none.
+fn bootstrap(config: &Config, flags: &FirstStart) -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
         let opened = Installation::open(config, Clock::system()).await;
-        run(opened.map_err(|error| explain(&error))?).await
+        let pawl = opened.map_err(|error| explain(&error))?.pawl;
+        first_start::hand_over(config, &first_start::found(&pawl, flags).await?)
     })
 }
 

@@ -42,7 +42,7 @@ pub(super) fn seal(config: &Config, command: &SealCommand) -> Result<(), String>
                 status(config, &pawl).await
             }
             SealCommand::Reseal => {
-                let opened = Installation::open(config, Clock::system()).await;
+                let opened = Installation::reopen(config, Clock::system()).await;
                 reseal(&opened.map_err(|error| explain(&error))?.pawl).await
             }
         }

@@ -47,3 +47,19 @@ pub async fn open_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) ->
     committed.into_inner();
     Ok(())
 }
+
+/// Opens the installation that is there; whether there is one. For whoever may not make it: its key
+/// would be the one that everything is sealed under.
+///
+/// # Errors
+/// If the keys are not the ones that the database was sealed with.
+pub async fn reopen_installation(pawl: &Pawl) -> Done<bool> {
+    pawl.store
+        .read("reopen_installation", |tx| -> Done<bool> {
+            match tx.find_installation()? {
+                Some(row) => tx.open_installation(&row).map(|()| true).map_err(Into::into),
+                None => Ok(false),
+            }
+        })
+        .await
+}

@@ -179,3 +179,17 @@ fn a_key_that_others_can_read_is_refused() {
         assert!(!said.contains(key.trim()), "{said}");
     }
 }
+
+#[test]
+fn a_command_founds_no_installation() {
+    let data = place("not-founded");
+    done(&data, &["migrate"]);
+    for arguments in [&["user", "list"][..], &["keys", "list"], &["seal", "reseal"]] {
+        let said = refused(&data, arguments, 1);
+        assert!(said.contains("there is no installation in this database yet"), "{said}");
+        assert!(said.contains("`pawl bootstrap`"), "{said}");
+    }
+    // Nothing was sealed: bootstrap founds it, and from then on they work.
+    done(&data, &["bootstrap"]);
+    done(&data, &["user", "list"]);
+}
