@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use super::waiting::Waiting;
 
@@ -58,16 +59,19 @@ impl Server {
         let base_url = format!("http://{}", ports.0);
         let mut process = spawn(&directory.0, ports, &base_url, waiting)?;
         let file = process.hand_over(&directory.0)?;
-        let handed_over = HandedOver::take(&file)?;
+        let handed_over = HandedOver::of_file(&file)?;
+        delete(&file)?;
         Ok(Self { own: Some(Own { process, directory }), base_url, handed_over })
     }
 
     /// A server that somebody else started.
     ///
     /// # Errors
-    /// The file is not its hand-over.
+    /// The file is not its hand-over, or the server does not answer; then the file stays.
     pub(super) fn given(base_url: &str, file: &Path) -> Result<Self, String> {
-        let handed_over = HandedOver::take(file)?;
+        let handed_over = HandedOver::of_file(file)?;
+        handed_over.is_of(base_url)?;
+        delete(file)?;
         Ok(Self { own: None, base_url: base_url.to_owned(), handed_over })
     }
 
@@ -227,9 +231,16 @@ fn named_in(output: &str) -> Option<&str> {
     rest.split_once("; read it").map(|(path, _)| path)
 }
 
+/// As the server says itself: read it, then delete it.
+fn delete(file: &Path) -> Result<(), String> {
+    fs::remove_file(file).map_err(|error| unreadable(file, &error))
+}
+
+/// How long a given server has to say who it is.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl HandedOver {
-    /// As the server says itself: read it, then delete it.
-    fn take(file: &Path) -> Result<Self, String> {
+    fn of_file(file: &Path) -> Result<Self, String> {
         let mode = fs::metadata(file).map_err(|e| unreadable(file, &e))?.permissions().mode();
         if mode & 0o777 != 0o600 {
             return Err(format!(
@@ -238,10 +249,21 @@ impl HandedOver {
             ));
         }
         let text = fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
-        // Another file than the hand-over is left alone.
-        let handed_over = Self::read(&text)?;
-        fs::remove_file(file).map_err(|error| unreadable(file, &error))?;
-        Ok(handed_over)
+        Self::read(&text)
+    }
+
+    /// Whether the server there is the issuer that this names.
+    fn is_of(&self, base_url: &str) -> Result<(), String> {
+        let tenant = self.issuer.rsplit('/').next().unwrap_or_default();
+        let url = format!("{base_url}/.well-known/oauth-authorization-server/t/{tenant}");
+        let asked = ureq::get(&url).config().timeout_global(Some(PATIENCE)).build().call();
+        let body = asked.and_then(|mut answer| answer.body_mut().read_to_string());
+        let body = body.map_err(|error| format!("{url}: {error}; the hand-over is untouched"))?;
+        let found: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        if found.get("issuer").and_then(serde_json::Value::as_str) == Some(&self.issuer) {
+            return Ok(());
+        }
+        Err(format!("{url} does not name the issuer {}; the hand-over is untouched", self.issuer))
     }
 
     fn read(text: &str) -> Result<Self, String> {

@@ -193,3 +193,25 @@ fn a_command_founds_no_installation() {
     done(&data, &["bootstrap"]);
     done(&data, &["user", "list"]);
 }
+
+#[test]
+fn the_demo_leaves_the_hand_over_of_another_server_alone() {
+    let server = Server::start(&place("demo-given"));
+    let home = place("demo-hand-over");
+    std::fs::create_dir(&home).unwrap();
+    let file = home.join("first-start.txt");
+    let text = "issuer: http://a:1/t/ten_1\nclient key: pawl_1_2\nadministrator: admin\n\
+                authenticator: otpauth://totp/Pawl:admin?secret=A\n";
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    // Another server than the one of the hand-over; then none at all.
+    let given = format!("http://{}", server.address);
+    let arguments = ["demo", "--server", &given, "--first-start", file.to_str().unwrap()];
+    let another = refused(&home, &arguments, 1);
+    server.stop();
+    let nobody = refused(&home, &arguments, 1);
+    for said in [another, nobody] {
+        assert!(said.contains("the hand-over is untouched"), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
