@@ -33,7 +33,7 @@ pub struct EventQuery {
     pub until: Option<Timestamp>,
     /// `next_cursor` of the page before.
     #[serde(default)]
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[a-z0-9_]*$")]
     pub cursor: Option<String>,
     /// Rows of a page.
     #[serde(default = "default_limit")]

@@ -285,7 +285,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Named<T> {
 pub struct PageQuery {
     /// `next_cursor` of the page before.
     #[serde(default)]
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[a-z0-9_]*$")]
     pub cursor: Option<String>,
     /// Rows of a page.
     #[serde(default = "default_limit")]
@@ -305,7 +305,9 @@ pub fn page(cursor: Option<String>, limit: i64) -> Result<Page, Problem> {
     if !(1..=100).contains(&limit) {
         return Err(Problem::invalid("limit", "1 to 100"));
     }
-    if cursor.as_ref().is_some_and(|cursor| cursor.len() > 100) {
+    // An id or a number: PostgreSQL has no text with a NUL in it.
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if cursor.as_ref().is_some_and(|cursor| cursor.len() > 100 || !cursor.bytes().all(plain)) {
         return Err(Problem::invalid("cursor", "not a cursor of this list"));
     }
     Ok(Page { after: cursor, limit })

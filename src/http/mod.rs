@@ -80,6 +80,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(users::upsert_user)
         .service(users::list_users)
         .service(users::lookup_user)
+        // The path is not that of a user whose id is `lookup`.
+        .route("/v1/users/lookup", web::get().to(not_found))
         .service(users::get_user)
         .service(users::offboard_user)
         .service(users::get_mfa_status)

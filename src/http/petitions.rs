@@ -28,7 +28,7 @@ pub struct PetitionQuery {
     pub user_id: Option<UserId>,
     /// `next_cursor` of the page before.
     #[serde(default)]
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[a-z0-9_]*$")]
     pub cursor: Option<String>,
     /// Rows of a page.
     #[serde(default = "default_limit")]

@@ -59,7 +59,7 @@ pub async fn get_policy(app: AppData, caller: Caller<access::GetPolicy>) -> Answ
 #[utoipa::path(
     operation_id = "putPolicy",
     tag = "policy",
-    params(("If-Match" = Option<String>, Header, description = "The ETag of the version that this replaces.")),
+    params(("If-Match" = String, Header, description = "The ETag of the version that this replaces.")),
     request_body = PutPolicy,
     responses(
         (

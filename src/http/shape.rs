@@ -1,8 +1,9 @@
 //! Holds a body to the types that its schema names. serde alone takes more than the document says, at
-//! any depth: a list for a struct, its fields in the order of the source, and `{"reset": null}` for
-//! `"reset"`. What a derived union buffers is out of a deserializer's reach, so the text is looked at
-//! before it, against the document.
+//! any depth: a list for a struct, its fields in the order of the source, `{"reset": null}` for
+//! `"reset"`, a word twice in a set, what is too long or too much. What a derived union buffers is out of a
+//! deserializer's reach, so the text is looked at before it, against the document.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -54,19 +55,29 @@ impl Place {
         }
     }
 
-    fn takes(&self, types: &[&str]) -> bool {
-        let is_one = |name: &Value| name.as_str().is_some_and(|name| types.contains(&name));
-        self.0.iter().filter_map(|schema| schema.get("type")).any(|named| {
-            is_one(named) || named.as_array().is_some_and(|several| several.iter().any(is_one))
-        })
+    fn takes(&self, types: &[&str], fits: impl Fn(&Value) -> bool) -> bool {
+        self.0.iter().any(|schema| is_of(schema, types) && fits(schema))
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.iter().any(|schema| schema.get("uniqueItems") == Some(&Value::Bool(true)))
     }
 
     fn expect<E: Error>(&self, types: &[&str]) -> Result<(), E> {
-        if self.0.is_empty() || self.takes(types) {
+        self.hold(types, |_| true)
+    }
+
+    /// Whether some schema has one of the types here, and fits.
+    fn hold<E: Error>(&self, types: &[&str], fits: impl Fn(&Value) -> bool) -> Result<(), E> {
+        if self.0.is_empty() || self.takes(types, fits) {
             Ok(())
         } else {
-            Err(E::custom("another type than the document has here"))
+            Err(E::custom("another type or value than the document has here"))
         }
+    }
+
+    fn number<E: Error>(&self, number: i128) -> Result<(), E> {
+        self.hold(&["integer", "number"], |schema| within(schema, "minimum", "maximum", number))
     }
 }
 
@@ -118,27 +129,35 @@ impl<'de> Visitor<'de> for Place {
         self.expect(&["boolean"])
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.expect(&["integer", "number"])
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.number(number.into())
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.expect(&["integer", "number"])
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.number(number.into())
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
         self.expect(&["number"])
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.expect(&["string"])
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let characters = i128::try_from(text.chars().count()).unwrap_or(i128::MAX);
+        self.hold(&["string"], |schema| within(schema, "minLength", "maxLength", characters))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         self.expect(&["array"])?;
-        let item = self.items();
-        while list.next_element_seed(item.clone())?.is_some() {}
-        Ok(())
+        let mut count = 0;
+        if self.is_set() {
+            count = words(list)?;
+        } else {
+            let item = self.items();
+            while list.next_element_seed(item.clone())?.is_some() {
+                count += 1;
+            }
+        }
+        self.hold(&["array"], |schema| within(schema, "minItems", "maxItems", count))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
@@ -148,6 +167,32 @@ impl<'de> Visitor<'de> for Place {
         }
         Ok(())
     }
+}
+
+fn is_of(schema: &Value, types: &[&str]) -> bool {
+    let is_one = |name: &Value| name.as_str().is_some_and(|name| types.contains(&name));
+    schema.get("type").is_some_and(|named| {
+        is_one(named) || named.as_array().is_some_and(|several| several.iter().any(is_one))
+    })
+}
+
+/// Whether a number or a length keeps to the bounds that the schema has under these names.
+fn within(schema: &Value, least: &str, most: &str, number: i128) -> bool {
+    let bound = |name: &str| schema.get(name).and_then(Value::as_i64).map(i128::from);
+    bound(least).is_none_or(|least| least <= number)
+        && bound(most).is_none_or(|most| number <= most)
+}
+
+/// How many there are: the sets of the document are of words, and serde would take one twice.
+fn words<'de, A: SeqAccess<'de>>(mut list: A) -> Result<i128, A::Error> {
+    let (mut met, mut count) = (BTreeSet::new(), 0);
+    while let Some(word) = list.next_element::<String>()? {
+        if !met.insert(word) {
+            return Err(A::Error::custom("stands twice"));
+        }
+        count += 1;
+    }
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -168,6 +213,14 @@ mod tests {
             ("RequestOverride", r#"{"proof":["mch_a","000000"]}"#, "proof"),
             ("RequestOverride", r#"{"kind":{"reset":null}}"#, "kind"),
             ("RequestOverride", r#"{"audiences":[["a"]]}"#, "audiences[0]"),
+            ("UpsertUser", r#"{"groups":["a","b","a"]}"#, "groups"),
+            ("UpsertUser", r#"{"groups":["a",1]}"#, "groups[1]"),
+            ("Act", r#"{"body":{"jwk":{"kty":"012345678"}}}"#, "body.jwk.kty"),
+            ("Act", r#"{"body":{"key_days":0}}"#, "body.key_days"),
+            ("Act", r#"{"body":{"key_days":91}}"#, "body.key_days"),
+            ("Act", r#"{"body":{"scopes":[]}}"#, "body.scopes"),
+            ("Act", r#"{"body":{"reason":"short"}}"#, "body.reason"),
+            ("Act", r#"{"body":{"audiences":["a","a"]}}"#, "body.audiences"),
             ("Act", r#"{"body":[],"operation":"grantRole"}"#, "body"),
             ("Act", r#"{"body":{"proof":{"code":0}},"operation":"grantRole"}"#, "body.proof.code"),
             ("Act", r#"{"body":{"policy":{"rules":[[]]}}}"#, "body.policy.rules[0]"),
@@ -200,11 +253,16 @@ mod tests {
     #[test]
     fn no_place_of_the_document_takes_both_a_list_and_an_object() {
         fn walk(place: &Place) -> usize {
-            assert!(!(place.takes(&["array"]) && place.takes(&["object"])));
+            let takes = |name| place.takes(&[name], |_| true);
+            assert!(!(takes("array") && takes("object")));
+            if place.is_set() {
+                let items = place.items();
+                assert!(items.0.iter().all(|schema| schema.get("type") == Some(&"string".into())));
+            }
             let objects = place.0.iter().filter_map(|schema| schema.get("properties")?.as_object());
             let names = objects.flat_map(serde_json::Map::keys);
             let below: usize = names.map(|name| walk(&place.property(name))).sum();
-            1 + below + if place.takes(&["array"]) { walk(&place.items()) } else { 0 }
+            1 + below + if takes("array") { walk(&place.items()) } else { 0 }
         }
         let walked: usize = ["Act", "PutPolicy", "EvaluateLogin"]
             .iter()

@@ -124,6 +124,10 @@ impl PublicJwk {
         if self.r#use.as_deref().is_some_and(|of| of != "sig") {
             return Err(NotAKey);
         }
+        // It is kept as it came, and no database keeps every character.
+        if self.kid.as_deref().is_some_and(|kid| kid.chars().any(char::is_control)) {
+            return Err(NotAKey);
+        }
         match self.alg {
             KeyAlgorithm::Es256 => self.point(),
             KeyAlgorithm::Rs256 => self.modulus(&RSA_PKCS1_2048_8192_SHA256, &bytes),
@@ -213,6 +217,7 @@ mod tests {
             (r#""EC""#, r#""RSA""#),
             ("ES256", "RS256"),
             (r#""kty""#, r#""use":"enc","kty""#),
+            (r#""kty""#, r#""kid":"a\u0000b","kty""#),
             (r#""kty""#, r#""n":"AQAB","kty""#),
         ] {
             assert_eq!(jwk(&EC.replace(from, to)).unwrap().parse().err(), Some(NotAKey), "{to}");

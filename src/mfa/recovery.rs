@@ -103,6 +103,7 @@ impl utoipa::PartialSchema for RecoveryCode {
             .schema_type(Type::String)
             .description(Some("A recovery code. Case, hyphens and spaces do not matter."))
             .min_length(Some(LENGTH))
+            .pattern(Some("^[- ]*([0-9A-TV-Za-tv-z][- ]*){25}$"))
             .write_only(true)
             .into()
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct InvalidWord(pub &'static str);
 
 macro_rules! text_words {
-    ($($(#[$doc:meta])* $name:ident: $check:expr, $why:literal, $longest:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $check:expr, $why:literal, $lengths:expr, $pattern:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
@@ -45,8 +45,9 @@ macro_rules! text_words {
                 ObjectBuilder::new()
                     .schema_type(Type::String)
                     .description(Some($why))
-                    .min_length(Some(1))
-                    .max_length(Some($longest))
+                    .min_length(Some(*$lengths.start()))
+                    .max_length(Some(*$lengths.end()))
+                    .pattern(Some($pattern))
                     .into()
             }
         }
@@ -96,31 +97,36 @@ fn is_service_account(text: &str) -> bool {
     })
 }
 
+/// What the document can say of a text; the rest of its check is told in words.
+const NO_CONTROL: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+const TOKEN: &str = "^[A-Za-z0-9_.:/-]*$";
+const ACCOUNT: &str = "^system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+$";
+
 text_words! {
     /// The console's own immutable id of a user: exact bytes, 1 to 256.
     ExternalId: |t| (1..=256).contains(&t.len()) && !t.chars().any(char::is_control),
-        "1 to 256 bytes without control characters", 256;
+        "1 to 256 bytes without control characters", 1..=256, NO_CONTROL;
     /// What people call a user, a client or a tenant. A label: nothing is decided by it.
     DisplayName: |t| (1..=200).contains(&t.len()) && is_plain(t) && !t.trim().is_empty(),
-        "1 to 200 bytes without control or invisible characters", 200;
+        "1 to 200 bytes without control or invisible characters", 1..=200, NO_CONTROL;
     /// Who a token is for: the `aud` claim.
     Audience: |t| is_token(t, 200),
-        "1 to 200 ASCII letters, digits and - _ . : /", 200;
+        "1 to 200 ASCII letters, digits and - _ . : /", 1..=200, TOKEN;
     /// A group that a console asserts. It can only add strictness.
     Group: |t| is_token(t, 100),
-        "1 to 100 ASCII letters, digits and - _ . : /", 100;
+        "1 to 100 ASCII letters, digits and - _ . : /", 1..=100, TOKEN;
     /// A label that a person set on a user.
     Label: |t| is_token(t, 100),
-        "1 to 100 ASCII letters, digits and - _ . : /", 100;
+        "1 to 100 ASCII letters, digits and - _ . : /", 1..=100, TOKEN;
     /// Why somebody weakens something: at least 15 characters that can be read.
     Reason: |t| t.len() <= 500 && is_plain(t) && t.trim().chars().filter(|c| !c.is_whitespace()).count() >= 15,
-        "15 to 500 readable characters, whitespace not counted", 500;
+        "15 to 500 readable characters, whitespace not counted", 15..=500, NO_CONTROL;
     /// The number of a ticket in the organization's own system.
     TicketReference: |t| (1..=100).contains(&t.len()) && is_plain(t) && !t.trim().is_empty(),
-        "1 to 100 bytes without control or invisible characters", 100;
+        "1 to 100 bytes without control or invisible characters", 1..=100, NO_CONTROL;
     /// A service account of a Kubernetes cluster, as the `sub` of its tokens names it.
     ServiceAccount: is_service_account,
-        "system:serviceaccount:NAMESPACE:NAME", 338;
+        "system:serviceaccount:NAMESPACE:NAME", 25..=338, ACCOUNT;
 }
 
 macro_rules! choice_words {

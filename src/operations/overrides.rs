@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
@@ -76,11 +77,18 @@ impl RequestOverride {
 #[serde(deny_unknown_fields)]
 pub struct ApproveOverride {
     /// The digest that `getOverride` answered.
+    #[serde(deserialize_with = "hex_digest")]
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub digest: String,
     /// A code of the approver's factor, for this one act.
     #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
+}
+
+fn hex_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_hex = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if is_hex { Ok(text) } else { Err(D::Error::custom("64 hexadecimal digits")) }
 }
 
 /// An override.

@@ -16,6 +16,8 @@ fn a_user_is_made_known_once_and_keeps_the_kind() {
     assert_eq!(upsert(other).refused("invalid-request")["field"], "kind");
     let odd = json!({ "external_id": "a\u{0}b", "display_name": "Ana" });
     assert_eq!(upsert(odd).refused("invalid-request")["field"], "external_id");
+    let twice = json!({ "external_id": "ana", "display_name": "Ana", "groups": ["a", "b", "a"] });
+    assert_eq!(upsert(twice).refused("invalid-request")["field"], "groups");
     let shown = console.call("getUser").at("user_id", first["id"].as_str().unwrap()).send().ok();
     assert_eq!(shown["display_name"], "Ana B.");
 }
@@ -26,6 +28,10 @@ fn pages_follow_each_other_to_the_end() {
     let console = server.tenant("acme").console;
     for name in ["a", "b", "c", "d"] {
         console.user(name);
+    }
+    for odd in ["%00", "usr_%C3%9F", "A"] {
+        let refused = console.call("listUsers").query("cursor", odd).send();
+        assert_eq!(refused.refused("invalid-request")["field"], "cursor", "{odd}");
     }
     let (mut seen, mut cursor) = (Vec::new(), None::<String>);
     loop {

@@ -184,7 +184,7 @@ impl<'de, T: Ord + Deserialize<'de>> Deserialize<'de> for Members<T> {
 pub struct Condition {
     /// The user is in one of these groups, or their groups are unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<Group>>, min_items = 1, max_items = 50)]
     pub groups_any: Option<Members<Group>>,
     /// The user has one of these roles.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,15 +192,15 @@ pub struct Condition {
     pub roles_any: Option<Members<Role>>,
     /// The user carries one of these labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<Label>>, min_items = 1, max_items = 50)]
     pub labels_any: Option<Members<Label>>,
     /// The user carries none of these labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<Label>>, min_items = 1, max_items = 50)]
     pub labels_none: Option<Members<Label>>,
     /// One of the audiences asked for is among these.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<Audience>>, min_items = 1, max_items = 50)]
     pub audiences: Option<Members<Audience>>,
     /// The source address lies in none of these ranges, given in CIDR form, or is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
