@@ -1,4 +1,5 @@
-//! `pawl`: one binary. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
+//! `pawl`: one binary. Exit codes: 0 done, 1 refused or failed, 2 wrong use, or a
+//! console that could not be probed.
 
 use std::process::ExitCode;
 
@@ -8,12 +9,12 @@ fn main() -> ExitCode {
     let command = pawl::commands::Cli::parse();
     match pawl::commands::run(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(text) => {
+        Err(stopped) => {
             #[expect(clippy::print_stderr, reason = "a command's error goes to its terminal")]
             {
-                eprintln!("pawl: {text}");
+                eprintln!("pawl: {}", stopped.text);
             }
-            ExitCode::FAILURE
+            ExitCode::from(stopped.code)
         }
     }
 }

@@ -127,6 +127,23 @@ fn what_a_token_rests_on_is_in_one_place_each() {
     assert_eq!(occurrences("VerifiedFactor {"), ["mfa/factor.rs: 3"]);
 }
 
+/// Rule 1 again: the probe signs, so it may reach no key but those that it makes (ADR 0022).
+#[test]
+fn the_probe_reaches_no_installation() {
+    for path in sources(&root().join("commands/probe")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = production(&text);
+        for name in imports(code) {
+            let allowed = ["clock", "commands", "token"].contains(&name.as_str());
+            assert!(allowed, "{} imports {name}", path.display());
+        }
+        for word in ["Installation", "config()", "Signer", "from_pkcs8(&ECDSA"] {
+            let made_here = path.ends_with("forger.rs") && word.starts_with("from_pkcs8");
+            assert!(made_here || !code.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
 /// What only `store` knows, and what only the edge does.
 #[test]
 fn diesel_stays_in_the_store_and_the_clock_at_the_edge() {

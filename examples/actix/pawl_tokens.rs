@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 #[rustfmt::skip]
 pub struct Pawl {
     pub issuer: String, pub audience: String, pub jwks_url: String, pub max_age: Option<i64>,
-    pub clock: fn() -> i64, pub keys: std::sync::Mutex<crate::pawl_keys::Keys>,
+    pub clock: fn() -> i64, pub keys: std::sync::Mutex<super::pawl_keys::Keys>,
 }
 
 #[rustfmt::skip]

@@ -6,6 +6,7 @@ mod first_start;
 mod healthcheck;
 mod housekeeping;
 mod keys;
+mod probe;
 mod readings;
 mod seal;
 mod serve;
@@ -62,6 +63,8 @@ enum Command {
     Bootstrap(FirstStart),
     /// Look at the installation and say what is wrong, the most dangerous first. It changes nothing.
     Doctor(doctor::Doctor),
+    /// Show a console the tokens that it must refuse, and say what became of each.
+    Probe(Box<probe::Probe>),
     /// Play the story of the refused disable, against a server of its own or a given new one.
     Demo(crate::demo::Demo),
     /// A tenant's clients.
@@ -105,11 +108,32 @@ struct Serving {
     no_first_start: bool,
 }
 
-/// Runs a command; an error is a text that says what to do.
+/// Why a command ended: a text that says what to do, and the exit code.
+#[derive(Debug)]
+pub struct Stopped {
+    /// 1, refused or failed, or 2, wrong use or nothing to say.
+    pub code: u8,
+    /// For the terminal.
+    pub text: String,
+}
+
+impl Stopped {
+    fn unanswered(text: String) -> Self {
+        Self { code: 2, text }
+    }
+}
+
+impl From<String> for Stopped {
+    fn from(text: String) -> Self {
+        Self { code: 1, text }
+    }
+}
+
+/// Runs a command.
 ///
 /// # Errors
-/// That text.
-pub fn run(cli: Cli) -> Result<(), String> {
+/// [`Stopped`].
+pub fn run(cli: Cli) -> Result<(), Stopped> {
     let first_start = FirstStart {
         tenant_name: "Pawl".to_owned(),
         client_name: "console".to_owned(),
@@ -117,7 +141,8 @@ pub fn run(cli: Cli) -> Result<(), String> {
         administrator: "admin".to_owned(),
     };
     let serving = Serving { first_start, no_first_start: false };
-    match cli.command.unwrap_or(Command::Serve(serving)) {
+    let ended = match cli.command.unwrap_or(Command::Serve(serving)) {
+        Command::Probe(probe) => return probe::probe(&probe),
         Command::Serve(Serving { first_start, no_first_start }) => {
             serve::serve(&config()?, (!no_first_start).then_some(&first_start))
         }
@@ -151,7 +176,8 @@ pub fn run(cli: Cli) -> Result<(), String> {
         Command::Override(command) => on_installation(async |installation| {
             admin::r#override(&config()?, &installation.pawl, command).await
         }),
-    }
+    };
+    ended.map_err(Stopped::from)
 }
 
 /// Reads the configuration from the environment.

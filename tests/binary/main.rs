@@ -14,6 +14,7 @@ mod docs;
 mod doctor;
 mod drain;
 mod health;
+mod probe;
 mod replica;
 mod seal;
 mod start;
