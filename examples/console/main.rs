@@ -89,6 +89,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let ended = if std::env::args().nth(1).is_some_and(|word| word == AS_PAWL) {
         pawl::commands::run(pawl::commands::Cli::parse_from(std::env::args().skip(1)))
+            .map_err(|stopped| stopped.text)
     } else {
         actix_web::rt::System::new().block_on(serve(&Arguments::parse()))
     };
