@@ -20,6 +20,8 @@ UNSAID = (
     "expires_at", "primary_login.at", "query",
     # Ranges of addresses.
     r"policy.rules\[\d+\].when.networks_not_in\[\d+\]",
+    # Its parts have lengths of their own, and only a server that takes a cluster's tokens takes one.
+    "service_account",
     # What there is, what is so already, what goes with what: a directory, a user's kind, the role that
     # everybody has, audiences that an exemption has and nothing else.
     "directory_id", "kind", "role", "audiences",
