@@ -31,6 +31,8 @@ def faults(plain, rotating, pawl):
         with there.served(said):
             said += refused(there, "seal", "reseal")
             said += refused(there, "seal", "status")
+        there.lay_out(rotating, {"kek": old, "other": new})
+        said += wanted(there, "seals no more", *there.container["args"])
         there.lay_out(plain, {"kek": new})
         with there.served(said):
             said += refused(there, "seal", "status")
