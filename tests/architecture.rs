@@ -127,7 +127,7 @@ fn what_a_token_rests_on_is_in_one_place_each() {
     assert_eq!(occurrences("VerifiedFactor {"), ["mfa/factor.rs: 3"]);
 }
 
-/// Rule 1 again: the probe signs, so it may reach no key but those that it makes (ADR 0022).
+/// Rule 1 again: the probe signs, so it may reach no key but those that it makes (ADR 0021).
 #[test]
 fn the_probe_reaches_no_installation() {
     for path in sources(&root().join("commands/probe")) {

@@ -1,6 +1,6 @@
 //! `pawl probe`: shows a console the tokens that it must refuse, and says what became of each.
 //!
-//! It opens no installation. What it signs, it signs with keys of its own (ADR 0022).
+//! It opens no installation. What it signs, it signs with keys of its own (ADR 0021).
 
 mod console;
 mod forger;
