@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,19 +33,26 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the cluster's keys could not be read.
 #[derive(Debug, thiserror::Error)]
-enum Unread {
+pub enum Unread {
+    /// The file, or what was on its way.
     #[error("the file cannot be read")]
     File(#[from] io::Error),
+    /// No authority to hold the cluster's certificate to.
     #[error("PAWL_WORKLOAD_CA_FILE holds no certificate")]
     Authority,
+    /// No answer.
     #[error("the cluster does not answer")]
     Silent(#[from] Box<ureq::Error>),
+    /// Another answer than 200.
     #[error("the cluster answers {0}")]
     Status(StatusCode),
+    /// Longer than any key set.
     #[error("it is longer than 64 KiB")]
     Long,
+    /// Read, and no key set.
     #[error(transparent)]
     Keys(#[from] NoClusterKeys),
+    /// The thread that read is gone.
     #[error("the reading was given up")]
     GivenUp,
 }
@@ -125,7 +132,7 @@ impl Workloads {
 
 fn read(source: &KeySource) -> Result<ClusterKeys, Unread> {
     let text = match source {
-        KeySource::File(path) => bounded(File::open(path)?)?,
+        KeySource::File(path) => return keys_of_file(path),
         KeySource::Url { url, ca_file } => {
             let authority = ca_file.as_ref().map(std::fs::read).transpose()?;
             let agent = agent(authority.as_deref(), TIMEOUT).map_err(|_| Unread::Authority)?;
@@ -138,6 +145,14 @@ fn read(source: &KeySource) -> Result<ClusterKeys, Unread> {
         }
     };
     Ok(ClusterKeys::parse(&text)?)
+}
+
+/// The keys in a file.
+///
+/// # Errors
+/// [`Unread`].
+pub fn keys_of_file(path: &Path) -> Result<ClusterKeys, Unread> {
+    Ok(ClusterKeys::parse(&bounded(File::open(path)?)?)?)
 }
 
 fn bounded(from: impl io::Read) -> Result<Vec<u8>, Unread> {

@@ -26,6 +26,8 @@
 //! key that signs may let a key sign sooner than that; then a console finds an unknown `kid` and must
 //! fetch the set again.
 
+pub mod neglect;
+
 use super::retention::LONGEST_TOKEN;
 use super::time::{Span, Timestamp};
 use super::words::{InvalidWord, choice_words};

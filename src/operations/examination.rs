@@ -2,12 +2,13 @@
 
 use super::call::Work;
 use super::keys::system_tenant;
+use super::token_keys::life;
 use super::{Done, Entropy, Pawl};
 use crate::mfa::ids::{ClientId, TenantId};
 use crate::mfa::overrides::{OverrideKind, OverrideState};
 use crate::mfa::policy::guard::administrators_left;
 use crate::mfa::time::{Span, Timestamp};
-use crate::mfa::token_key::KeyState;
+use crate::mfa::token_key::TokenKey;
 use crate::mfa::words::DisplayName;
 use crate::store::{OverrideFilter, Tx};
 
@@ -21,8 +22,8 @@ const MOST: i64 = 10_000;
 pub struct Examination {
     /// Whether a first start was here.
     pub is_made: bool,
-    /// Token keys that sign: one, or none before the first server.
-    pub active_token_keys: usize,
+    /// The published token keys: none before the first server.
+    pub token_keys: Vec<TokenKey>,
     /// The tenants, oldest first.
     pub tenants: Vec<TenantExamination>,
 }
@@ -66,14 +67,14 @@ pub async fn examine_installation(
     pawl.store
         .read("examine_installation", move |tx| -> Done<Examination> {
             let Some(row) = tx.find_installation()? else {
-                return Ok(Examination { is_made: false, active_token_keys: 0, tenants: vec![] });
+                return Ok(Examination { is_made: false, token_keys: vec![], tenants: vec![] });
             };
             tx.open_installation(&row)?;
             tx.check_clock(&system_tenant(), now)?;
-            let mut active_token_keys = 0;
+            let mut token_keys = Vec::new();
             for key in tx.list_signing_keys()? {
                 tx.open_signing_key(&key)?;
-                active_token_keys += usize::from(key.state == KeyState::Active);
+                token_keys.push(life(&key));
             }
             let rows = tx.list_tenants()?;
             let live = rows.into_iter().filter(|row| row.suspended_at.is_none());
@@ -83,7 +84,7 @@ pub async fn examine_installation(
                     examine_tenant(&mut Work::of_server(tx, id, &base, now, &entropy)?)
                 })
                 .collect::<Done<_>>()?;
-            Ok(Examination { is_made: true, active_token_keys, tenants })
+            Ok(Examination { is_made: true, token_keys, tenants })
         })
         .await
 }

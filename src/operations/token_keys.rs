@@ -234,7 +234,7 @@ fn lives(rows: &[SigningKeyRow]) -> Vec<TokenKey> {
     rows.iter().map(life).collect()
 }
 
-fn life(row: &SigningKeyRow) -> TokenKey {
+pub(super) fn life(row: &SigningKeyRow) -> TokenKey {
     TokenKey {
         kid: row.id.clone(),
         state: row.state,

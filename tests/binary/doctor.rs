@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
 use serde_json::Value;
 
-use crate::support::{Server, done, pawl, place, text};
+use crate::support::{Server, done, pawl, place, refused, text};
 
 /// Danger and text of each finding, in the order that they were told.
 fn findings(
@@ -182,6 +182,102 @@ fn a_console_that_will_be_locked_out_is_named() {
         assert_eq!(sql_query(sooner).execute(&mut file), Ok(1));
         found(&data, danger, needle);
     }
+}
+
+/// Changes token keys as nothing in the program could: the table's triggers are away meanwhile.
+fn past_the_guards(data: &Path, change: &str) {
+    let mut file = database(data);
+    let guards =
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'signing_keys'";
+    let guards: Vec<Guard> = sql_query(guards).load(&mut file).unwrap();
+    assert!(!guards.is_empty());
+    for guard in &guards {
+        sql_query(format!("DROP TRIGGER {}", guard.name)).execute(&mut file).unwrap();
+    }
+    assert_eq!(sql_query(change).execute(&mut file), Ok(1), "{change}");
+    for guard in guards {
+        sql_query(guard.sql).execute(&mut file).unwrap();
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Guard {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    sql: String,
+}
+
+#[test]
+fn token_keys_that_nobody_moves_are_found() {
+    let data = founded("doctor-token-keys");
+    let mut server = Server::start(&data);
+    server.logged("token keys");
+    assert_eq!(server.stop().status.code(), Some(0));
+    let (days, hour) = (24 * 3_600_000_i64, 3_600_000);
+    let age = |millis: i64| {
+        let since = format!("1000 * unixepoch() - {millis}");
+        past_the_guards(
+            &data,
+            &format!(
+                "UPDATE signing_keys SET created_at = {since}, active_from = {since} WHERE state = 'active'"
+            ),
+        );
+    };
+    let about_keys = |days: &str| {
+        let (code, told) = findings(&data, &[], &[("PAWL_TOKEN_KEY_DAYS", days)]);
+        assert_eq!(code, 0, "{told:?}");
+        let told = told.into_iter().filter(|(_, text)| text.starts_with("token keys: "));
+        told.map(|(danger, text)| format!("{danger} {text}")).collect::<Vec<_>>()
+    };
+    age(30 * days + 23 * hour);
+    assert_eq!(about_keys("30"), [""; 0]);
+    age(31 * days);
+    let told = about_keys("30");
+    assert!(told.len() == 1 && told[0].starts_with("risk token keys: one signs since"), "{told:?}");
+    assert_eq!(about_keys("31"), [""; 0]);
+    past_the_guards(&data, "DELETE FROM signing_keys WHERE state = 'next'");
+    let told = about_keys("31");
+    assert_eq!(told, ["risk token keys: no key waits to follow the one that signs"]);
+    assert_eq!(about_keys("30").len(), 2);
+    // What it says to do helps: a key is published, though it cannot sign yet.
+    refused(&data, &["keys", "rotate"], 1);
+    assert_eq!(about_keys("31"), [""; 0]);
+}
+
+#[test]
+fn a_file_of_a_cluster_that_holds_no_keys_is_found() {
+    let data = founded("doctor-cluster");
+    let file = data.join("jwks.json");
+    let set = [
+        ("PAWL_WORKLOAD_ISSUER", "https://cluster.example"),
+        ("PAWL_WORKLOAD_AUDIENCE", "pawl"),
+        ("PAWL_WORKLOAD_JWKS_FILE", file.to_str().unwrap()),
+    ];
+    let told = || {
+        let (code, told) = findings(&data, &[], &set);
+        let told: Vec<_> =
+            told.into_iter().filter(|(_, text)| text.contains("PAWL_WORKLOAD_JWKS_FILE")).collect();
+        assert_eq!(code, i32::from(!told.is_empty()), "{told:?}");
+        told.into_iter().map(|(danger, text)| format!("{danger} {text}")).collect::<Vec<_>>()
+    };
+    let missing = told();
+    assert!(missing.len() == 1 && missing[0].starts_with("down files: "), "{missing:?}");
+    assert!(missing[0].contains("cannot be read: No such file"), "{missing:?}");
+    for (content, says) in [
+        ("{".to_owned(), "it is no JWKS"),
+        (r#"{"keys":[]}"#.to_owned(), "it has no key"),
+        (" ".repeat(65 * 1024), "longer than 64 KiB"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let told = told();
+        assert!(told.len() == 1 && told[0].contains(says), "{told:?}");
+    }
+    let key = r#"{"keys":[{"kty":"EC","kid":"a","crv":"P-256",
+        "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+    std::fs::write(&file, key).unwrap();
+    assert_eq!(told(), [""; 0]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod database;
 mod people;
 mod places;
+mod token_keys;
 
 use clap::Args;
 use serde::Serialize;

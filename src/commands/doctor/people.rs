@@ -1,6 +1,6 @@
 //! What the installation holds: keys that open it, and people and consoles that can come in.
 
-use super::{Danger, Findings};
+use super::{Danger, Findings, token_keys};
 use crate::app::{entropy, explain};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,6 +26,14 @@ pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findin
     match read {
         Ok((examination, survey)) => {
             installation(&examination, findings);
+            if examination.is_made {
+                token_keys::examine(
+                    &examination.token_keys,
+                    config.token_key_life(),
+                    now,
+                    findings,
+                );
+            }
             sealed(&survey, findings);
         }
         Err(failure) => {
@@ -69,13 +77,6 @@ fn installation(examination: &Examination, findings: &mut Findings) {
             "keys",
             "no key has sealed anything here yet",
             "the first `pawl serve` or `pawl bootstrap` does, with the key file at hand",
-        );
-    } else if examination.active_token_keys == 0 {
-        findings.add(
-            Danger::Note,
-            "keys",
-            "no token key is active yet",
-            "the next start of a server makes one",
         );
     }
     if examination.is_made && examination.tenants.is_empty() {

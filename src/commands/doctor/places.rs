@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use super::{Danger, Findings};
 use crate::app::{StartError, explain, is_private, read_key};
 use crate::config::Config;
+use crate::http::workloads::keys_of_file;
 use crate::store::KeyRing;
+use crate::telemetry::chain;
 
 /// What the settings say about each other.
 pub(super) fn settings(config: &Config, findings: &mut Findings) {
@@ -70,7 +72,22 @@ pub(super) fn files(config: &Config, findings: &mut Findings) -> Option<KeyRing>
     if let Some(path) = &config.database_password_file {
         private(path, findings);
     }
+    if let Some(path) = config.workload.as_ref().and_then(|of| of.jwks_file.as_ref()) {
+        cluster(path, findings);
+    }
     keys(config, findings)
+}
+
+fn cluster(path: &Path, findings: &mut Findings) {
+    if let Err(error) = keys_of_file(path) {
+        findings.add(
+            Danger::Down,
+            "files",
+            format!("PAWL_WORKLOAD_JWKS_FILE is {}: {}", path.display(), chain(&error)),
+            "put the answer of `kubectl get --raw /openid/v1/jwks` there, for Pawl to read; until then no \
+             service account signs in",
+        );
+    }
 }
 
 fn folder(config: &Config, findings: &mut Findings) {
