@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 pawl=$(realpath "$1")
 shift
-[ $# -gt 0 ] || set -- python typescript openapi-python-client go java
+[ $# -gt 0 ] || set -- python typescript openapi-python-client go java rust
 steps="enroll verify refuse override list"
 
 temporary=$(mktemp -d)
