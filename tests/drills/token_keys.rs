@@ -187,6 +187,7 @@ fn served(reply: Reply) -> Option<Value> {
 
 /// Rotates again and again. Every other time a server is killed just before, and comes back after.
 fn rotations(drill: &Drill, mut servers: [Server; 2]) {
+    drill.signs(&drill.state("active"));
     for turn in 0..CALM {
         let next = drill.state("next");
         drill.publish(&next);
