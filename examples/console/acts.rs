@@ -3,6 +3,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -11,6 +13,7 @@ use super::admin::{kind_in_words, own_token};
 use super::api::{Failure, is_id};
 use super::bar::bar;
 use super::html::{Page, alert, see, when};
+use super::people::random;
 use super::sessions::{PendingAct, SignedIn, Stage};
 use super::steps::code_field;
 use super::trouble::{Trouble, advice};
@@ -122,6 +125,7 @@ async fn begin_act(posted: Posted) -> Result<HttpResponse, Trouble> {
     let token = own_token(signed_in)?;
     let step_up: StepUp = posted.visit.console.api.post(token, "/v1/step-ups", act.whole()).await?;
     let pending = PendingAct {
+        name: URL_SAFE_NO_PAD.encode(random::<16>().map_err(Trouble::Broken)?),
         path: act.path,
         body: act.body,
         challenge: step_up.challenge,
@@ -142,10 +146,11 @@ fn page(visit: &Visit, message: Option<&str>) -> Result<Option<Page>, Trouble> {
     let Some(act) = &signed_in.act else { return Ok(None) };
     let body = html!(
         r#"{}<form method="post" action="/admin/act/prove" class="card narrow">{}<p>This is what your code will do:</p>
-<p class="lead"><strong>{}</strong></p>{}<button>Do it</button> <a href="/admin">Leave it</a></form>"#,
+<p class="lead"><strong>{}</strong></p><input type="hidden" name="act" value="{}">{}<button>Do it</button> <a href="/admin">Leave it</a></form>"#,
         message.map(alert),
         visit.csrf(),
         act.words,
+        act.name,
         code_field()
     );
     Ok(Some(Page { title: "A code for one act", bar: Some(bar(visit, signed_in)?), body }))
@@ -156,6 +161,13 @@ async fn prove_act(posted: Posted) -> Result<HttpResponse, Trouble> {
     let visit = &posted.visit;
     let signed_in = visit.signed_in()?;
     let Some(act) = &signed_in.act else { return Ok(see("/admin")) };
+    // A code pays for the act whose words stood above it, and for no other.
+    if posted.field("act") != act.name {
+        let page =
+            page(visit, Some("Another act was begun since. Read it before you type a code."))?;
+        let again = |page: Page| page.with(StatusCode::CONFLICT);
+        return Ok(page.map_or_else(|| see("/admin"), again));
+    }
     let mut body = act.body.clone();
     if let Some(body) = body.as_object_mut() {
         let proof = json!({ "challenge": act.challenge, "code": posted.code() });

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use actix_web::{HttpResponse, get, web};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::bar::bar;
 use super::html;
@@ -44,6 +45,8 @@ struct Override {
     state: String,
     reason: String,
     digest: String,
+    /// What exactly was asked for: what a second administrator answers for.
+    facts: Map<String, Value>,
     requested_by: String,
     approved_by: Vec<String>,
     required_approvals: i64,
@@ -157,6 +160,17 @@ fn hours_field(id: &str) -> Html {
     )
 }
 
+/// All that stands in no other column.
+fn facts(facts: &Map<String, Value>) -> Vec<Html> {
+    let elsewhere = ["kind", "user_id", "reason", "requested_by", "expires_at"];
+    let rest = facts.iter().filter(|(name, _)| !elsewhere.contains(&name.as_str()));
+    rest.map(|(name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        html!(r#"<br><span class="soft">{}: {}</span>"#, name, value)
+    })
+    .collect()
+}
+
 fn override_row(visit: &Visit, entry: &Override, names: &Names) -> Html {
     let approvals = format!("{} of {}", entry.approved_by.len(), entry.required_approvals);
     let approve = (entry.state == "requested").then(|| {
@@ -176,9 +190,10 @@ fn override_row(visit: &Visit, entry: &Override, names: &Names) -> Html {
         )
     });
     html!(
-        r#"<tr><td>{}</td><td>{}</td><td>{}</td><td>{}<br><span class="soft">{} approved</span></td><td>{}</td><td><span class="tag">{}</span>{}{}</td></tr>"#,
+        r#"<tr><td>{}</td><td>{}{}</td><td>{}</td><td>{}<br><span class="soft">{} approved</span></td><td>{}</td><td><span class="tag">{}</span>{}{}</td></tr>"#,
         entry.user_id.as_deref().map_or("everybody", |id| names.of(id)),
         kind_in_words(&entry.kind),
+        facts(&entry.facts),
         entry.reason,
         names.of(&entry.requested_by),
         approvals,

@@ -96,6 +96,8 @@ pub enum Because {
 /// An act with which somebody weakens something: opened at Pawl, waiting for its code.
 #[derive(Clone)]
 pub struct PendingAct {
+    /// Which one the page showed: another tab may begin another.
+    pub name: String,
     /// Where the operation is.
     pub path: String,
     /// Its body, without the proof.
