@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::App;
 use super::client_tokens::{ClientTokenRequest, Proven, refused};
@@ -52,9 +53,6 @@ pub enum Unread {
     /// Read, and no key set.
     #[error(transparent)]
     Keys(#[from] NoClusterKeys),
-    /// The thread that read is gone.
-    #[error("the reading was given up")]
-    GivenUp,
 }
 
 #[derive(Clone)]
@@ -82,16 +80,16 @@ pub struct Workloads {
     issuer: String,
     audience: String,
     source: KeySource,
-    held: RwLock<Option<Held>>,
+    held: Arc<RwLock<Option<Held>>>,
     /// One reads at a time; when it was last tried.
-    turn: tokio::sync::Mutex<Option<Timestamp>>,
+    turn: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Workloads {
     /// Of a cluster that nobody has asked yet.
     #[must_use]
     pub fn new(issuer: String, audience: String, source: KeySource) -> Self {
-        let (held, turn) = (RwLock::default(), tokio::sync::Mutex::default());
+        let (held, turn) = (Arc::default(), Arc::default());
         Self { issuer, audience, source, held, turn }
     }
 
@@ -105,27 +103,33 @@ impl Workloads {
         if let Some(keys) = self.held(PACE, now).filter(|keys| keys.has(kid)) {
             return Ok(keys);
         }
-        match self.turn.try_lock() {
+        match Arc::clone(&self.turn).try_lock_owned() {
             Ok(tried) if tried.is_some_and(|tried| is_younger(tried, RETRY, now)) => {}
-            Ok(mut tried) => {
-                *tried = Some(now);
-                self.read_again(now).await;
-            }
+            Ok(tried) => self.read_again(tried, now).await,
             Err(_) if self.held(LONGEST_AGE, now).is_some_and(|keys| keys.has(kid)) => {}
             Err(_) => drop(self.turn.lock().await),
         }
         self.held(LONGEST_AGE, now).ok_or_else(|| Problem::new(Code::Unavailable))
     }
 
-    async fn read_again(&self, now: Timestamp) {
-        let source = self.source.clone();
-        let read = tokio::task::spawn_blocking(move || read(&source)).await;
-        match read.unwrap_or(Err(Unread::GivenUp)) {
-            Ok(keys) => {
-                let held = Some(Held { keys: Arc::new(keys), read_at: now });
-                *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    /// Whoever asked may leave: the turn is over when the keys are read. Otherwise a stranger who hangs up in
+    /// time would keep everybody without keys.
+    async fn read_again(&self, mut turn: OwnedMutexGuard<Option<Timestamp>>, now: Timestamp) {
+        let (source, held) = (self.source.clone(), Arc::clone(&self.held));
+        let reading = tokio::task::spawn_blocking(move || {
+            *turn = Some(now);
+            match read(&source) {
+                Ok(keys) => {
+                    let keys = Held { keys: Arc::new(keys), read_at: now };
+                    *held.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+                }
+                Err(error) => {
+                    tracing::warn!(cause = chain(&error), "the cluster's keys are unread");
+                }
             }
-            Err(error) => tracing::warn!(cause = chain(&error), "the cluster's keys are unread"),
+        });
+        if let Err(error) = reading.await {
+            tracing::error!(cause = chain(&error), "the reading of the cluster's keys ended");
         }
     }
 }
@@ -185,4 +189,49 @@ pub(super) async fn proven_by_cluster(
     let found = registration(&app.pawl, client.clone(), account).await?;
     let key = found.ok_or_else(|| refused(AssertionRefused::Subject))?;
     Ok(Some(Proven { client, key, jti: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+    use std::pin::pin;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// The public key of RFC 7517, appendix A.1.
+    const KEYS: &str = r#"{"keys":[{"kty":"EC","kid":"a","crv":"P-256",
+        "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+
+    /// An address that answers once, when it is told to.
+    fn answers_after(told: Receiver<()>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            told.recv().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", KEYS.len());
+            stream.write_all((head + KEYS).as_bytes()).unwrap();
+        });
+        url
+    }
+
+    #[actix_web::test]
+    async fn who_hangs_up_while_the_keys_are_read_keeps_them_from_nobody() {
+        let (tell, told) = channel();
+        let source = KeySource::Url { url: answers_after(told), ca_file: None };
+        let cluster = Workloads::new("https://cluster".to_owned(), "pawl".to_owned(), source);
+        let now = Timestamp::from_millis(1_000_000);
+        {
+            let mut stranger = pin!(cluster.keys("invented", now));
+            let polled = stranger.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+        }
+        tell.send(()).unwrap();
+        assert!(cluster.keys("a", now).await.is_ok_and(|keys| keys.has("a")));
+    }
 }

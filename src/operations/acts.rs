@@ -155,7 +155,7 @@ acts! {
         client_id: ClientId,
         /// The body of the operation, without its proof.
         body: AddClientKey,
-    } in |act| format!("Let the client {} sign in with a public key", act.client_id);
+    } in |act| act.body.in_words(&act.client_id);
     /// Beginning a rotation of one's own factor.
     BeginRotationAct = "beginRotation" {
         /// The body of the operation, without its proof.

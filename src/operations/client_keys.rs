@@ -40,6 +40,18 @@ pub struct AddClientKey {
     pub proof: Option<Proof>,
 }
 
+impl AddClientKey {
+    /// The request in words, for the page on which the person types the code.
+    pub(super) fn in_words(&self, client: &ClientId) -> String {
+        let key = self.jwk.as_ref().and_then(|jwk| jwk.parse().ok());
+        let key = key.map(|key| format!(" {}", key.thumbprint())).unwrap_or_default();
+        match &self.service_account {
+            Some(account) => format!("Let {} sign in as the client {client}", account.as_str()),
+            None => format!("Let the client {client} sign in with the public key{key}"),
+        }
+    }
+}
+
 /// A live public key of a client.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClientPublicKey {

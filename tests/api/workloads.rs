@@ -111,6 +111,13 @@ fn an_account_is_added_with_a_proof_and_its_removal_ends_its_tokens() {
     let added =
         events["items"].as_array().unwrap().iter().find(|e| e["kind"] == "client.key_added");
     assert_eq!(added.unwrap()["data"]["service_account"], ACCOUNT);
+    let whole = json!({
+        "operation": "addClientKey",
+        "client_id": &portal.client_id,
+        "body": { "service_account": ACCOUNT, "reason": "the portal has moved" },
+    });
+    let words = admin.call("beginStepUp").json(&whole).send().ok()["act"].clone();
+    assert_eq!(words, format!("Let {ACCOUNT} sign in as the client {}", portal.client_id));
     Signer::added(portal, admin);
     let third = Act::bind(&portal.client_id, "system:serviceaccount:shop:third");
     admin.try_act(&third).refused("too-many-keys");
