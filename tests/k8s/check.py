@@ -18,6 +18,7 @@ import parity
 import policy
 import rendering
 import rotation
+import workload
 
 VERSIONS = ("1.25", "1.33", "1.37")
 OVERLAYS = ("embedded", "ha")
@@ -78,6 +79,10 @@ def main(kubectl, pawl, checkov=None):
         yield from parity.faults(objects, pawl)
 
     said = [f"{which}: {fault}" for which, objects in rendered.items() for fault in faults(objects, which)]
+    for overlay in OVERLAYS:
+        objects = workload.rendered(kubectl, overlay)
+        found = [*schemas(objects), *policy.faults(objects, overlay), *workload.faults(objects)]
+        said += [f"{overlay} with the cluster's keys: {fault}" for fault in found]
     if checkov:
         said += [fault for overlay in OVERLAYS for fault in linted(checkov, rendered[f"{overlay} all"])]
     said += [*listed(), *container.faults(rendered["embedded"], pawl)]

@@ -13,7 +13,7 @@ SERVERS = ("Deployment", "StatefulSet")
 WORKLOADS = SERVERS + ("Job", "DaemonSet", "ReplicaSet", "CronJob", "Pod")
 
 
-def render(kubectl, overlay, *components):
+def render(kubectl, overlay, *components, more=None):
     """The objects of an overlay, with components beside it as docs/kubernetes.md has an operator do it."""
     with tempfile.TemporaryDirectory() as folder:
         folder = os.path.realpath(folder)
@@ -21,6 +21,7 @@ def render(kubectl, overlay, *components):
         kustomization = {
             "resources": [inside(f"overlays/{overlay}")],
             "components": [inside(path) for path in components],
+            **(more or {}),
         }
         (pathlib.Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         done = subprocess.run([kubectl, "kustomize", folder], check=True, stdout=subprocess.PIPE)
