@@ -17,12 +17,12 @@ use actix_web::{HttpServer, web};
 use utoipa_actix_web::AppExt as _;
 use zeroize::Zeroizing;
 
-pub use files::write_secret;
+pub use files::{NewSecret, make_directory, write_secret};
 pub use key_file::new_key;
 pub(crate) use key_file::{is_private, read_key};
 
 use claims::{bind, local, lock};
-use files::{file_error, make_directory, restrict};
+use files::{file_error, restrict};
 use key_file::key_ring;
 
 use crate::clock::Clock;

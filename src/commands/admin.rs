@@ -322,7 +322,7 @@ fn client_id(text: &str) -> Result<ClientId, String> {
 
 fn deliver_key(config: &Config, key: &ClientKey) -> Result<(), String> {
     let words = format!("{}\ngood until {}\n", key.key.expose(), key.expires_at);
-    deliver(config, ("The client's key", &format!("{}.txt", key.secret_id)), None, &words)
+    deliver(config, ("The client's key", &format!("{}.txt", key.secret_id)), &words)
 }
 
 pub(super) async fn user(pawl: &Pawl, command: UserCommand) -> Result<(), String> {
@@ -377,7 +377,7 @@ pub(super) async fn r#override(
                 ticket.ticket.expose(),
                 ticket.expires_at
             );
-            deliver(config, ("The ticket", &format!("{}.txt", ticket.id)), None, &words)
+            deliver(config, ("The ticket", &format!("{}.txt", ticket.id)), &words)
         }
         None => Ok(()),
     }

@@ -1,29 +1,47 @@
 //! What the first start prints, once: the client's key and the first administrator's enrollment.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use super::{FirstStart, refused, say};
-use crate::app::{entropy, explain, write_secret};
+use crate::app::{NewSecret, entropy, explain, make_directory, write_secret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mfa::qr::terminal;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, InvalidWord};
 use crate::operations::Pawl;
 use crate::operations::bootstrap::{Founded, Founding, bootstrap, bootstrap_first};
+use crate::operations::break_glass::list_tenants;
 
-/// Founds the tenant that the flags describe.
-pub(super) async fn found(pawl: &Pawl, flags: &FirstStart) -> Result<Founded, String> {
+/// Founds the tenant that the flags describe, and shows its secrets.
+pub(super) async fn found(
+    pawl: &Pawl,
+    flags: &FirstStart,
+    hand_over: HandOver<'_>,
+) -> Result<(), String> {
     let entropy = entropy().map_err(|error| explain(&error))?;
-    bootstrap(pawl, founding(flags)?, Clock::system().now(), entropy).await.map_err(refused)
+    let founded = bootstrap(pawl, founding(flags)?, Clock::system().now(), entropy).await;
+    hand_over.give(&founded.map_err(refused)?, flags)
 }
 
 /// The same, if there is no tenant yet.
 pub(super) async fn found_first(
+    config: &Config,
     pawl: &Pawl,
     flags: &FirstStart,
-) -> Result<Option<Founded>, String> {
+) -> Result<(), String> {
+    if !list_tenants(pawl).await.map_err(refused)?.is_empty() {
+        return Ok(());
+    }
+    let hand_over = HandOver::prepare(config)?;
     let entropy = entropy().map_err(|error| explain(&error))?;
-    bootstrap_first(pawl, founding(flags)?, Clock::system().now(), entropy).await.map_err(refused)
+    let founded = bootstrap_first(pawl, founding(flags)?, Clock::system().now(), entropy).await;
+    match founded.map_err(refused)? {
+        Some(founded) => hand_over.give(&founded, flags),
+        None => Ok(()),
+    }
 }
 
 fn founding(flags: &FirstStart) -> Result<Founding, String> {
@@ -36,15 +54,68 @@ fn founding(flags: &FirstStart) -> Result<Founding, String> {
     })
 }
 
-/// Shows what a founding answered.
-pub(super) fn hand_over(config: &Config, founded: &Founded) -> Result<(), String> {
-    let picture = terminal(founded.otpauth_uri.expose()).map_err(|error| error.to_string())?;
-    let words = in_words(config, founded);
-    let what = "The first administrator's enrollment";
-    let name = format!("first-start-{}.txt", founded.tenant);
-    // An earlier one was for an enrollment that is void now.
-    let _ = std::fs::remove_file(config.data_dir.join(&name));
-    deliver(config, (what, &name), Some(picture.expose()), &words)
+/// Where a founding's secrets will go: to this terminal, or into a file that is there before anything
+/// is founded, for they are told once.
+pub(super) struct HandOver<'a> {
+    config: &'a Config,
+    file: Option<NewSecret>,
+}
+
+impl<'a> HandOver<'a> {
+    /// Makes the file, if standard output is no terminal.
+    pub(super) fn prepare(config: &'a Config) -> Result<Self, String> {
+        if std::io::stdout().is_terminal() {
+            return Ok(Self { config, file: None });
+        }
+        // The tenant's id is its name, once there is one.
+        let name = format!("first-start-{:016x}.txt", RandomState::new().hash_one(0_u8));
+        let made = make_directory(&config.data_dir)
+            .and_then(|()| NewSecret::make(&config.data_dir.join(name)));
+        let file = made.map_err(|error| {
+            format!("nothing was founded, its secrets could not be kept: {}", explain(&error))
+        })?;
+        Ok(Self { config, file: Some(file) })
+    }
+
+    /// Shows what a founding answered.
+    fn give(self, founded: &Founded, flags: &FirstStart) -> Result<(), String> {
+        let words = in_words(self.config, founded);
+        let given = match self.file {
+            None => {
+                // What is too long to be drawn is there in words.
+                let picture = terminal(founded.otpauth_uri.expose()).ok();
+                say(&format!("{}\n{words}", picture.as_ref().map_or("", |drawn| drawn.expose())))
+            }
+            Some(file) => {
+                // An earlier one was for an enrollment that is void now.
+                let name = format!("first-start-{}.txt", founded.tenant);
+                let path = self.config.data_dir.join(name);
+                let filled = file.fill(words.as_bytes(), &path);
+                filled.map_err(|error| explain(&error)).and_then(|()| said(ENROLLMENT, &path))
+            }
+        };
+        given.map_err(|error| format!("{error}\n{}", way_back(founded, flags)))
+    }
+}
+
+const ENROLLMENT: &str = "The first administrator's enrollment";
+
+/// What helps who did not get to see the secrets of a founding.
+fn way_back(founded: &Founded, flags: &FirstStart) -> String {
+    let Founded { tenant, client_key, .. } = founded;
+    let name = flags.tenant_name.replace('\'', r"'\''");
+    let key = if client_key.is_some() {
+        format!(
+            " `pawl client list --tenant {tenant}` names its client, and `pawl client rotate --tenant \
+             {tenant} cli_…` makes a key for it."
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "The tenant {tenant} is there, but its secrets were not shown and are lost. Remove the cause; then \
+         `pawl bootstrap --tenant-name '{name}'` makes the administrator's enrollment anew.{key}"
+    )
 }
 
 /// Shows a secret on a terminal. Standard output that is no terminal is a log: then the secret goes to
@@ -52,14 +123,17 @@ pub(super) fn hand_over(config: &Config, founded: &Founded) -> Result<(), String
 pub(super) fn deliver(
     config: &Config,
     (what, name): (&str, &str),
-    picture: Option<&str>,
     words: &str,
 ) -> Result<(), String> {
     if std::io::stdout().is_terminal() {
-        return say(&format!("{}\n{words}", picture.unwrap_or_default()));
+        return say(&format!("\n{words}"));
     }
     let path = config.data_dir.join(name);
     write_secret(&path, words.as_bytes()).map_err(|error| explain(&error))?;
+    said(what, &path)
+}
+
+fn said(what: &str, path: &Path) -> Result<(), String> {
     say(&format!("{what} is in {}; read it, then delete it.", path.display()))
 }
 

@@ -15,6 +15,7 @@ mod settings;
 use std::io::{self, Write as _};
 
 use clap::{Args, Parser, Subcommand};
+use first_start::HandOver;
 
 use crate::app::{Installation, explain, migrate_database, new_key};
 use crate::clock::Clock;
@@ -238,9 +239,10 @@ fn config_of_database() -> Result<Config, String> {
 /// Founds a tenant, and the installation before it if there is none.
 fn bootstrap(config: &Config, flags: &FirstStart) -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
+        let hand_over = HandOver::prepare(config)?;
         let opened = Installation::open(config, Clock::system()).await;
         let pawl = opened.map_err(|error| explain(&error))?.pawl;
-        first_start::hand_over(config, &first_start::found(&pawl, flags).await?)
+        first_start::found(&pawl, flags, hand_over).await
     })
 }
 

@@ -25,9 +25,7 @@ pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<()
         };
         match founding {
             Some(founding) => {
-                if let Some(founded) = first_start::found_first(&running.pawl, founding).await? {
-                    first_start::hand_over(config, &founded)?;
-                }
+                first_start::found_first(config, &running.pawl, founding).await?;
             }
             None if list_tenants(&running.pawl).await.map_err(refused)?.is_empty() => {
                 tracing::warn!("there is no tenant yet: `pawl bootstrap` founds one");

@@ -56,6 +56,36 @@ fn on_a_terminal_the_enrollment_is_drawn_and_leaves_no_file() {
     assert!(!files.iter().any(|name| name.starts_with("first-start")), "{files:?}");
 }
 
+#[test]
+fn secrets_that_cannot_be_handed_over_come_with_a_way_back() {
+    let data = place("no-hand-over");
+    let tenant_file = |output: &str| {
+        Path::new(output.split_once(" is in ").unwrap().1.split(';').next().unwrap()).to_owned()
+    };
+    let file = tenant_file(&done(&data, &["bootstrap", "--tenant-name", "It's"]));
+    let first = HandedOver::parse(std::fs::read_to_string(&file).unwrap());
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let said = refused(&data, &["bootstrap", "--tenant-name", "It's"], 1);
+    assert!(said.contains("cannot be written") && said.contains("are lost"), "{said}");
+    let back = said.split_once('`').unwrap().1.split_once('`').unwrap().0;
+    assert_eq!(back, r"pawl bootstrap --tenant-name 'It'\''s'");
+    let left = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name());
+    let left = left.filter(|name| name.to_string_lossy().starts_with("first-start-")).count();
+    assert_eq!(left, 1, "only what is in the way");
+
+    std::fs::remove_dir(&file).unwrap();
+    let program = back.replacen("pawl", env!("CARGO_BIN_EXE_pawl"), 1);
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", &program]).env("PAWL_DATA_DIR", &data).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let handed = HandedOver::read(&text(&output.stdout));
+    assert!(handed.issuer == first.issuer && handed.secret() != first.secret());
+    // A file that was not read yet gives way to the next.
+    let again = tenant_file(&done(&data, &["bootstrap", "--tenant-name", "It's"]));
+    assert_eq!(again, file);
+}
+
 /// A challenge of each tenant, long past its keeping.
 const OLD: &str = "INSERT INTO challenges SELECT u.tenant_id, 'cha_00000000000000000000000000000000', \
     randomblob(32), u.id, c.id, 'login', '[]', 'password', 1000, NULL, NULL, NULL, NULL, 1000, 2000, \

@@ -12,6 +12,7 @@
 mod balancer;
 mod cluster;
 mod console;
+mod hand_over;
 mod http;
 mod kill;
 mod ledger;
