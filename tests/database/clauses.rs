@@ -14,6 +14,7 @@ use crate::story::Story;
 
 /// Guards that are written a condition to a line.
 const GUARDS: &[&str] = &[
+    "clients_made",
     "client_secrets_made",
     "client_keys_made",
     "installation_update",

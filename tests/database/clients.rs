@@ -2,7 +2,7 @@
 
 use crate::hostile::{Hostile, copy, event, hostile, list};
 
-/// Secrets and public keys of clients, and the tokens that they are given.
+/// Clients, their secrets and public keys, and the tokens that they are given.
 pub fn all() -> Vec<Hostile> {
     let token = |changes: &str| {
         let at = "(SELECT at FROM events WHERE id = 'new_token')";
@@ -51,6 +51,7 @@ pub fn all() -> Vec<Hostile> {
             "client_keys: removed for good",
         )],
     ));
+    all.extend(clients());
     all.extend(born(&SECRET));
     all.extend(born(&KEY));
     let legal = KEY.event(KEY.kind, "cli_a");
@@ -62,6 +63,39 @@ pub fn all() -> Vec<Hostile> {
         all.push(hostile(2, why, sql, "CHECK constraint failed"));
     }
     all
+}
+
+/// Clients that their event does not make.
+fn clients() -> Vec<Hostile> {
+    let legal = event("new_way", "client.created", "cli_c", "{}");
+    let made = |changes: &str| {
+        let set = format!("id = 'cli_c', created_at = NOW, event_id = 'new_way'{changes}");
+        copy("clients", "id = 'cli_a'", &set)
+    };
+    let by = |event: String| event + &made("");
+    let replaced = |old: &str, new: &str| by(legal.replacen(old, new, 1));
+    let later = event("new_c", "user.changed", "", "{}");
+    let own = [
+        ("by a client", replaced("'server', 'server'", "'client', 'cli_a'")),
+        ("by an event of another kind", replaced("client.created", "client.secret_created")),
+        ("by another client's event", replaced("'cli_c'", "'cli_a'")),
+        ("by an event of another time", replaced("NOW", "NOW - 1")),
+        ("by an event that is not the newest", by(legal.clone() + &later)),
+        ("that is born disabled", legal.clone() + &made(", disabled_at = NOW")),
+    ];
+    let own = own.map(|(why, sql)| {
+        hostile(2, format!("a client {why}"), sql, "clients: not made by its event")
+    });
+    let foreign = replaced("'ten_a', NOW", "'ten_b', NOW").replace("= 'ten_a')", "= 'ten_b')");
+    let taken = event("new_way", "client.created", "cli_b", "{}")
+        + "INSERT OR REPLACE INTO clients SELECT 'ten_a', id, 'dir_a', name, scopes, audiences, \
+           created_by, NOW, disabled_at, 'new_way' FROM clients WHERE id = 'cli_b'";
+    let says = "clients: exists";
+    let others = [
+        hostile(7, "a client by another tenant's event", foreign, says),
+        hostile(2, "a client takes another tenant's id", taken, says),
+    ];
+    own.into_iter().chain(others).collect()
 }
 
 /// A way in for a client: a row that is one, what makes a copy of it a new one by its event, and what a

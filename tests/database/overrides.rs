@@ -222,18 +222,6 @@ fn things() -> Vec<Hostile> {
             ticket("expires_at = created_at + 31536000000, event_id = 'new_person'"),
             "CHECK constraint failed",
         ),
-        (
-            "a client by a client",
-            copy("clients", "id = 'cli_a'", "id = 'cli_c', event_id = 'new_client'"),
-            "clients: not made by a person or the server",
-        ),
-        (
-            "a client takes another tenant's id",
-            "INSERT OR REPLACE INTO clients SELECT 'ten_a', id, 'dir_a', name, scopes, audiences, \
-             created_by, created_at, disabled_at, 'new_server' FROM clients WHERE id = 'cli_b'"
-                .to_owned(),
-            "clients: exists",
-        ),
     ]
     .into_iter()
     .map(|(why, sql, says)| hostile(2, why, sql, says))

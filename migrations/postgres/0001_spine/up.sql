@@ -1398,8 +1398,13 @@ CREATE TRIGGER signing_keys_schedule BEFORE UPDATE ON signing_keys FOR EACH ROW
 CREATE FUNCTION clients_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.disabled_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
-  THEN RAISE EXCEPTION 'clients: not made by a person or the server'; END IF;
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.created'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.id
+    AND e.at = NEW.created_at)
+  THEN RAISE EXCEPTION 'clients: not made by its event'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER clients_made BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_made();

@@ -1048,8 +1048,13 @@ BEGIN SELECT RAISE(ABORT, 'signing_keys: too soon, or not when its event says');
 -- closer.
 CREATE TRIGGER clients_made BEFORE INSERT ON clients
 WHEN NEW.disabled_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
-BEGIN SELECT RAISE(ABORT, 'clients: not made by a person or the server'); END;
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.created'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.id
+    AND e.at = NEW.created_at)
+BEGIN SELECT RAISE(ABORT, 'clients: not made by its event'); END;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients
 WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
 BEGIN SELECT RAISE(ABORT, 'clients: disabled for good'); END;
