@@ -46,7 +46,7 @@ start() { # FOLDER
   "$pawl" serve >"$1/stdout" 2>"$1/log" &
   server=$!
   until curl -fs "http://$PAWL_HEALTH_LISTEN/readyz" >/dev/null; do
-    kill -0 "$server"
+    kill -0 "$server" || { cat "$1/log"; exit 1; }
     sleep 0.2
   done
   local first=("$1"/data/first-start-*.txt)
