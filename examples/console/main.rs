@@ -84,6 +84,9 @@ struct Arguments {
     /// Where the console listens.
     #[arg(long, default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
+    /// Starts no Pawl and believes this issuer, for `pawl probe --stand-in`: only /api/detections is of use.
+    #[arg(long)]
+    issuer: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -103,8 +106,12 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments) -> Result<(), String> {
-    let mut embedded = Embedded::prepare()?;
-    let (console, story) = story::begin(&mut embedded).await?;
+    // It ends with its guard.
+    let mut embedded = None;
+    let (console, story) = match &arguments.issuer {
+        Some(issuer) => story::of_nobody(issuer)?,
+        None => story::begin(embedded.insert(Embedded::prepare()?)).await?,
+    };
     let console = web::Data::new(console);
     let server = HttpServer::new(move || {
         App::new()

@@ -55,6 +55,20 @@ pub async fn begin(embedded: &mut Embedded) -> Result<(Console, String), String>
     Ok((Console { people, sessions, api, keys, tenants }, story))
 }
 
+/// A console in which nobody lives, and which believes another issuer.
+///
+/// # Errors
+/// It is no issuer of a Pawl, or there are no random bytes.
+pub fn of_nobody(issuer: &str) -> Result<(Console, String), String> {
+    let (base_url, _) = issuer.split_once("/t/").ok_or("an issuer is BASE/t/TENANT")?;
+    let (api, client_key) = (Api::new(base_url), String::new());
+    let tenants = vec![Tenant { name: "Nobody", issuer: issuer.to_owned(), client_key }];
+    let (people, sessions, keys) =
+        (People::new(Vec::new())?, Sessions::default(), Keys::new(api.clone()));
+    let story = format!("Nobody can sign in. /api/detections believes {issuer}.");
+    Ok((Console { people, sessions, api, keys, tenants }, story))
+}
+
 fn everybody() -> Result<(People, String), String> {
     let (mut everybody, mut lines) = (Vec::new(), Vec::new());
     for (id, sign_in_name, name, tenant, is_administrator) in EVERYBODY {
