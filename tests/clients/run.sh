@@ -43,6 +43,8 @@ start() { # FOLDER
   export PAWL_DATA_DIR=$1/data PAWL_LISTEN=127.0.0.1:$(port) PAWL_HEALTH_LISTEN=127.0.0.1:$(port)
   export PAWL_BASE_URL=http://$PAWL_LISTEN
   mkdir "$1"
+  # Pawl refuses a variable that it does not know, and these are the last story's.
+  unset PAWL_ISSUER PAWL_CLIENT_KEY PAWL_ADMIN_SECRET
   "$pawl" serve >"$1/stdout" 2>"$1/log" &
   server=$!
   until curl -fs "http://$PAWL_HEALTH_LISTEN/readyz" >/dev/null; do
