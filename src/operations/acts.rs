@@ -23,7 +23,7 @@ use super::roles::{GrantRole, RevokeRole};
 use super::standing::Facts;
 use super::tickets::CreateTicket;
 use super::union::union;
-use super::{Call, Done, Handle, Pawl, SharedCode, Shown, Traced};
+use super::{Call, Done, Handle, Pawl, SharedCode, Shown, Traced, wording};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose, still_open};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{FactorState, Login, Primary, PrimaryMethod};
@@ -75,9 +75,8 @@ macro_rules! acts {
                 match self { $(Self::$name(_) => $value,)+ }
             }
 
-            /// The act in words, for the page on which the person types the code.
-            #[must_use]
-            pub fn in_words(&self) -> String {
+            /// The act in words, as far as the act itself tells.
+            fn in_own_words(&self) -> String {
                 match self { $(Self::$name(act) => {
                     let words: fn(&$name) -> String = $words;
                     words(act)
@@ -113,7 +112,7 @@ acts! {
         if_match: String,
         /// The body of the operation, without its proof.
         body: PutPolicy,
-    } in |act| format!("Replace the policy version {} by a looser one", act.if_match);
+    } in |act| wording::policy(act.if_match.trim_matches('"'));
     /// Giving a role.
     GrantRoleAct = "grantRole" {
         /// The user in the operation's path.
@@ -122,7 +121,7 @@ acts! {
         role: Role,
         /// The body of the operation, without its proof.
         body: GrantRole,
-    } in |act| format!("Give the role {} to user {}", act.role.as_str(), act.user_id);
+    } in |act| wording::role(true, act.role, &act.user_id);
     /// Taking a role away that the policy names.
     RevokeRoleAct = "revokeRole" {
         /// The user in the operation's path.
@@ -131,24 +130,24 @@ acts! {
         role: Role,
         /// The body of the operation, without its proof.
         body: RevokeRole,
-    } in |act| format!("Take the role {} from user {}", act.role.as_str(), act.user_id);
+    } in |act| wording::role(false, act.role, &act.user_id);
     /// Making a ticket.
     CreateTicketAct = "createTicket" {
         /// The body of the operation, without its proof.
         body: CreateTicket,
-    } in |act| format!("Make an enrollment ticket for user {}", act.body.user_id);
+    } in |act| wording::ticket(&act.body.user_id);
     /// Making a client.
     CreateClientAct = "createClient" {
         /// The body of the operation, without its proof.
         body: CreateClient,
-    } in |act| format!("Make the client {}", act.body.name.as_str());
+    } in |act| wording::client(act.body.name.as_str());
     /// Giving a client a second secret.
     RotateClientSecretAct = "rotateClientSecret" {
         /// The client in the operation's path.
         client_id: ClientId,
         /// The body of the operation, without its proof.
         body: RotateClientSecret,
-    } in |act| format!("Give the client {} a new key", act.client_id);
+    } in |act| wording::client_secret(&act.client_id);
     /// Giving a client a public key.
     AddClientKeyAct = "addClientKey" {
         /// The client in the operation's path.
@@ -200,6 +199,19 @@ union! {
 }
 
 impl Act {
+    /// The act in words, for the page on which the person types the code.
+    fn in_words(&self, work: &mut Work<'_, '_>, person: &Person) -> Done<String> {
+        let about = if let Self::ApproveOverrideAct(act) = self {
+            wording::approval(work, person, &act.override_id)?
+        } else if let Self::TakeUpPetitionAct(act) = self {
+            wording::take_up(work, person, &act.petition_id, &act.body)?
+        } else {
+            None
+        };
+        let own = self.in_own_words();
+        Ok(about.map(|about| format!("{own}: {about}")).unwrap_or(own))
+    }
+
     /// SHA-256 of what Pawl itself parsed, bound to the tenant and the person. The proof is no part
     /// of it: it is not serialized.
     fn digest(&self, work: &Work<'_, '_>, person: &UserId) -> Result<[u8; 32], StoreError> {
@@ -245,6 +257,7 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
             let data = serde_json::json!({ "operation": act.operation(), "digest": hex(&digest) });
             let note = Note::new(EventKind::StepUpBegun).user(&person.user.id).object(&id);
             let event = work.record(note.data(data))?;
+            let words = act.in_words(work, &person)?;
             let (handle, hash) = work.secret("mch_");
             let expires_at = work.now.after(CHALLENGE_LIFE);
             work.tx.insert_challenge(ChallengeRow {
@@ -268,7 +281,7 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
                 event_id: event,
             });
             let challenge = Shown::new(handle);
-            Ok(StepUp { challenge, expires_at, act: act.in_words(), digest: hex(&digest) })
+            Ok(StepUp { challenge, expires_at, act: words, digest: hex(&digest) })
         })
         .await?;
     Ok(committed.into_inner())

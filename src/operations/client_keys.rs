@@ -10,7 +10,7 @@ use super::call::{Note, Work};
 use super::client_changes::{Asked, ClientChange, ask, enabled};
 use super::clients::{Client, enough_without, view};
 use super::overrides::OverrideResult;
-use super::{Call, Done, Entropy, Pawl, answer};
+use super::{Call, Done, Entropy, Pawl, answer, wording};
 use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk, SignsIn};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
@@ -43,11 +43,9 @@ pub struct AddClientKey {
 impl AddClientKey {
     /// The request in words, for the page on which the person types the code.
     pub(super) fn in_words(&self, client: &ClientId) -> String {
-        let key = self.jwk.as_ref().and_then(|jwk| jwk.parse().ok());
-        let key = key.map(|key| format!(" {}", key.thumbprint())).unwrap_or_default();
         match &self.service_account {
-            Some(account) => format!("Let {} sign in as the client {client}", account.as_str()),
-            None => format!("Let the client {client} sign in with the public key{key}"),
+            Some(account) => wording::client_account(client, account.as_str()),
+            None => wording::client_key(client, self.jwk.as_ref()),
         }
     }
 }

@@ -27,7 +27,8 @@ pub(super) struct Handed {
     pub(super) client_key: Option<ClientKey>,
 }
 
-fn facts<T: serde::de::DeserializeOwned>(row: &OverrideRow) -> Result<T, StoreError> {
+/// What an override will do, as it was written when it was requested.
+pub(super) fn facts<T: serde::de::DeserializeOwned>(row: &OverrideRow) -> Result<T, StoreError> {
     serde_json::from_value(row.facts.0.clone()).map_err(|_| StoreError::Invalid("override"))
 }
 

@@ -45,6 +45,7 @@ pub mod token_keys;
 pub(crate) mod union;
 pub mod users;
 pub mod verifications;
+mod wording;
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use super::clients::ClientKey;
 use super::execute;
 use super::protocol::{Asking, in_state, proceed, request, view};
 use super::tickets::IssuedTicket;
-use super::{Call, Done, Page, Pawl, answer, cut};
+use super::{Call, Done, Page, Pawl, answer, cut, wording};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::{
@@ -58,17 +58,7 @@ pub struct RequestOverride {
 impl RequestOverride {
     /// The request in words, for the page on which the person types the code.
     pub(super) fn in_words(&self) -> String {
-        let user = &self.user_id;
-        let until = self.expires_at.map(|at| format!(" until {at}")).unwrap_or_default();
-        let audiences: Vec<&str> = self.audiences.iter().map(Audience::as_str).collect();
-        match self.kind {
-            PetitionKind::Exempt => {
-                let audiences = audiences.join(", ");
-                format!("Ask user {user} for no code at {audiences}{until}")
-            }
-            PetitionKind::Reset => format!("End the factor of user {user}, who enrolls again"),
-            PetitionKind::Unlock => format!("Lift the block of user {user}"),
-        }
+        wording::for_user(self.kind, &self.user_id, &self.audiences, self.expires_at)
     }
 }
 

@@ -60,9 +60,9 @@ pub enum RevokeOutcome {
 /// A role given or taken, as an override keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RoleChange {
-    user_id: UserId,
-    role: Role,
-    grant: bool,
+    pub(super) user_id: UserId,
+    pub(super) role: Role,
+    pub(super) grant: bool,
 }
 
 /// Whether a change of roles can be done now.

@@ -50,6 +50,46 @@ fn exempt(server: &Server, user: &str) -> Act {
 }
 
 #[test]
+fn who_approves_reads_the_words_of_the_request_that_is_stored() {
+    let board = Board::set();
+    let (a, b, ana) = (&board.a, &board.b, &board.ana);
+    let exemption = exempt(&board.server, &ana.id);
+    let until = board.server.at(3600);
+    let words = format!("Ask user {} for no code at acme until {until}", ana.id);
+    assert_eq!(a.words(&exemption), words);
+    let bo = board.tenant.console.user("bo");
+    // A ticket waits only if it is for somebody with a role.
+    b.act(&Act::approve(&board.waiting(&Act::grant(&bo.id, "auditor")))).ok();
+    let jwk = json!({ "kty": "EC", "alg": "ES256", "crv": "P-256",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM" });
+    let portal = &board.tenant.console.client_id;
+    let (mut policy, version) = a.policy();
+    policy["base"]["approvals"] = json!(0);
+    let looser = Act::new("putPolicy", json!({ "policy": policy, "reason": REASON }));
+    let acts = [
+        exemption,
+        Act::request(&ana.id, "reset"),
+        Act::request(&ana.id, "unlock"),
+        Act::grant(&ana.id, "auditor"),
+        Act::new("createTicket", json!({ "user_id": bo.id, "reason": REASON })),
+        Act::client("shop", &["login"]),
+        Act::rotate(portal),
+        Act::add_key(portal, jwk),
+        looser.with("if_match", &version),
+    ];
+    for act in acts {
+        let own = a.words(&act);
+        let waiting = board.waiting(&act);
+        let words = format!("Approve the override {}: {own}, asked for by {}", id(&waiting), a.id);
+        assert_eq!(b.words(&Act::approve(&waiting)), words);
+        let of_stranger = format!("Approve the override {}", id(&waiting));
+        assert_eq!(ana.words(&Act::approve(&waiting)), of_stranger);
+        a.call("withdrawOverride").at("override_id", &id(&waiting)).send().ok();
+    }
+}
+
+#[test]
 fn an_exemption_lets_a_user_in_without_a_token_until_it_ends() {
     let server = Server::start();
     let tenant = server.tenant("acme");

@@ -77,6 +77,28 @@ fn a_petition_is_decided_once() {
 }
 
 #[test]
+fn who_takes_a_petition_up_reads_what_it_asks_for() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let until = server.at(3600);
+    for (kind, asks) in [
+        ("exempt", format!("Ask user {} for no code at acme until {until}", ana.id)),
+        ("reset", format!("End the factor of user {}, who enrolls again", ana.id)),
+        ("unlock", format!("Lift the block of user {}", ana.id)),
+    ] {
+        let petition = tenant.console.petition(&ana.id, kind).ok();
+        let mut act = take_up(&petition);
+        if kind == "exempt" {
+            act = act.set("audiences", json!(["acme"])).set("expires_at", json!(until));
+        }
+        let words = format!("Take up the petition {}", id(&petition));
+        assert_eq!(ana.words(&act), words, "who may not take it up learns nothing");
+        assert_eq!(admin.words(&act), format!("{words}: {asks}"));
+    }
+}
+
+#[test]
 fn only_whoever_filed_a_petition_withdraws_it() {
     let server = Server::start();
     let tenant = server.tenant("acme");

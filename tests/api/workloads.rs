@@ -139,7 +139,10 @@ fn an_account_that_waited_for_an_approval_signs_in_after_it() {
     said["sub"] = json!(other);
     let ask = || site.ask(&site.key.sign(&site.key.header(), &said));
     invalid_client(ask());
-    second.act(&Act::approve(&asked["override"])).ok();
+    let approval = Act::approve(&asked["override"]);
+    let what = format!("Let {other} sign in as the client {}, asked for by", site.portal.client_id);
+    assert!(second.words(&approval).contains(&what));
+    second.act(&approval).ok();
     good(ask());
 }
 

@@ -245,7 +245,7 @@ const TABLES: &[Table] = &[
     ),
 ];
 
-/// Rows that a replacement would leave legal in every other respect, and that nothing refers to.
+/// Rows that nothing refers to, so that no foreign key keeps them from being replaced or deleted.
 const SPARE: &[(&str, &str)] = &[
     ("tenants", "tenant_id = 'ten_bare'"),
     ("directories", "id = 'dir_bare'"),

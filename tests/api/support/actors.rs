@@ -254,10 +254,18 @@ impl User {
         self.policy()
     }
 
+    fn begin_step_up(&self, act: &Act) -> Value {
+        self.call("beginStepUp").json(&act.whole()).send().ok()
+    }
+
     /// `beginStepUp`: the challenge for one act.
     pub fn step_up(&self, act: &Act) -> String {
-        let begun = self.call("beginStepUp").json(&act.whole()).send().ok();
-        begun["challenge"].as_str().unwrap().to_owned()
+        self.begin_step_up(act)["challenge"].as_str().unwrap().to_owned()
+    }
+
+    /// `beginStepUp`: what the act is in words.
+    pub fn words(&self, act: &Act) -> String {
+        self.begin_step_up(act)["act"].as_str().unwrap().to_owned()
     }
 
     /// An act without a proof.
