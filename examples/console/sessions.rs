@@ -109,9 +109,16 @@ pub struct PendingAct {
 }
 
 /// All of them. They end with the process.
-#[derive(Default)]
 pub struct Sessions {
     by_name: Mutex<HashMap<String, Session>>,
+    /// How many are kept of those who are not in: whoever loads a page has one, and may load a million.
+    most_outside: usize,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { by_name: Mutex::default(), most_outside: 10_000 }
+    }
 }
 
 impl Stage {
@@ -121,6 +128,10 @@ impl Stage {
             Self::Stranger | Self::Halfway(_) => SignedDuration::from_mins(10),
             Self::SignedIn(_) => SignedDuration::from_mins(30),
         }
+    }
+
+    fn is_in(&self) -> bool {
+        matches!(self, Self::SignedIn(_))
     }
 }
 
@@ -138,6 +149,7 @@ impl Sessions {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         by_name.retain(|_, session| session.expires_at > now);
         by_name.insert(name.clone(), session.clone());
+        drop_oldest_outside(&mut by_name, self.most_outside);
         Ok((name, session))
     }
 
@@ -158,5 +170,41 @@ impl Sessions {
     /// Ends a session.
     pub fn end(&self, name: &str) {
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// Strangers make room for strangers, and after them whoever is halfway. Nobody who is in does: else
+/// anybody could throw the users out by loading a page often enough.
+fn drop_oldest_outside(by_name: &mut HashMap<String, Session>, most: usize) {
+    let outside = || by_name.iter().filter(|(_, session)| !session.stage.is_in());
+    if outside().count() <= most {
+        return;
+    }
+    let rank = |session: &Session| (!matches!(session.stage, Stage::Stranger), session.expires_at);
+    let oldest = outside().min_by_key(|(_, session)| rank(session)).map(|(name, _)| name.clone());
+    oldest.and_then(|name| by_name.remove(&name));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed_in(because: Because) -> Stage {
+        Stage::SignedIn(SignedIn::new("n-3", "usr_1".to_owned(), because))
+    }
+
+    #[test]
+    fn strangers_displace_the_oldest_stranger_and_nobody_else() {
+        let sessions = Sessions { most_outside: 3, ..Sessions::default() };
+        let begin = |stage| sessions.begin(stage).unwrap().0;
+        let inside = begin(signed_in(Because::NotRequired));
+        let step = Step::Code("mch_1".to_owned());
+        let halfway =
+            begin(Stage::Halfway(Halfway { person: "n-4", user_id: "usr_2".to_owned(), step }));
+        let strangers: Vec<_> = (0..5).map(|_| begin(Stage::Stranger)).collect();
+        assert!(sessions.find(&inside).is_some());
+        assert!(sessions.find(&halfway).is_some());
+        let found: Vec<_> = strangers.iter().map(|name| sessions.find(name).is_some()).collect();
+        assert_eq!(found, [false, false, false, true, true]);
     }
 }
