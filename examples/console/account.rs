@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::api::Failure;
 use super::bar::bar;
-use super::html;
 use super::html::{Html, Page, see, when};
-use super::sessions::{SignedIn, Stage};
+use super::sessions::{Because, SignedIn, Stage};
 use super::trouble::Trouble;
 use super::visit::{Posted, Visit};
+use super::{AUDIENCE, html};
 
 /// A user's MFA, as far as the page shows it.
 #[derive(Deserialize)]
@@ -42,6 +42,7 @@ struct Factor {
 
 #[derive(Deserialize)]
 struct Exemption {
+    audiences: Vec<String>,
     until: String,
 }
 
@@ -57,9 +58,7 @@ struct Action {
 #[get("/account")]
 async fn show_account(visit: Visit) -> Result<HttpResponse, Trouble> {
     let signed_in = visit.signed_in()?;
-    let (_, tenant) = visit.whose(signed_in.person)?;
-    let path = format!("/v1/users/{}/mfa", signed_in.user_id);
-    let status: Status = visit.console.api.get(&tenant.client_key, &path).await?;
+    let status = status(&visit, signed_in).await?;
     let body = html!(
         r#"<div class="columns"><section class="card"><h2>Multi-factor authentication</h2>{}{}</section>{}</div>
 <h2>What you can do</h2>
@@ -71,6 +70,20 @@ async fn show_account(visit: Visit) -> Result<HttpResponse, Trouble> {
         status.actions.iter().map(row).collect::<Vec<_>>()
     );
     Ok(Page { title: "Your account", bar: Some(bar(&visit, signed_in)?), body }.ok())
+}
+
+/// What Pawl says now. Whom it exempts no more is out: an exemption can be revoked before its end, and
+/// this page, and what is asked for on it, is all that one opens. Ask so on each page that one opens.
+async fn status(visit: &Visit, signed_in: &SignedIn) -> Result<Status, Trouble> {
+    let (_, tenant) = visit.whose(signed_in.person)?;
+    let path = format!("/v1/users/{}/mfa", signed_in.user_id);
+    let status: Status = visit.console.api.get(&tenant.client_key, &path).await?;
+    let here = |exemption: &Exemption| exemption.audiences.iter().any(|name| name == AUDIENCE);
+    if matches!(signed_in.because, Because::Exempt(_)) && !status.exemptions.iter().any(here) {
+        visit.end();
+        return Err(Trouble::SignIn);
+    }
+    Ok(status)
 }
 
 fn facts(status: &Status) -> Html {
@@ -182,6 +195,7 @@ fn who(action: &Action) -> &'static str {
 #[post("/account/disable")]
 async fn ask_to_disable(posted: Posted) -> Result<HttpResponse, Trouble> {
     let signed_in = posted.visit.signed_in()?;
+    status(&posted.visit, signed_in).await?;
     let (_, tenant) = posted.visit.whose(signed_in.person)?;
     let path = format!("/v1/users/{}/mfa/disable", signed_in.user_id);
     let reason = Some(posted.field("reason")).filter(|reason| !reason.is_empty());

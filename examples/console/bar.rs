@@ -24,7 +24,7 @@ pub fn bar(visit: &Visit, signed_in: &SignedIn) -> Result<Html, Trouble> {
     let exempt = match &signed_in.because {
         Because::Exempt(until) => Some(html!(
             r#"<p class="notice">You are in without a code: an administrator exempted you until {}.</p>"#,
-            when(until)
+            when(&until.to_string())
         )),
         Because::Code(_) | Because::NotRequired => None,
     };

@@ -87,8 +87,8 @@ impl SignedIn {
 pub enum Because {
     /// A verified code: a token of Pawl says so.
     Code(Subject),
-    /// An exemption: no token, and so nothing that wants one.
-    Exempt(String),
+    /// An exemption until then: no token, and so nothing that wants one.
+    Exempt(Timestamp),
     /// MFA is optional here. No token either.
     NotRequired,
 }
@@ -122,11 +122,16 @@ impl Default for Sessions {
 }
 
 impl Stage {
-    /// How long a session in this stage lives: a login in Pawl's handles' minutes, then half an hour.
-    fn life(&self) -> SignedDuration {
+    /// When a session in this stage ends: a login in Pawl's handles' minutes, then after half an hour,
+    /// and never after the exemption that let somebody in.
+    fn end(&self, now: Timestamp) -> Timestamp {
+        let (login, inside) = (SignedDuration::from_mins(10), SignedDuration::from_mins(30));
         match self {
-            Self::Stranger | Self::Halfway(_) => SignedDuration::from_mins(10),
-            Self::SignedIn(_) => SignedDuration::from_mins(30),
+            Self::Stranger | Self::Halfway(_) => now + login,
+            Self::SignedIn(SignedIn { because: Because::Exempt(until), .. }) => {
+                (now + inside).min(*until)
+            }
+            Self::SignedIn(_) => now + inside,
         }
     }
 
@@ -145,7 +150,7 @@ impl Sessions {
         let name = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let csrf = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let now = Timestamp::now();
-        let session = Session { csrf, expires_at: now + stage.life(), stage };
+        let session = Session { csrf, expires_at: stage.end(now), stage };
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         by_name.retain(|_, session| session.expires_at > now);
         by_name.insert(name.clone(), session.clone());
@@ -191,6 +196,18 @@ mod tests {
 
     fn signed_in(because: Because) -> Stage {
         Stage::SignedIn(SignedIn::new("n-3", "usr_1".to_owned(), because))
+    }
+
+    #[test]
+    fn nobody_is_in_longer_than_exempt() {
+        let now = Timestamp::now();
+        let minutes = SignedDuration::from_mins;
+        let end = |until| signed_in(Because::Exempt(now + until)).end(now);
+        assert_eq!(end(minutes(3)), now + minutes(3));
+        assert_eq!(end(minutes(300)), now + minutes(30));
+        let sessions = Sessions::default();
+        let (over, _) = sessions.begin(signed_in(Because::Exempt(now))).unwrap();
+        assert!(sessions.find(&over).is_none());
     }
 
     #[test]

@@ -133,6 +133,8 @@ fn go_on(visit: &Visit, person: &'static str, decision: Decision) -> Result<Http
         }
         Decision::Recover { user_id, challenge } => (user_id, Step::Recover(challenge.handle)),
         Decision::Exempt { user_id, until } => {
+            // An end that cannot be read is none: nobody gets in.
+            let until = until.parse().map_err(|_| Trouble::Closed)?;
             return enter(visit, SignedIn::new(person, user_id, Because::Exempt(until)));
         }
         Decision::NotRequired { user_id } => {

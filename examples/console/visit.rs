@@ -120,10 +120,14 @@ impl Visit {
         Ok(answer)
     }
 
+    /// Ends the session.
+    pub fn end(&self) {
+        self.console.sessions.end(&self.name);
+    }
+
     fn begin(&self, stage: Stage) -> Result<(String, Session), Trouble> {
-        let sessions = &self.console.sessions;
-        sessions.end(&self.name);
-        sessions.begin(stage).map_err(Trouble::Broken)
+        self.end();
+        self.console.sessions.begin(stage).map_err(Trouble::Broken)
     }
 
     /// The hidden field of every form.

@@ -118,6 +118,8 @@ async function isAskedAgain(ada, ines, phone) {
   await ines.at("/admin");
   await ines.press("Revoke");
   await ines.reads("the code is asked for again");
+  await ada.at("/account");
+  await ada.sees("Sign in", "exempt-no-more");
   await ada.passwordOf("ada", "north", console_.password("ada"));
   await ada.sees("Your code", "code");
   await ada.code(phone);
