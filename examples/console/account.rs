@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::api::Failure;
 use super::bar::bar;
 use super::html::{Html, Page, see, when};
-use super::sessions::{Because, SignedIn, Stage};
+use super::sessions::{Because, SignedIn};
 use super::trouble::Trouble;
 use super::visit::{Posted, Visit};
 use super::{AUDIENCE, html};
@@ -212,8 +212,7 @@ async fn ask_to_disable(posted: Posted) -> Result<HttpResponse, Trouble> {
         // No Pawl answers this.
         Ok(_) => return Err(Trouble::Closed),
     };
-    let notice = Some(notice.to_owned());
-    posted.visit.change(Stage::SignedIn(SignedIn { notice, ..signed_in.clone() }));
+    posted.visit.notify(notice);
     Ok(see("/account"))
 }
 

@@ -14,7 +14,7 @@ use super::api::{Failure, is_id};
 use super::bar::bar;
 use super::html::{Page, alert, see, when};
 use super::people::random;
-use super::sessions::{PendingAct, SignedIn, Stage};
+use super::sessions::{PendingAct, SignedIn};
 use super::steps::code_field;
 use super::trouble::{Trouble, advice};
 use super::visit::{Posted, Visit};
@@ -131,8 +131,7 @@ async fn begin_act(posted: Posted) -> Result<HttpResponse, Trouble> {
         challenge: step_up.challenge,
         words: step_up.act,
     };
-    let signed_in = SignedIn { act: Some(pending), ..signed_in.clone() };
-    posted.visit.change(Stage::SignedIn(signed_in));
+    posted.visit.change(|signed_in| signed_in.act = Some(pending));
     Ok(see("/admin/act"))
 }
 
@@ -185,9 +184,9 @@ async fn prove_act(posted: Posted) -> Result<HttpResponse, Trouble> {
         }
         Err(failure) => return Err(failure.into()),
     };
-    let signed_in = SignedIn { act: None, ..signed_in.clone() };
-    visit.change(Stage::SignedIn(signed_in.clone()));
-    Ok(done(visit, &signed_in, &outcome)?.ok())
+    // Another tab may have begun another since.
+    visit.change(|now| drop(now.act.take_if(|pending| pending.name == act.name)));
+    Ok(done(visit, signed_in, &outcome)?.ok())
 }
 
 fn done(visit: &Visit, signed_in: &SignedIn, outcome: &Outcome) -> Result<Page, Trouble> {
@@ -246,8 +245,7 @@ async fn tighten(
     let path = format!("/v1/{of}/{id}/{verb}");
     let token = own_token(signed_in)?;
     let _: Value = posted.visit.console.api.post(token, &path, body).await?;
-    let notice = Some(notice.to_owned());
-    posted.visit.change(Stage::SignedIn(SignedIn { notice, ..signed_in.clone() }));
+    posted.visit.notify(notice);
     Ok(see("/admin"))
 }
 

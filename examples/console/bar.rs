@@ -29,7 +29,8 @@ pub fn bar(visit: &Visit, signed_in: &SignedIn) -> Result<Html, Trouble> {
         Because::Code(_) | Because::NotRequired => None,
     };
     let notice = signed_in.notice.as_ref().map(|notice| {
-        visit.forget_notice(signed_in);
+        // Once, and nothing that another tab has to say since.
+        visit.change(|now| drop(now.notice.take_if(|said| said == notice)));
         html!(r#"<p class="notice" role="status">{}</p>"#, notice)
     });
     Ok(html!(

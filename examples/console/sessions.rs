@@ -164,11 +164,12 @@ impl Sessions {
         by_name.get(name).filter(|session| session.expires_at > Timestamp::now()).cloned()
     }
 
-    /// Remembers something more in a session; its end stays where it is.
-    pub fn change(&self, name: &str, stage: Stage) {
+    /// Changes a session as it is now, which is not what a handler read before it asked Pawl: another
+    /// tab may have changed it since. Its end stays where it is.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Stage)) {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = by_name.get_mut(name) {
-            session.stage = stage;
+            change(&mut session.stage);
         }
     }
 

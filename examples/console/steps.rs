@@ -219,8 +219,7 @@ async fn begin(
     let (_, tenant) = visit.whose(halfway.person)?;
     match visit.console.api.post::<Secret>(&tenant.client_key, path, body).await {
         Ok(secret) => {
-            let step = Step::Confirm(secret.enrollment.clone());
-            visit.change(Stage::Halfway(Halfway { step, ..halfway.clone() }));
+            visit.go_on(Step::Confirm(secret.enrollment.clone()));
             let body = confirm_form(visit, Some(&secret));
             Ok(Page { title: "Scan this", bar: None, body }.ok())
         }
@@ -270,8 +269,7 @@ async fn use_recovery_code(posted: Posted) -> Result<HttpResponse, Trouble> {
         Ok(recovered) => recovered,
         Err(failure) => return again(visit, halfway, failure),
     };
-    let step = Step::Enroll(recovered.challenge.handle);
-    visit.change(Stage::Halfway(Halfway { step, ..halfway.clone() }));
+    visit.go_on(Step::Enroll(recovered.challenge.handle));
     Ok(see("/step"))
 }
 

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::html::Html;
 use super::people::Person;
-use super::sessions::{Halfway, Session, SignedIn, Stage};
+use super::sessions::{Halfway, Session, SignedIn, Stage, Step};
 use super::trouble::Trouble;
 use super::{Console, Tenant, html};
 
@@ -83,14 +83,27 @@ impl Visit {
         Ok((person, tenant))
     }
 
-    /// Remembers something more in this session.
-    pub fn change(&self, stage: Stage) {
-        self.console.sessions.change(&self.name, stage);
+    /// Remembers something more of whoever is in.
+    pub fn change(&self, change: impl FnOnce(&mut SignedIn)) {
+        self.console.sessions.change(&self.name, |stage| {
+            if let Stage::SignedIn(signed_in) = stage {
+                change(signed_in);
+            }
+        });
     }
 
-    /// A notice is said once.
-    pub fn forget_notice(&self, signed_in: &SignedIn) {
-        self.change(Stage::SignedIn(SignedIn { notice: None, ..signed_in.clone() }));
+    /// Pawl wants something else of whoever is halfway.
+    pub fn go_on(&self, step: Step) {
+        self.console.sessions.change(&self.name, |stage| {
+            if let Stage::Halfway(halfway) = stage {
+                halfway.step = step;
+            }
+        });
+    }
+
+    /// Something to say on the next page.
+    pub fn notify(&self, notice: &str) {
+        self.change(|signed_in| signed_in.notice = Some(notice.to_owned()));
     }
 
     /// The session gets a new name with each step up, and none with the way out.
@@ -187,4 +200,38 @@ fn session_name(request: &HttpRequest) -> Option<&str> {
     let cookies = request.headers().get(COOKIE)?.to_str().ok()?;
     let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::super::sessions::{Because, PendingAct};
+    use super::super::story;
+    use super::*;
+
+    #[test]
+    fn two_tabs_do_not_undo_each_other() {
+        let (console, _) = story::of_nobody("http://127.0.0.1:1/t/ten_1").unwrap();
+        let stage = Stage::SignedIn(SignedIn::new("n-1", "usr_1".to_owned(), Because::NotRequired));
+        let (name, _) = console.sessions.begin(stage).unwrap();
+        let request = TestRequest::default()
+            .insert_header((COOKIE, format!("{COOKIE_NAME}={name}")))
+            .app_data(web::Data::new(console))
+            .to_http_request();
+        let (one, other) = (Visit::read(&request).unwrap(), Visit::read(&request).unwrap());
+        let act = PendingAct {
+            name: "a".to_owned(),
+            path: String::new(),
+            body: serde_json::Value::Null,
+            challenge: String::new(),
+            words: String::new(),
+        };
+        one.change(|signed_in| signed_in.act = Some(act));
+        other.notify("Denied.");
+        let now = Visit::read(&request).unwrap();
+        let signed_in = now.signed_in().unwrap();
+        assert_eq!(signed_in.act.as_ref().unwrap().name, "a");
+        assert_eq!(signed_in.notice.as_deref(), Some("Denied."));
+    }
 }
