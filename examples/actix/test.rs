@@ -11,19 +11,24 @@ mod pawl_keys;
 mod pawl_tokens;
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ReqData};
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
+use pawl_keys::Keys;
 use pawl_tokens::{Claims, Pawl, require};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 static ASKED: AtomicUsize = AtomicUsize::new(0);
+/// The third answer is as slow as the test wants it.
+static ANSWER: Notify = Notify::const_new();
 
 async fn keys(vectors: Data<Value>) -> HttpResponse {
-    ASKED.fetch_add(1, Ordering::Relaxed);
+    if ASKED.fetch_add(1, Ordering::Relaxed) == 2 {
+        ANSWER.notified().await;
+    }
     HttpResponse::Ok().json(&vectors["jwks"])
 }
 
@@ -32,7 +37,7 @@ async fn who(claims: ReqData<Claims>) -> HttpResponse {
 }
 
 /// The key set, a page, and a page that wants a login of the last five seconds.
-fn serve(vectors: &Value) -> SocketAddr {
+fn serve(vectors: &Value) -> (SocketAddr, Data<Pawl>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let text = |name: &str| vectors[name].as_str().unwrap().to_owned();
@@ -43,10 +48,11 @@ fn serve(vectors: &Value) -> SocketAddr {
             jwks_url: format!("http://{address}/jwks.json"),
             max_age,
             clock: || 1_800_000_000,
-            keys: Mutex::default(),
+            keys: Keys::default(),
         })
     };
     let (any, fresh, vectors) = (pawl(None), pawl(Some(5)), Data::new(vectors.clone()));
+    let asking = any.clone();
     let server = HttpServer::new(move || {
         let page = |path, pawl: &Data<Pawl>| {
             web::scope(path)
@@ -61,7 +67,7 @@ fn serve(vectors: &Value) -> SocketAddr {
             .service(page("/fresh", &fresh))
     });
     rt::spawn(server.workers(2).listen(listener).unwrap().run());
-    address
+    (address, asking)
 }
 
 /// Status and challenge.
@@ -95,11 +101,34 @@ fn play(address: SocketAddr, vectors: &Value) {
     println!("actix-web: {} passed, {} refused", good.len(), bad.len());
 }
 
+/// While one request waits for the key set, those whose key is known do not.
+fn wait(address: SocketAddr, pawl: &Pawl, vectors: &Value) {
+    let url = format!("http://{address}/any");
+    let named = |bad: &&Value| bad["name"] == "kid-unknown";
+    let unknown = vectors["bad"].as_array().unwrap().iter().find(named).unwrap()["token"].clone();
+    *pawl.keys.asked.lock().unwrap() = None;
+    let slow = std::thread::spawn({
+        let url = url.clone();
+        move || ask(&url, Some(&unknown)).0
+    });
+    while ASKED.load(Ordering::Relaxed) < 3 {
+        std::thread::yield_now();
+    }
+    assert_eq!(ask(&url, Some(&vectors["good"][0]["token"])).0, 200);
+    assert!(!slow.is_finished(), "a known key waited for the key set");
+    ANSWER.notify_one();
+    assert_eq!(slow.join().unwrap(), 401);
+}
+
 #[actix_web::main]
 async fn main() {
     let vectors: Value =
         serde_json::from_str(include_str!("../../tests/vectors/tokens.json")).unwrap();
     assert_eq!(vectors["now"], 1_800_000_000);
-    let address = serve(&vectors);
-    web::block(move || play(address, &vectors)).await.unwrap();
+    let (address, pawl) = serve(&vectors);
+    let played = web::block(move || {
+        play(address, &vectors);
+        wait(address, &pawl, &vectors);
+    });
+    played.await.unwrap();
 }

@@ -31,9 +31,11 @@ type Settings struct {
 // Pawl keeps the key set.
 type Pawl struct {
 	Settings
-	lock           sync.Mutex
-	keys           map[string]*ecdsa.PublicKey
-	fetched, asked time.Time
+	asking  sync.Mutex // While one asks for keys, only who needs the answer waits.
+	asked   time.Time
+	lock    sync.RWMutex
+	keys    map[string]*ecdsa.PublicKey
+	fetched time.Time
 }
 
 type contextKey struct{}
@@ -126,21 +128,30 @@ func number(claim interface{}) (int64, error) {
 
 // Keys live 5 minutes; an unknown one is asked for twice a minute at most.
 func (p *Pawl) key(kid string) (*ecdsa.PublicKey, error) {
-	p.lock.Lock()
-	defer p.lock.Unlock()
-	if time.Since(p.fetched) > 5*time.Minute {
-		p.keys = nil
+	if key := p.known(kid); key != nil {
+		return key, nil
 	}
-	if p.keys[kid] == nil && time.Since(p.asked) > 30*time.Second {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	if p.known(kid) == nil && time.Since(p.asked) > 30*time.Second {
 		p.asked = time.Now()
 		if err := p.fetch(); err != nil {
 			return nil, err
 		}
 	}
-	if p.keys[kid] == nil {
-		return nil, errors.New("kid")
+	if key := p.known(kid); key != nil {
+		return key, nil
 	}
-	return p.keys[kid], nil
+	return nil, errors.New("kid")
+}
+
+func (p *Pawl) known(kid string) *ecdsa.PublicKey {
+	p.lock.RLock()
+	defer p.lock.RUnlock()
+	if time.Since(p.fetched) > 5*time.Minute {
+		return nil
+	}
+	return p.keys[kid]
 }
 
 func (p *Pawl) fetch() error {
@@ -163,6 +174,8 @@ func (p *Pawl) fetch() error {
 			keys[key.Kid] = &point
 		}
 	}
+	p.lock.Lock()
+	defer p.lock.Unlock()
 	p.keys, p.fetched = keys, time.Now()
 	return nil
 }

@@ -26,15 +26,21 @@ func TestPublishedTokens(t *testing.T) {
 		t.Fatal("no vectors", err)
 	}
 	asked := 0
+	// The third answer is as slow as the test wants it.
+	asking, answer := make(chan bool), make(chan bool)
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked++
+		if asked++; asked == 3 {
+			asking <- true
+			<-answer
+		}
 		w.Write(vectors.JWKS)
 	}))
 	defer keys.Close()
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, Claims(r)["sub"]) })
 	settings := Settings{Issuer: vectors.Issuer, Audience: vectors.Audience, JWKSURL: keys.URL}
 	settings.Clock = func() time.Time { return time.Unix(vectors.Now, 0) }
-	any := httptest.NewServer(New(settings).Require(page))
+	pawl := New(settings)
+	any := httptest.NewServer(pawl.Require(page))
 	defer any.Close()
 	settings.MaxAge = 5 * time.Second
 	fresh := httptest.NewServer(New(settings).Require(page))
@@ -59,12 +65,31 @@ func TestPublishedTokens(t *testing.T) {
 		expect(good.Name, any.URL, good.Token, 200, "")
 		expect(good.Name, fresh.URL, good.Token, 401, stronger+`, max_age="5"`)
 	}
+	unknown := ""
 	for _, bad := range vectors.Bad {
+		if bad.Name == "kid-unknown" {
+			unknown = bad.Token
+		}
 		expect(bad.Name, any.URL, bad.Token, 401, strings.Replace(stronger, "insufficient_user_authentication", "invalid_token", 1))
 	}
 	expect("no token", any.URL, "", 401, stronger)
 	if asked != 2 {
 		t.Errorf("the key set was fetched %d times, not once for each middleware", asked)
+	}
+	pawl.asked = time.Time{}
+	slow := make(chan bool, 1)
+	go func() {
+		_, err := pawl.check(unknown)
+		slow <- err != nil
+	}()
+	<-asking
+	expect("while the key set is fetched", any.URL, vectors.Good[0].Token, 200, "")
+	if len(slow) != 0 {
+		t.Error("a known key waited for the key set")
+	}
+	close(answer)
+	if !<-slow {
+		t.Error("an unknown key passed")
 	}
 	if !t.Failed() {
 		fmt.Printf("Go: %d passed, %d refused\n", len(vectors.Good), len(vectors.Bad))

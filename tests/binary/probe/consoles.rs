@@ -1,8 +1,8 @@
 //! Consoles in this process: one that is sound, and one that has a fault by name.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pawl::token::SigningKey;
 use serde_json::{Value, json};
 
+use super::pawl_keys::Keys;
 use super::pawl_tokens::{Pawl, require};
 use super::validator::{Validator, Verdict};
 
@@ -45,7 +46,7 @@ pub fn sound(base: &str) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static
         jwks_url: format!("{base}/.well-known/jwks.json"),
         max_age: None,
         clock: || jiff::Timestamp::now().as_second(),
-        keys: Mutex::default(),
+        keys: Keys::default(),
     });
     move |app| {
         let page = web::scope("/page").app_data(pawl.clone()).wrap(from_fn(require));
