@@ -153,8 +153,10 @@ impl Sessions {
         let session = Session { csrf, expires_at: stage.end(now), stage };
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         by_name.retain(|_, session| session.expires_at > now);
+        if !session.stage.is_in() {
+            make_room_outside(&mut by_name, self.most_outside);
+        }
         by_name.insert(name.clone(), session.clone());
-        drop_oldest_outside(&mut by_name, self.most_outside);
         Ok((name, session))
     }
 
@@ -181,9 +183,9 @@ impl Sessions {
 
 /// Strangers make room for strangers, and after them whoever is halfway. Nobody who is in does: else
 /// anybody could throw the users out by loading a page often enough.
-fn drop_oldest_outside(by_name: &mut HashMap<String, Session>, most: usize) {
+fn make_room_outside(by_name: &mut HashMap<String, Session>, most: usize) {
     let outside = || by_name.iter().filter(|(_, session)| !session.stage.is_in());
-    if outside().count() <= most {
+    if outside().count() < most {
         return;
     }
     let rank = |session: &Session| (!matches!(session.stage, Stage::Stranger), session.expires_at);
@@ -197,6 +199,11 @@ mod tests {
 
     fn signed_in(because: Because) -> Stage {
         Stage::SignedIn(SignedIn::new("n-3", "usr_1".to_owned(), because))
+    }
+
+    fn halfway() -> Stage {
+        let step = Step::Code("mch_1".to_owned());
+        Stage::Halfway(Halfway { person: "n-4", user_id: "usr_2".to_owned(), step })
     }
 
     #[test]
@@ -216,13 +223,22 @@ mod tests {
         let sessions = Sessions { most_outside: 3, ..Sessions::default() };
         let begin = |stage| sessions.begin(stage).unwrap().0;
         let inside = begin(signed_in(Because::NotRequired));
-        let step = Step::Code("mch_1".to_owned());
-        let halfway =
-            begin(Stage::Halfway(Halfway { person: "n-4", user_id: "usr_2".to_owned(), step }));
+        let halfway = begin(halfway());
         let strangers: Vec<_> = (0..5).map(|_| begin(Stage::Stranger)).collect();
         assert!(sessions.find(&inside).is_some());
         assert!(sessions.find(&halfway).is_some());
         let found: Vec<_> = strangers.iter().map(|name| sessions.find(name).is_some()).collect();
         assert_eq!(found, [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn whoever_is_halfway_shuts_nobody_out() {
+        let sessions = Sessions { most_outside: 3, ..Sessions::default() };
+        let begin = |stage| sessions.begin(stage).unwrap().0;
+        let oldest = begin(halfway());
+        (0..2).for_each(|_| drop(begin(halfway())));
+        let stranger = begin(Stage::Stranger);
+        assert!(sessions.find(&stranger).is_some());
+        assert!(sessions.find(&oldest).is_none());
     }
 }
