@@ -166,6 +166,14 @@ pub async fn reseal_installation(
     now: Timestamp,
     entropy: Entropy,
 ) -> Done<Option<usize>> {
+    // Without the lock, under which everybody who enrolls waits.
+    let left = pawl.store.read_through("is_factor_left", |tx| -> Done<bool> {
+        tx.check_keys()?;
+        Ok(tx.is_factor_left()?)
+    });
+    if left.await? {
+        return Ok(None);
+    }
     let base = pawl.base_url.clone();
     let committed = pawl
         .store
@@ -173,6 +181,7 @@ pub async fn reseal_installation(
             let mut work = Work::of_server(tx, system_tenant(), &base, now, &entropy)?;
             work.tx.lock_sealing()?;
             work.tx.require_sealing_key()?;
+            // Again: somebody may have enrolled meanwhile.
             if work.tx.is_factor_left()? {
                 return Ok(None);
             }

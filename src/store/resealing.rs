@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Binary, Text};
+use diesel::sql_types::{Binary, Bool, Text};
 
 use super::conn::{change, on};
 use super::factors::{factor_place, parameters};
@@ -64,6 +64,16 @@ impl SealedIn {
 const PAGE: &str = "SELECT tenant_id, id, user_id, substr(sealed, 1, 9) AS head FROM factors \
      WHERE sealed IS NOT NULL AND (tenant_id, id) > ($1, $2) ORDER BY tenant_id, id LIMIT 1000";
 
+/// A value that is too short to name a key is left, too; what is removed has none.
+const LEFT: &str = "SELECT EXISTS (SELECT 1 FROM factors WHERE sealed IS NOT NULL \
+     AND substr(sealed, 1, 9) <> $1) AS is_left";
+
+#[derive(QueryableByName)]
+struct Left {
+    #[diesel(sql_type = Bool)]
+    is_left: bool,
+}
+
 impl Tx<'_> {
     /// The keys at hand, the one that seals first.
     pub(crate) fn key_ids(&self) -> Vec<KeyId> {
@@ -82,19 +92,14 @@ impl Tx<'_> {
             .load(conn))?)
     }
 
-    /// Whether another key than the one that seals has sealed a factor.
+    /// Whether another key than the one that seals has sealed a factor. One statement that ends at the
+    /// first: whoever asks under a lock keeps others waiting.
     pub(crate) fn is_factor_left(&mut self) -> Result<bool, StoreError> {
-        let (seals, mut last) = (self.key_ids().first().copied(), None);
-        loop {
-            let page = self.page_of_sealed(last.as_ref())?;
-            if page.iter().any(|row| row.key() != seals) {
-                return Ok(true);
-            }
-            last = page.into_iter().last();
-            if last.is_none() {
-                return Ok(false);
-            }
-        }
+        let seals = self.keys.ring.head();
+        let asked: Left = on!(self, conn => sql_query(LEFT)
+            .bind::<Binary, _>(seals.as_slice())
+            .get_result(conn))?;
+        Ok(asked.is_left)
     }
 
     /// The sealed values outside of tenants, by key.

@@ -92,6 +92,11 @@ impl KeyRing {
         std::iter::once(&self.sealing).chain(&self.others).map(|(id, _)| *id)
     }
 
+    /// The first nine bytes of whatever the key that seals has sealed.
+    pub(super) fn head(&self) -> Vec<u8> {
+        [&[VERSION], self.sealing.0.0.as_slice()].concat()
+    }
+
     /// Seals a secret text for its place under the key that seals. `nonce` is random.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use pawl::operations::token_keys::keep_token_keys;
 use pawl::store::SealedIn;
 use serde_json::{Value, json};
 
+use crate::support::held::Held;
 use crate::support::{Console, Server, Tenant, User, done, waited};
 
 /// What `pawl seal reseal` does, step by step.
@@ -276,4 +277,44 @@ fn a_straggler_cannot_seal_under_a_key_that_was_replaced() {
     let kept = keep_token_keys(&reseal.pawl, life, second, now, entropy().unwrap());
     assert_eq!(done(kept).len(), 1);
     assert_eq!(reseal.counts(), [values(3, 2, 2), values(0, 0, 0)]);
+}
+
+#[test]
+fn the_installation_waits_for_nobody_while_a_factor_is_left() {
+    let server = Server::start_with(&["new"]);
+    let tenant = server.tenant("acme");
+    people(&tenant, ["ana"]);
+    let reseal = Reseal::new(&server);
+    let held = Held::begin(&server, "");
+    assert_eq!(reseal.installation(), None);
+    held.commit();
+    assert_eq!(reseal.counts()[1], values(2, 1, 2));
+    // What is removed holds no secret, and is not left.
+    assert_eq!(reseal.factors(), 2);
+    tenant.console.call("offboardUser").at("user_id", &people(&tenant, ["bob"])[0].id).send().ok();
+    assert_eq!(reseal.installation(), Some(3));
+}
+
+#[test]
+fn a_factor_that_comes_after_the_first_look_keeps_the_key_check() {
+    let server = Server::start_with(&["new"]);
+    let tenant = server.tenant("acme");
+    let [ana] = people(&tenant, ["ana"]);
+    let of = format!("user_id = '{}'", ana.id);
+    let old = server.value(&format!("SELECT {} FROM factors WHERE {of}", server.hex("sealed")));
+    let reseal = Reseal::new(&server);
+    assert_eq!(reseal.factors(), 2);
+    for trigger in ["factors_update", "factors_resealed"] {
+        server.drop_trigger(trigger);
+    }
+    let back = format!("UPDATE factors SET sealed = {} WHERE {of}", server.blob(&old));
+    let held = Held::begin(&server, &back);
+    let installation = std::thread::scope(|scope| {
+        let resealing = scope.spawn(|| reseal.installation());
+        held.is_waited_for();
+        held.commit();
+        resealing.join().unwrap()
+    });
+    assert_eq!((installation, reseal.counts()[1]), (None, values(1, 1, 2)));
+    assert_eq!((reseal.factors(), reseal.installation()), (1, Some(3)));
 }

@@ -4,6 +4,8 @@
 mod actors;
 mod authenticator;
 pub mod document;
+#[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+pub mod held;
 mod http;
 mod keys;
 mod postgres;

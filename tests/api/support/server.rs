@@ -163,6 +163,12 @@ impl Server {
         &self.0.pawls[0]
     }
 
+    /// Its schema, on PostgreSQL.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub(super) fn schema(&self) -> Option<&Schema> {
+        self.0.schema.as_ref()
+    }
+
     pub(super) fn addresses(&self) -> &[SocketAddr] {
         &self.0.replicas
     }
@@ -296,7 +302,7 @@ impl Server {
     }
 
     /// A second party at the database file: it knows no rule but those that the file itself holds.
-    fn file(&self) -> SqliteConnection {
+    pub(super) fn file(&self) -> SqliteConnection {
         let database = self.data_dir().join("pawl.db");
         #[expect(clippy::disallowed_methods, reason = "a second party that breaks the file")]
         let mut connection = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
