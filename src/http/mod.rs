@@ -16,6 +16,7 @@ pub mod petitions;
 pub mod policies;
 pub mod problem;
 pub mod public;
+mod read_at;
 pub mod reply;
 mod request;
 pub mod roles;

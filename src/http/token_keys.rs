@@ -5,9 +5,10 @@
 //! more: [`crate::mfa::token_key`] counts on it.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::problem::{Code, Problem};
+use super::read_at::{ReadAt, is_younger};
 use crate::mfa::factor::VerifiedFactor;
 use crate::mfa::time::{Span, Timestamp};
 use crate::mfa::token_key::{Kid, UNREAD};
@@ -27,22 +28,6 @@ pub struct TokenKeys {
     /// Checks, and is published.
     pub set: KeySet,
     read_at: ReadAt,
-}
-
-/// When a set was read. The wall's clock may be set or stand still, and the steady one stops while the
-/// machine sleeps: neither may say that a set is younger than it is.
-#[derive(Debug, Clone, Copy)]
-struct ReadAt {
-    wall: Timestamp,
-    steady: Instant,
-}
-
-impl ReadAt {
-    /// Whether a set of that time may still be answered, by both clocks.
-    fn is_usable(self, now: Timestamp, steady: Instant) -> bool {
-        let unread = Duration::from_millis(UNREAD.as_millis().unsigned_abs());
-        is_younger(self.wall, UNREAD, now) && steady.saturating_duration_since(self.steady) < unread
-    }
 }
 
 /// Why the keys could not be read.
@@ -98,7 +83,7 @@ impl LiveKeys {
     /// `unavailable` if they could not be read for too long.
     pub(super) async fn fresh(&self, now: Timestamp) -> Result<Arc<TokenKeys>, Problem> {
         let current = self.current();
-        let is_usable = current.read_at.is_usable(now, Instant::now());
+        let is_usable = current.read_at.is_usable(UNREAD, now, Instant::now());
         if is_usable && is_younger(current.read_at.wall, PACE, now) {
             return Ok(current);
         }
@@ -109,7 +94,7 @@ impl LiveKeys {
             Err(_) => drop(self.turn.lock().await),
         }
         let current = self.current();
-        if current.read_at.is_usable(now, Instant::now()) {
+        if current.read_at.is_usable(UNREAD, now, Instant::now()) {
             Ok(current)
         } else {
             Err(Problem::new(Code::Unavailable))
@@ -139,11 +124,6 @@ impl LiveKeys {
     }
 }
 
-/// Not older than so much, and not of a time that has yet to come: the clock went back.
-pub(super) fn is_younger(read_at: Timestamp, than: Span, now: Timestamp) -> bool {
-    read_at <= now && now < read_at.after(than)
-}
-
 async fn read(pawl: &Pawl, now: Timestamp) -> Result<TokenKeys, KeysUnread> {
     let read_at = ReadAt { wall: now, steady: Instant::now() };
     let stored = published_keys(pawl).await?;
@@ -162,23 +142,4 @@ pub fn new_token_key() -> Result<NewKey, KeyError> {
     let (key, secret) = SigningKey::generate()?;
     let kid = Kid::parse(key.public().kid()).map_err(|_| KeyError::NotGenerated)?;
     Ok(NewKey { kid, public_jwk: key.public().to_json()?, secret })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_is_usable_until_either_clock_says_that_it_is_too_old() {
-        let (wall, steady) = (Timestamp::from_millis(1_000_000), Instant::now());
-        let read_at = ReadAt { wall, steady };
-        let minutes = |count: u64| Duration::from_secs(60 * count);
-        let is_usable = |of_wall: i64, of_steady: u64| {
-            read_at.is_usable(wall.after(Span::minutes(of_wall)), steady + minutes(of_steady))
-        };
-        assert!(is_usable(0, 0) && is_usable(14, 14));
-        assert!(!is_usable(15, 14), "the machine slept");
-        assert!(!is_usable(1, 15), "the clock was set back, or stood still");
-        assert!(!is_usable(-1, 1), "it was read at a time that has yet to come");
-    }
 }

@@ -1,12 +1,12 @@
 //! A cluster's service accounts that sign in as clients: the cluster's keys at hand, and a token held to
 //! them. The keys are read again once they are older than [`PACE`], or when a token names one that is not
-//! there; who cannot read them goes on with the last good ones, until those are older than [`LONGEST_AGE`].
+//! there; who cannot read them goes on with the last good ones, until those are older than [`LONGEST_AGE`] by either clock.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::App;
 use super::client_tokens::{ClientTokenRequest, Proven, refused};
 use super::problem::{Code, Problem};
-use super::token_keys::is_younger;
+use super::read_at::{ReadAt, is_younger};
 use crate::mfa::ids::ClientId;
 use crate::mfa::time::{Span, Timestamp};
 use crate::operations::client_tokens::registration;
@@ -58,7 +58,7 @@ pub enum Unread {
 #[derive(Clone)]
 struct Held {
     keys: Arc<ClusterKeys>,
-    read_at: Timestamp,
+    read_at: ReadAt,
 }
 
 /// Where a cluster's public keys are.
@@ -95,7 +95,8 @@ impl Workloads {
 
     fn held(&self, no_older: Span, now: Timestamp) -> Option<Arc<ClusterKeys>> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
-        held.filter(|held| is_younger(held.read_at, no_older, now)).map(|held| held.keys)
+        let steady = Instant::now();
+        held.filter(|held| held.read_at.is_usable(no_older, now, steady)).map(|held| held.keys)
     }
 
     /// The keys, read again if they are old or have none of this name.
@@ -118,9 +119,10 @@ impl Workloads {
         let (source, held) = (self.source.clone(), Arc::clone(&self.held));
         let reading = tokio::task::spawn_blocking(move || {
             *turn = Some(now);
+            let read_at = ReadAt { wall: now, steady: Instant::now() };
             match read(&source) {
                 Ok(keys) => {
-                    let keys = Held { keys: Arc::new(keys), read_at: now };
+                    let keys = Held { keys: Arc::new(keys), read_at };
                     *held.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
                 }
                 Err(error) => {
@@ -233,5 +235,21 @@ mod tests {
         }
         tell.send(()).unwrap();
         assert!(cluster.keys("a", now).await.is_ok_and(|keys| keys.has("a")));
+    }
+
+    #[test]
+    fn keys_are_too_old_if_either_clock_says_so() {
+        let nowhere = KeySource::File(PathBuf::from("/nowhere"));
+        let cluster = Workloads::new("https://cluster".to_owned(), "pawl".to_owned(), nowhere);
+        let (wall, steady) = (Timestamp::from_millis(10_000_000), Instant::now());
+        let read_at = |steady| {
+            let keys = Arc::new(ClusterKeys::parse(KEYS.as_bytes()).unwrap());
+            *cluster.held.write().unwrap() = Some(Held { keys, read_at: ReadAt { wall, steady } });
+        };
+        read_at(steady);
+        assert!(cluster.held(LONGEST_AGE, wall).is_some());
+        assert!(cluster.held(LONGEST_AGE, wall.after(LONGEST_AGE)).is_none(), "the machine slept");
+        read_at(steady.checked_sub(Duration::from_hours(1)).unwrap());
+        assert!(cluster.held(LONGEST_AGE, wall).is_none(), "the clock was set back");
     }
 }
