@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::first_start::deliver;
+use super::first_start::Delivery;
 use super::{refused, say};
 use crate::app::{entropy, explain};
 use crate::clock::Clock;
@@ -239,9 +239,11 @@ pub(super) async fn client(
                 proof: None,
             };
             let now = Clock::system().now();
+            let delivery = Delivery::prepare(config)?;
             let key = create_client(pawl, tenant, body, now, random()?).await.map_err(refused)?;
-            say(key.client_id.as_str())?;
-            deliver_key(config, &key)
+            // Whether or not that was heard, the key is told once.
+            let told = say(key.client_id.as_str());
+            give_key(delivery, &key).and(told)
         }
         ClientCommand::Disable { place, client } => {
             let tenant = tenant(pawl, &place).await?;
@@ -266,8 +268,9 @@ async fn secret(config: &Config, pawl: &Pawl, command: SecretCommand) -> Result<
         }
         SecretCommand::Rotate { place, client, days } => {
             let of = (tenant(pawl, &place).await?, client_id(&client)?);
+            let delivery = Delivery::prepare(config)?;
             let key = rotate_by_server(pawl, of, days, now, random()?).await.map_err(refused)?;
-            deliver_key(config, &key)
+            give_key(delivery, &key)
         }
         SecretCommand::Keys { place, client } => {
             let of = (tenant(pawl, &place).await?, client_id(&client)?);
@@ -320,9 +323,9 @@ fn client_id(text: &str) -> Result<ClientId, String> {
     ClientId::parse(text).map_err(|error| error.to_string())
 }
 
-fn deliver_key(config: &Config, key: &ClientKey) -> Result<(), String> {
+fn give_key(delivery: Delivery<'_>, key: &ClientKey) -> Result<(), String> {
     let words = format!("{}\ngood until {}\n", key.key.expose(), key.expires_at);
-    deliver(config, ("The client's key", &format!("{}.txt", key.secret_id)), &words)
+    delivery.give("The client's key", &format!("{}.txt", key.secret_id), &words)
 }
 
 pub(super) async fn user(pawl: &Pawl, command: UserCommand) -> Result<(), String> {
@@ -367,18 +370,21 @@ pub(super) async fn r#override(
         reason: Reason::parse(&wish.reason).map_err(|error| format!("--reason wants {error}"))?,
     };
     let now = Clock::system().now();
+    let delivery =
+        if kind == PetitionKind::Reset { Some(Delivery::prepare(config)?) } else { None };
     let result = break_glass(pawl, wish, now, random()?).await.map_err(refused)?;
     let state = result.r#override.state.as_str();
-    say(&format!("{}: {state} until {}", result.r#override.id, result.r#override.expires_at))?;
-    match result.ticket {
-        Some(ticket) => {
+    let line = format!("{}: {state} until {}", result.r#override.id, result.r#override.expires_at);
+    let told = say(&line);
+    match (result.ticket, delivery) {
+        (Some(ticket), Some(delivery)) => {
             let words = format!(
                 "{}\ngood until {}, with the user's own login\n",
                 ticket.ticket.expose(),
                 ticket.expires_at
             );
-            deliver(config, ("The ticket", &format!("{}.txt", ticket.id)), &words)
+            delivery.give("The ticket", &format!("{}.txt", ticket.id), &words).and(told)
         }
-        None => Ok(()),
+        _ => told,
     }
 }

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::{FirstStart, refused, say};
-use crate::app::{NewSecret, entropy, explain, make_directory, write_secret};
+use crate::app::{NewSecret, entropy, explain, make_directory};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mfa::qr::terminal;
@@ -64,17 +64,10 @@ pub(super) struct HandOver<'a> {
 impl<'a> HandOver<'a> {
     /// Makes the file, if standard output is no terminal.
     pub(super) fn prepare(config: &'a Config) -> Result<Self, String> {
-        if std::io::stdout().is_terminal() {
-            return Ok(Self { config, file: None });
-        }
-        // The tenant's id is its name, once there is one.
-        let name = format!("first-start-{:016x}.txt", RandomState::new().hash_one(0_u8));
-        let made = make_directory(&config.data_dir)
-            .and_then(|()| NewSecret::make(&config.data_dir.join(name)));
-        let file = made.map_err(|error| {
-            format!("nothing was founded, its secrets could not be kept: {}", explain(&error))
+        let file = new_file(config, "first-start").map_err(|error| {
+            format!("nothing was founded, its secrets could not be kept: {error}")
         })?;
-        Ok(Self { config, file: Some(file) })
+        Ok(Self { config, file })
     }
 
     /// Shows what a founding answered.
@@ -118,19 +111,42 @@ fn way_back(founded: &Founded, flags: &FirstStart) -> String {
     )
 }
 
-/// Shows a secret on a terminal. Standard output that is no terminal is a log: then the secret goes to
-/// one file of mode 0600, and only the file's name is said.
-pub(super) fn deliver(
-    config: &Config,
-    (what, name): (&str, &str),
-    words: &str,
-) -> Result<(), String> {
+/// A file for secrets that are not there yet, if standard output is no terminal; what they are of will
+/// give it its name.
+fn new_file(config: &Config, prefix: &str) -> Result<Option<NewSecret>, String> {
     if std::io::stdout().is_terminal() {
-        return say(&format!("\n{words}"));
+        return Ok(None);
     }
-    let path = config.data_dir.join(name);
-    write_secret(&path, words.as_bytes()).map_err(|error| explain(&error))?;
-    said(what, &path)
+    let name = format!("{prefix}-{:016x}.txt", RandomState::new().hash_one(0_u8));
+    let made = make_directory(&config.data_dir)
+        .and_then(|()| NewSecret::make(&config.data_dir.join(name)));
+    made.map(Some).map_err(|error| explain(&error))
+}
+
+/// Where one secret will go: to this terminal, or into a file of mode 0600 that is there before the
+/// secret is made. Standard output that is no terminal is a log, so only the file's name is said.
+pub(super) struct Delivery<'a> {
+    config: &'a Config,
+    file: Option<NewSecret>,
+}
+
+impl<'a> Delivery<'a> {
+    /// Makes the file, if standard output is no terminal. Without a secret it goes away.
+    pub(super) fn prepare(config: &'a Config) -> Result<Self, String> {
+        let file = new_file(config, "secret")
+            .map_err(|error| format!("nothing was done, the secret could not be kept: {error}"))?;
+        Ok(Self { config, file })
+    }
+
+    /// Shows the secret.
+    pub(super) fn give(self, what: &str, name: &str, words: &str) -> Result<(), String> {
+        let Some(file) = self.file else { return say(&format!("\n{words}")) };
+        let path = self.config.data_dir.join(name);
+        file.fill(words.as_bytes(), &path).map_err(|error| {
+            format!("{}\n{what} was made, but it is lost: make another", explain(&error))
+        })?;
+        said(what, &path)
+    }
 }
 
 fn said(what: &str, path: &Path) -> Result<(), String> {
