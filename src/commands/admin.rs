@@ -376,8 +376,9 @@ pub(super) async fn r#override(
     let state = result.r#override.state.as_str();
     let line = format!("{}: {state} until {}", result.r#override.id, result.r#override.expires_at);
     let told = say(&line);
-    match (result.ticket, delivery) {
-        (Some(ticket), Some(delivery)) => {
+    match result.ticket {
+        Some(ticket) => {
+            let delivery = delivery.map_or_else(|| Delivery::prepare(config), Ok)?;
             let words = format!(
                 "{}\ngood until {}, with the user's own login\n",
                 ticket.ticket.expose(),
@@ -385,6 +386,6 @@ pub(super) async fn r#override(
             );
             delivery.give("The ticket", &format!("{}.txt", ticket.id), &words).and(told)
         }
-        _ => told,
+        None => told,
     }
 }

@@ -17,9 +17,9 @@ pub(super) struct ReadAt {
 impl ReadAt {
     /// Whether keys of that time are younger than so much, by both clocks.
     pub(super) fn is_usable(self, longest: Span, now: Timestamp, steady: Instant) -> bool {
-        let millis = Duration::from_millis(longest.as_millis().unsigned_abs());
+        let unread = steady.saturating_duration_since(self.steady);
         is_younger(self.wall, longest, now)
-            && steady.saturating_duration_since(self.steady) < millis
+            && unread < Duration::from_millis(longest.as_millis().unsigned_abs())
     }
 }
 

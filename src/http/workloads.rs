@@ -1,6 +1,7 @@
 //! A cluster's service accounts that sign in as clients: the cluster's keys at hand, and a token held to
 //! them. The keys are read again once they are older than [`PACE`], or when a token names one that is not
-//! there; who cannot read them goes on with the last good ones, until those are older than [`LONGEST_AGE`] by either clock.
+//! there; who cannot read them goes on with the last good ones, until those are older than [`LONGEST_AGE`]
+//! by either clock.
 
 use std::fs::File;
 use std::io::{self, Read as _};

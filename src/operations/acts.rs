@@ -199,16 +199,20 @@ union! {
 }
 
 impl Act {
-    /// The act in words, for the page on which the person types the code.
+    /// The act in words, for the page on which the person types the code. Only an administrator reads what
+    /// an id stands for: nobody else may do the act, and nobody learns here what they may not read.
     fn in_words(&self, work: &mut Work<'_, '_>, person: &Person) -> Done<String> {
+        let own = self.in_own_words();
+        if !person.roles.contains(&Role::Admin) {
+            return Ok(own);
+        }
         let about = if let Self::ApproveOverrideAct(act) = self {
-            wording::approval(work, person, &act.override_id)?
+            wording::approval(work, &act.override_id)?
         } else if let Self::TakeUpPetitionAct(act) = self {
-            wording::take_up(work, person, &act.petition_id, &act.body)?
+            wording::take_up(work, &act.petition_id, &act.body)?
         } else {
             None
         };
-        let own = self.in_own_words();
         Ok(about.map(|about| format!("{own}: {about}")).unwrap_or(own))
     }
 
