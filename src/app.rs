@@ -3,18 +3,14 @@
 mod claims;
 mod files;
 mod key_file;
+mod listen;
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{HttpServer, web};
-use utoipa_actix_web::AppExt as _;
 use zeroize::Zeroizing;
 
 pub use files::{NewSecret, make_directory, write_secret};
@@ -24,14 +20,15 @@ pub(crate) use key_file::{is_private, read_key};
 use claims::{bind, local, lock};
 use files::{file_error, restrict};
 use key_file::key_ring;
+use listen::{Served, serve_api, serve_probes};
 
 use crate::clock::Clock;
 use crate::config::{Config, Workload};
-use crate::http::extract::LARGEST_BODY;
+use crate::http::connection::Limits;
 use crate::http::health::Draining;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::workloads::{KeySource, Workloads};
-use crate::http::{App, docs, document, health, log_request, not_found, routes};
+use crate::http::{App, document};
 use crate::operations::keys::{open_installation, reopen_installation};
 use crate::operations::{Entropy, Failure, Pawl, access};
 use crate::store::seal::{KeyFileError, KeyRing};
@@ -186,6 +183,7 @@ impl Installation {
             workloads: config.workload.as_ref().map(workloads).map(Arc::new),
             clock: self.clock.clone(),
             document: Arc::from(text),
+            limits: Limits::from(&config.edge),
             draining: Draining::default(),
             traces: Exporter::begin(to.endpoint.as_deref(), to.ca_file.as_deref(), to.ratio)?,
         })
@@ -263,8 +261,8 @@ pub struct Running {
     pub pawl: Pawl,
     draining: Draining,
     traces: Option<Arc<Exporter>>,
-    api: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
-    probes: (ServerHandle, tokio::task::JoinHandle<io::Result<()>>),
+    api: Served,
+    probes: Served,
     // Held as long as the server runs: one server per SQLite file.
     _lock: Option<File>,
 }
@@ -288,49 +286,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError>
     let (api, probes) = (bind(config.listen)?, bind(config.health_listen)?);
     let (address, health) = (local(&api, config.listen), local(&probes, config.health_listen));
     let api = serve_api(app.clone(), api, config)?;
-    let probes = serve_probes(app, probes)?;
+    let probes = serve_probes(app, probes, config)?;
     tracing::info!(%address, %health, "serving");
     Ok(Running { address, health, pawl, draining, traces, api, probes, _lock: lock })
-}
-
-type Served = (ServerHandle, tokio::task::JoinHandle<io::Result<()>>);
-
-fn serve_api(app: App, listener: TcpListener, config: &Config) -> Result<Served, StartError> {
-    let (data, workers) = (web::Data::new(app), config.workers);
-    let beside = if config.docs { docs::routes } else { |_: &mut web::ServiceConfig| {} };
-    let server = HttpServer::new(move || {
-        let (app, _) = actix_web::App::new()
-            .into_utoipa_app()
-            .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(LARGEST_BODY))
-            .configure(routes)
-            .split_for_parts();
-        app.configure(beside).default_service(web::to(not_found)).wrap(from_fn(log_request))
-    })
-    .workers(workers)
-    .client_request_timeout(Duration::from_secs(10))
-    .shutdown_timeout(DRAIN_SECONDS)
-    .disable_signals()
-    .listen(listener)
-    .map_err(StartError::Server)?
-    .run();
-    Ok((server.handle(), tokio::task::spawn(server)))
-}
-
-fn serve_probes(app: App, listener: TcpListener) -> Result<Served, StartError> {
-    let data = web::Data::new(app);
-    let server = HttpServer::new(move || {
-        let probes = actix_web::App::new().app_data(data.clone());
-        probes.service(health::livez).service(health::readyz).service(health::metrics)
-    })
-    .workers(1)
-    // Nobody needs the answer to a probe of a process that ends.
-    .shutdown_timeout(1)
-    .disable_signals()
-    .listen(listener)
-    .map_err(StartError::Server)?
-    .run();
-    Ok((server.handle(), tokio::task::spawn(server)))
 }
 
 impl Running {

@@ -1,6 +1,7 @@
 //! Configuration: from the environment, all faults at once.
 
 mod docs;
+mod edge;
 mod kind;
 mod reader;
 mod traces;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::mfa::time::Span;
+pub use edge::Edge;
 pub use kind::Kind;
 use reader::Reader;
 pub use traces::Traces;
@@ -119,6 +121,7 @@ pub const VARIABLES: &[Variable] = &[
     workload::JWKS_URL,
     workload::CA_FILE,
     Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
+    edge::MAX_CONNECTIONS,
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
         default: "5",
@@ -168,6 +171,8 @@ pub struct Config {
     pub workload: Option<Workload>,
     /// HTTP threads.
     pub workers: usize,
+    /// What is bounded.
+    pub edge: Edge,
     /// How long it goes on serving, not ready, once it was asked to end.
     pub drain_pause: Duration,
     /// The log filter.
@@ -236,6 +241,7 @@ impl Config {
         let log = reader.text("PAWL_LOG").to_owned();
         let traces = Traces::read(&mut reader);
         let workload = Workload::read(&mut reader);
+        let edge = Edge::read(&mut reader);
         match (listen, health_listen, workers) {
             (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {
                 data_dir,
@@ -255,6 +261,7 @@ impl Config {
                 traces,
                 workload,
                 workers,
+                edge,
                 drain_pause,
                 log,
             }),
@@ -300,8 +307,9 @@ impl Config {
         ];
         pairs.extend(self.traces.pairs());
         pairs.extend(Workload::pairs(self.workload.as_ref()));
+        pairs.push(("PAWL_WORKERS", self.workers.to_string()));
+        pairs.extend(self.edge.pairs());
         pairs.extend([
-            ("PAWL_WORKERS", self.workers.to_string()),
             ("PAWL_DRAIN_PAUSE_SECONDS", self.drain_pause.as_secs().to_string()),
             ("PAWL_LOG", self.log.clone()),
         ]);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::AppData;
-use super::extract::unread;
+use super::body::Raw;
 use super::problem::{Code, Problem};
 use super::reply::{Answer, ok};
 use super::tokens::TokenType;
@@ -101,17 +101,14 @@ fn named(problem: Problem) -> Problem {
 pub async fn issue_client_token(
     app: AppData,
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    body: Raw,
 ) -> Answer<ClientToken> {
     telemetry::note(|log| log.operation = Some("issue_client_token"));
     let form = form(&request, body).map_err(named)?;
     issue_for(&app, &form).await.map(ok).map_err(named)
 }
 
-fn form(
-    request: &HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
-) -> Result<ClientTokenRequest, Problem> {
+fn form(request: &HttpRequest, body: Raw) -> Result<ClientTokenRequest, Problem> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -120,7 +117,7 @@ fn form(
     if request.headers().contains_key(AUTHORIZATION) {
         return Err(Problem::invalid("client_assertion", "is the one way to authenticate here"));
     }
-    let body = body.map_err(|error| unread(&error))?;
+    let body = body.0?;
     let text = std::str::from_utf8(&body).map_err(|_| Problem::invalid("body", "is not UTF-8"))?;
     let form = web::Query::<ClientTokenRequest>::from_query(text);
     let form = form.map_err(|_| Problem::invalid("body", "has a missing or repeated parameter"))?;

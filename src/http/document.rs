@@ -128,8 +128,8 @@ fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTree
         codes.insert(Code::Unavailable);
     }
     if operation.request_body.is_some() {
-        let body = [Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType];
-        codes.extend(body);
+        codes.extend([Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+        codes.insert(Code::RequestTimeout);
     }
     let has_query = operation.parameters.iter().flatten().any(|parameter| {
         let query = utoipa::openapi::path::ParameterIn::Query;

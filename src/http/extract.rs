@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::App;
+use super::body::Raw;
 use super::problem::{Code, Problem};
 use super::shape::Place;
 use crate::mfa::client::{KEY_PREFIX, TOKEN_PREFIX};
@@ -143,24 +144,14 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = is_json(request);
-        let bytes = web::Bytes::from_request(request, payload);
+        let bytes = Raw::from_request(request, payload);
         Box::pin(async move {
             Ok(Self(if is_json {
-                match bytes.await {
-                    Ok(bytes) => parse(&bytes),
-                    Err(error) => Err(unread(&error)),
-                }
+                bytes.await.and_then(|Raw(bytes)| parse(&bytes?))
             } else {
                 Err(Problem::new(Code::UnsupportedMediaType))
             }))
         })
-    }
-}
-
-pub(super) fn unread(error: &actix_web::Error) -> Problem {
-    match error.as_error::<actix_web::error::PayloadError>() {
-        Some(actix_web::error::PayloadError::Overflow) => Problem::new(Code::PayloadTooLarge),
-        Some(_) | None => Problem::invalid("body", "cannot be read"),
     }
 }
 

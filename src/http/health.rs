@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, get, web};
 
 use super::App;
+use super::connection::Running;
 use crate::operations::readiness::{self, Obstacle};
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -27,6 +31,18 @@ impl Draining {
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// Notes for the connection that a request runs.
+///
+/// # Errors
+/// Those of the service.
+pub async fn running<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let _running = Running::begin(&request);
+    next.call(request).await
 }
 
 /// The process lives. It does not ask the database.

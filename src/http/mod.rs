@@ -1,8 +1,10 @@
 //! What is said: routes, bodies, problems, the document.
 
 mod absence;
+mod body;
 pub mod client_tokens;
 pub mod clients;
+pub mod connection;
 pub mod contract;
 pub mod docs;
 pub mod document;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use self::connection::Limits;
 use self::health::Draining;
 use crate::clock::Clock;
 use crate::operations::Pawl;
@@ -55,6 +58,8 @@ pub struct App {
     pub clock: Clock,
     /// The OpenAPI document.
     pub document: Arc<str>,
+    /// How long a peer may take.
+    pub limits: Limits,
     /// Whether the process is about to end.
     pub draining: Draining,
     /// Where traces go, if anywhere.

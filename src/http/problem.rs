@@ -65,6 +65,10 @@ problems! {
         "Check the path and the id; what belongs to another tenant does not exist.";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here",
         "Use a method that the Allow header names.";
+    RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request did not come in time",
+        "Send it again, as a whole and at once; nothing was changed.";
+    HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", "The head of the request is too large",
+        "Send at most 16 KiB of request line and headers.";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large",
         "Send at most 16 KiB.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another type",

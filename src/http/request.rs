@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 
 use super::AppData;
+use super::connection::Running;
 use super::problem::{Code, Problem};
 use crate::clock;
 use crate::telemetry::{RequestLog, Trace, TraceParent};
@@ -32,6 +33,7 @@ pub async fn log_request<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let begun = std::time::Instant::now();
+    let _running = Running::begin(&request);
     let own = random_id();
     let id: Arc<str> = Arc::from(format!("req_{own:032x}"));
     let app = request.app_data::<AppData>();

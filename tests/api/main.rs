@@ -16,6 +16,7 @@ mod actions;
 mod client_tokens;
 mod clients;
 mod cluster;
+mod connections;
 mod contract;
 mod enemy;
 mod enrollments;

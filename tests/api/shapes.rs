@@ -19,7 +19,11 @@ pub struct Stage {
 impl Stage {
     /// Sets the stage.
     pub fn set() -> Self {
-        let server = Server::start();
+        Self::on(Server::start())
+    }
+
+    /// Sets the stage on a server.
+    pub fn on(server: Server) -> Self {
         let tenant = server.tenant("acme");
         let admin = tenant.administrator();
         let ana = tenant.console.user("ana").enrolled();

@@ -70,6 +70,12 @@ impl Operation {
         codes.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
+    /// Whether it takes a body.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn takes_a_body(&self) -> bool {
+        self.value["requestBody"].is_object()
+    }
+
     /// The request body's schema, if it has one.
     pub fn request_schema(&self) -> Option<&Value> {
         self.value["requestBody"]["content"]["application/json"].get("schema")

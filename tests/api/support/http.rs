@@ -104,6 +104,26 @@ impl Call {
         answer
     }
 
+    /// Its operation.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub(super) fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// The request as it is sent.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub(super) fn as_text(&self, operation: &Operation) -> String {
+        let url = self.url(operation);
+        let path = url.splitn(4, '/').nth(3).unwrap();
+        let body = String::from_utf8(self.body.clone().unwrap_or_default()).unwrap();
+        let headers = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let (method, headers) = (operation.method, headers.collect::<String>());
+        let length = body.len();
+        format!(
+            "{method} /{path} HTTP/1.1\r\nhost: pawl\r\n{headers}content-length: {length}\r\n\r\n{body}"
+        )
+    }
+
     fn url(&self, operation: &Operation) -> String {
         let mut path = operation.path.clone();
         for (name, value) in &self.path {

@@ -13,6 +13,8 @@ pub mod sample;
 mod scrape;
 mod server;
 pub mod signer;
+#[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+pub mod wire;
 
 pub use actors::{Act, Console, REASON, Tenant, User};
 pub use authenticator::Authenticator;

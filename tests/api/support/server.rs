@@ -15,7 +15,7 @@ use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use pawl::app::{Installation, entropy, explain, new_key, start};
 use pawl::clock::Clock;
-use pawl::config::{Config, Traces, Workload};
+use pawl::config::{Config, Edge, Traces, Workload};
 use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
@@ -84,6 +84,12 @@ impl Server {
             let jwks_file = cluster.jwks_file.map(|name| folder.join(name));
             config.workload = Some(Workload { jwks_file, ..cluster });
         })
+    }
+
+    /// The same, with other bounds.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn bounded(change: impl FnOnce(&mut Edge)) -> Self {
+        Self::with(&[], |config| change(&mut config.edge))
     }
 
     fn with(others: &[&str], change: impl FnOnce(&mut Config)) -> Self {
@@ -169,7 +175,8 @@ impl Server {
         self.0.schema.as_ref()
     }
 
-    pub(super) fn addresses(&self) -> &[SocketAddr] {
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn addresses(&self) -> &[SocketAddr] {
         &self.0.replicas
     }
 
@@ -459,6 +466,7 @@ fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
         traces: Traces::default(),
         workload: None,
         workers: 1,
+        edge: Edge::default(),
         drain_pause: Duration::ZERO,
         log: String::new(),
     }
