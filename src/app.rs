@@ -17,7 +17,7 @@ pub use files::{NewSecret, make_directory, write_secret};
 pub use key_file::new_key;
 pub(crate) use key_file::{is_private, read_key};
 
-use claims::{bind, local, lock};
+use claims::{Port, lock};
 use files::{file_error, restrict};
 use key_file::key_ring;
 use listen::{Served, serve_api, serve_probes};
@@ -270,25 +270,57 @@ pub struct Running {
 /// How long requests in flight may take once a stop was asked for.
 pub const DRAIN_SECONDS: u64 = 20;
 
-/// Opens the installation and serves. Must be called on an actix runtime.
+/// A server that has opened its installation and taken its ports, but does not listen yet: a client
+/// that can connect finds the first start done.
+pub struct Prepared {
+    app: App,
+    api: Port,
+    probes: Port,
+    lock: Option<File>,
+}
+
+/// Opens the installation and takes the ports. Must be called on an actix runtime.
+///
+/// # Errors
+/// [`StartError`], which says what to do.
+pub async fn prepare_server(config: &Config, clock: Clock) -> Result<Prepared, StartError> {
+    make_directory(&config.data_dir)?;
+    let own = config.database_url.is_none();
+    let lock = own.then(|| lock(&config.data_dir)).transpose()?;
+    let installation = Installation::open(config, clock).await?;
+    let app = installation.app(config).await?;
+    let (api, probes) = (Port::claim(config.listen)?, Port::claim(config.health_listen)?);
+    Ok(Prepared { app, api, probes, lock })
+}
+
+/// The same, and serves.
 ///
 /// # Errors
 /// [`StartError`], which says what to do.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, StartError> {
-    make_directory(&config.data_dir)?;
-    let lock = match config.database_url {
-        None => Some(lock(&config.data_dir)?),
-        Some(_) => None,
-    };
-    let installation = Installation::open(config, clock).await?;
-    let app = installation.app(config).await?;
-    let (pawl, draining, traces) = (app.pawl.clone(), app.draining.clone(), app.traces.clone());
-    let (api, probes) = (bind(config.listen)?, bind(config.health_listen)?);
-    let (address, health) = (local(&api, config.listen), local(&probes, config.health_listen));
-    let api = serve_api(app.clone(), api, config)?;
-    let probes = serve_probes(app, probes, config)?;
-    tracing::info!(%address, %health, "serving");
-    Ok(Running { address, health, pawl, draining, traces, api, probes, _lock: lock })
+    prepare_server(config, clock).await?.serve(config)
+}
+
+impl Prepared {
+    /// The operations' side.
+    #[must_use]
+    pub fn pawl(&self) -> &Pawl {
+        &self.app.pawl
+    }
+
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to do.
+    pub fn serve(self, config: &Config) -> Result<Running, StartError> {
+        let Self { app, api, probes, lock } = self;
+        let (pawl, draining, traces) = (app.pawl.clone(), app.draining.clone(), app.traces.clone());
+        let (address, health) = (api.address(), probes.address());
+        let api = serve_api(app.clone(), api.listen()?, config)?;
+        let probes = serve_probes(app, probes.listen()?, config)?;
+        tracing::info!(%address, %health, "serving");
+        Ok(Running { address, health, pawl, draining, traces, api, probes, _lock: lock })
+    }
 }
 
 impl Running {

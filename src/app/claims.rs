@@ -1,9 +1,12 @@
 //! What one process has for itself: the SQLite file's lock, and its ports.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+use tokio::net::TcpSocket;
 
 use super::{StartError, file_error};
 
@@ -18,10 +21,40 @@ pub(super) fn lock(directory: &Path) -> Result<File, StartError> {
     }
 }
 
-pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|error| StartError::Listen(address, error))
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A port that is this process's and refuses connections until it listens.
+pub(super) struct Port {
+    socket: TcpSocket,
+    address: SocketAddr,
 }
 
-pub(super) fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    listener.local_addr().unwrap_or(asked)
+impl Port {
+    /// Takes the port, so that a taken one is known before anything is founded.
+    pub(super) fn claim(address: SocketAddr) -> Result<Self, StartError> {
+        let claimed = || {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            // A port whose last connections are still closing can be taken, one that listens cannot.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            let address = socket.local_addr()?;
+            Ok(Self { socket, address })
+        };
+        claimed().map_err(|error: io::Error| StartError::Listen(address, error))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on connections are accepted.
+    pub(super) fn listen(self) -> Result<TcpListener, StartError> {
+        let Self { socket, address } = self;
+        let listening = socket.listen(BACKLOG).and_then(tokio::net::TcpListener::into_std);
+        listening.map_err(|error| StartError::Listen(address, error))
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{FirstStart, refused, say};
 use crate::app::{NewSecret, entropy, explain, make_directory};
@@ -23,24 +23,35 @@ pub(super) async fn found(
 ) -> Result<(), String> {
     let entropy = entropy().map_err(|error| explain(&error))?;
     let founded = bootstrap(pawl, founding(flags)?, Clock::system().now(), entropy).await;
-    hand_over.give(&founded.map_err(refused)?, flags)
+    let handed_over = hand_over.give(&founded.map_err(refused)?, flags)?;
+    handed_over.map_or(Ok(()), HandedOver::say)
 }
 
-/// The same, if there is no tenant yet.
+/// The same, if there is no tenant yet. It answers the file that holds the secrets, if one does.
 pub(super) async fn found_first(
     config: &Config,
     pawl: &Pawl,
     flags: &FirstStart,
-) -> Result<(), String> {
+) -> Result<Option<HandedOver>, String> {
     if !list_tenants(pawl).await.map_err(refused)?.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let hand_over = HandOver::prepare(config)?;
     let entropy = entropy().map_err(|error| explain(&error))?;
     let founded = bootstrap_first(pawl, founding(flags)?, Clock::system().now(), entropy).await;
     match founded.map_err(refused)? {
         Some(founded) => hand_over.give(&founded, flags),
-        None => Ok(()),
+        None => Ok(None),
+    }
+}
+
+/// The file in which a founding's secrets are.
+pub(super) struct HandedOver(PathBuf);
+
+impl HandedOver {
+    /// Says where the file is.
+    pub(super) fn say(self) -> Result<(), String> {
+        said(ENROLLMENT, &self.0)
     }
 }
 
@@ -70,21 +81,22 @@ impl<'a> HandOver<'a> {
         Ok(Self { config, file })
     }
 
-    /// Shows what a founding answered.
-    fn give(self, founded: &Founded, flags: &FirstStart) -> Result<(), String> {
+    /// Shows what a founding answered, or fills the file with it.
+    fn give(self, founded: &Founded, flags: &FirstStart) -> Result<Option<HandedOver>, String> {
         let words = in_words(self.config, founded);
         let given = match self.file {
             None => {
                 // What is too long to be drawn is there in words.
                 let picture = terminal(founded.otpauth_uri.expose()).ok();
-                say(&format!("{}\n{words}", picture.as_ref().map_or("", |drawn| drawn.expose())))
+                let drawn = picture.as_ref().map_or("", |drawn| drawn.expose());
+                say(&format!("{drawn}\n{words}")).map(|()| None)
             }
             Some(file) => {
                 // An earlier one was for an enrollment that is void now.
                 let name = format!("first-start-{}.txt", founded.tenant);
                 let path = self.config.data_dir.join(name);
                 let filled = file.fill(words.as_bytes(), &path);
-                filled.map_err(|error| explain(&error)).and_then(|()| said(ENROLLMENT, &path))
+                filled.map_err(|error| explain(&error)).map(|()| Some(HandedOver(path)))
             }
         };
         given.map_err(|error| format!("{error}\n{}", way_back(founded, flags)))
@@ -112,12 +124,12 @@ fn way_back(founded: &Founded, flags: &FirstStart) -> String {
 }
 
 /// A file for secrets that are not there yet, if standard output is no terminal; what they are of will
-/// give it its name.
+/// give it its name. Until then it has a name that no search for the final one finds.
 fn new_file(config: &Config, prefix: &str) -> Result<Option<NewSecret>, String> {
     if std::io::stdout().is_terminal() {
         return Ok(None);
     }
-    let name = format!("{prefix}-{:016x}.txt", RandomState::new().hash_one(0_u8));
+    let name = format!(".{prefix}-{:016x}.new", RandomState::new().hash_one(0_u8));
     let made = make_directory(&config.data_dir)
         .and_then(|()| NewSecret::make(&config.data_dir.join(name)));
     made.map(Some).map_err(|error| explain(&error))

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::first_start::HandedOver;
 use super::housekeeping::Housekeeping;
 use super::{FirstStart, first_start, readings, refused};
-use crate::app::{Running, explain, start};
+use crate::app::{Prepared, Running, explain, prepare_server};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::operations::break_glass::list_tenants;
@@ -19,19 +20,11 @@ pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<()
     let ended = system.block_on(async {
         // Before anything says that it serves: whoever reads that may stop it.
         let mut signals = Signals::listen()?;
-        let running = tokio::select! {
-            started = start(config, Clock::system()) => started.map_err(|error| explain(&error))?,
+        let prepared = tokio::select! {
+            prepared = prepare_server(config, Clock::system()) => prepared.map_err(|error| explain(&error))?,
             _ = signals.next() => return Err("stopped before it served".to_owned()),
         };
-        match founding {
-            Some(founding) => {
-                first_start::found_first(config, &running.pawl, founding).await?;
-            }
-            None if list_tenants(&running.pawl).await.map_err(refused)?.is_empty() => {
-                tracing::warn!("there is no tenant yet: `pawl bootstrap` founds one");
-            }
-            None => {}
-        }
+        let running = begin(config, prepared, founding).await?;
         let (pawl, life) = (running.pawl.clone(), config.token_key_life());
         let readings = readings::begin(config, pawl.clone(), Clock::system());
         let housekeeping = Housekeeping::begin(pawl, Clock::system(), life);
@@ -42,6 +35,27 @@ pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<()
     // Its end would wait for threads that wait for a database, though nobody waits for them any more.
     std::mem::forget(system);
     ended
+}
+
+/// Founds the first tenant if there is none, and only then listens: a server that answers has its first
+/// start behind it, and a first start that says where its secrets are has a server that answers.
+async fn begin(
+    config: &Config,
+    prepared: Prepared,
+    founding: Option<&FirstStart>,
+) -> Result<Running, String> {
+    let Some(founding) = founding else {
+        let running = prepared.serve(config).map_err(|error| explain(&error))?;
+        if list_tenants(&running.pawl).await.map_err(refused)?.is_empty() {
+            tracing::warn!("there is no tenant yet: `pawl bootstrap` founds one");
+        }
+        return Ok(running);
+    };
+    let handed_over = first_start::found_first(config, prepared.pawl(), founding).await?;
+    let running = prepared.serve(config).map_err(|error| explain(&error));
+    // Also of a server that could not listen: what it founded is there.
+    handed_over.map_or(Ok(()), HandedOver::say)?;
+    running
 }
 
 /// What asks for an end.

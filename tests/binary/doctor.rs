@@ -92,6 +92,9 @@ fn a_first_start_has_no_hole_and_is_not_changed_by_looking() {
     assert!(all.contains("risk people: one administrator"), "{all}");
     assert!(all.contains("first-start-") && all.contains("note files: the key file"), "{all}");
     assert_eq!(told.len(), 3, "{all}");
+    // A command that is killed while it fills such a file leaves it under another name.
+    std::fs::write(data.join(".first-start-0.new"), "").unwrap();
+    found(&data, "risk", ".first-start-0.new holds what was to be read once");
     let again = founded("doctor-still");
     let before = events(&again);
     findings(&again, &["--deep"], &[]);

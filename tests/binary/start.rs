@@ -1,5 +1,6 @@
 //! Start and stop.
 
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -37,6 +38,35 @@ fn the_first_start_makes_everything_and_says_nothing_secret() {
     }
 }
 
+/// The names in a folder that begin like this.
+fn named(folder: &Path, start: &str) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.starts_with(start)).collect()
+}
+
+#[test]
+fn it_is_ready_only_when_the_first_start_is_done() {
+    let data = place("ready");
+    let free = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [api, health] = free.map(|listener| listener.local_addr().unwrap());
+    let mut command = pawl(&data, &["serve"]);
+    command.env("PAWL_LISTEN", api.to_string()).env("PAWL_HEALTH_LISTEN", health.to_string());
+    let starting = std::thread::spawn(move || Server::of(command));
+    // Asked as fast as it goes: whatever comes after the ports is seen to be missing.
+    let connects = |port| TcpStream::connect(port).is_ok();
+    while !connects(api) && !connects(health) && !starting.is_finished() {}
+    let found = named(&data, "first-start-");
+    assert_eq!((found.len(), named(&data, ".first-start-").len()), (1, 0), "{found:?}");
+    let text = std::fs::read_to_string(data.join(&found[0])).unwrap();
+    assert!(text.ends_with("takes the first code.\n"), "{text}");
+
+    // And a line that names the file is a promise that the API answers.
+    let mut server = starting.join().unwrap();
+    assert!(server.first_line().contains(&found[0]));
+    assert_eq!(server.stop().status.code(), Some(0));
+}
+
 #[test]
 fn on_a_terminal_the_enrollment_is_drawn_and_leaves_no_file() {
     let data = place("terminal");
@@ -51,9 +81,9 @@ fn on_a_terminal_the_enrollment_is_drawn_and_leaves_no_file() {
     let handed = HandedOver::parse(shown.replace('\r', ""));
     assert!(handed.otpauth.starts_with("otpauth://totp/"), "{shown}");
     assert!(shown.contains('█') && handed.key.starts_with("pawl_"), "{shown}");
-    let files = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name());
-    let files: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
-    assert!(!files.iter().any(|name| name.starts_with("first-start")), "{files:?}");
+    for start in ["first-start", ".first-start"] {
+        assert_eq!(named(&data, start), [""; 0]);
+    }
 }
 
 #[test]
@@ -70,9 +100,8 @@ fn secrets_that_cannot_be_handed_over_come_with_a_way_back() {
     assert!(said.contains("cannot be written") && said.contains("are lost"), "{said}");
     let back = said.split_once('`').unwrap().1.split_once('`').unwrap().0;
     assert_eq!(back, r"pawl bootstrap --tenant-name 'It'\''s'");
-    let left = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name());
-    let left = left.filter(|name| name.to_string_lossy().starts_with("first-start-")).count();
-    assert_eq!(left, 1, "only what is in the way");
+    let left = ["first-start-", ".first-start-"].map(|start| named(&data, start).len());
+    assert_eq!(left, [1, 0], "only what is in the way");
 
     std::fs::remove_dir(&file).unwrap();
     let program = back.replacen("pawl", env!("CARGO_BIN_EXE_pawl"), 1);
@@ -148,10 +177,14 @@ fn one_server_serves_one_directory() {
 #[test]
 fn a_taken_port_is_named() {
     let server = Server::start(&place("port"));
-    let output = pawl(&place("port-2"), &["serve"]).env("PAWL_LISTEN", &server.address).output();
+    let place = place("port-2");
+    let output = pawl(&place, &["serve"]).env("PAWL_LISTEN", &server.address).output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains(&server.address));
+    // Nothing was founded, so the next start shows the secrets.
+    let shown = Server::start(&place).first_line();
+    assert!(shown.contains("first-start-"), "{shown}");
 }
 
 /// An installation that was founded and is not running.

@@ -15,7 +15,7 @@ fn a_folder_that_takes_no_file_is_refused_before_anything_is_founded() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(
-            said.contains("nothing was founded") && said.contains("/proc/first-start-"),
+            said.contains("nothing was founded") && said.contains("/proc/.first-start-"),
             "{said}"
         );
         assert_eq!(site.count("SELECT count(*)::text FROM tenants"), 0);
@@ -52,7 +52,7 @@ fn a_secret_that_could_not_be_kept_is_not_made() {
         let output = run("/proc".as_ref(), arguments);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("nothing was done") && said.contains("/proc/secret-"), "{said}");
+        assert!(said.contains("nothing was done") && said.contains("/proc/.secret-"), "{said}");
         assert_eq!(rows(), before, "{arguments:?}");
     }
     let files = || std::fs::read_dir(&folder).unwrap().count();

@@ -20,7 +20,10 @@ export PAWL_DATA_DIR=$folder/data PAWL_LISTEN=127.0.0.1:$(port) PAWL_HEALTH_LIST
 export PAWL_BASE_URL=http://$PAWL_LISTEN
 "$pawl" serve >"$folder/out" 2>"$folder/log" &
 server=$!
-for _ in $(seq 300); do curl -fsS "http://$PAWL_HEALTH_LISTEN/readyz" >/dev/null 2>&1 && break; sleep 0.1; done
+until curl -fs "http://$PAWL_HEALTH_LISTEN/readyz" >/dev/null; do
+  kill -0 "$server" || { cat "$folder/log"; exit 1; }
+  sleep 0.1
+done
 "$pawl" demo --server "http://$PAWL_LISTEN" --first-start "$PAWL_DATA_DIR"/first-start-*.txt >"$folder/demo"
 
 curl -fsS "http://$PAWL_HEALTH_LISTEN/metrics" >"$folder/metrics"

@@ -106,11 +106,13 @@ fn folder(config: &Config, findings: &mut Findings) {
         );
     }
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "txt") {
+        // One that is called `new` was left by a command that was killed before it gave the file its name.
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "txt" || extension == "new") {
             findings.add(
                 Danger::Risk,
                 "files",
-                format!("{} holds what was to be read once", entry.path().display()),
+                format!("{} holds what was to be read once", path.display()),
                 "hand it over and delete it",
             );
         }
