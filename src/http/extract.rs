@@ -17,11 +17,10 @@ use super::App;
 use super::body::Raw;
 use super::problem::{Code, Problem};
 use super::shape::Place;
-use crate::mfa::client::{KEY_PREFIX, TOKEN_PREFIX};
-use crate::mfa::ids::ClientId;
+use crate::mfa::client::KEY_PREFIX;
 use crate::mfa::time::Timestamp;
 use crate::operations::access::Permitted;
-use crate::operations::{Call, Entropy, Holder, Page, Presented};
+use crate::operations::{Call, ClientCredential, Entropy, Holder, Page, Presented};
 use crate::telemetry;
 use crate::token::verify_person_token;
 
@@ -49,10 +48,8 @@ impl<A: Permitted> FromRequest for Caller<A> {
             let credential = credential?;
             let app = app.ok_or_else(|| Problem::new(Code::Unavailable))?;
             let now = app.clock.now();
-            let presented = if let Some(token) = credential.strip_prefix(TOKEN_PREFIX) {
-                client_token(token, &credential)?
-            } else if let Some(key) = credential.strip_prefix(KEY_PREFIX) {
-                client(key)?
+            let presented = if credential.starts_with(KEY_PREFIX) {
+                client(&credential)?
             } else {
                 person(&credential, &app, now).await?
             };
@@ -89,20 +86,11 @@ fn credential(request: &HttpRequest) -> Result<Zeroizing<String>, Problem> {
     Ok(Zeroizing::new(credential.to_owned()))
 }
 
-fn client(key: &str) -> Result<Presented, Problem> {
-    let (id, secret) = key.split_once('_').ok_or_else(|| unauthenticated("not a client key"))?;
-    let id =
-        ClientId::parse(&format!("cli_{id}")).map_err(|_| unauthenticated("not a client key"))?;
+fn client(bearer: &str) -> Result<Presented, Problem> {
+    let (id, credential) = ClientCredential::parse(bearer)
+        .ok_or_else(|| unauthenticated("not the form of a client's credential"))?;
     telemetry::note(|log| log.client = Some(id.to_string()));
-    Ok(Presented::Client { id, secret_hash: crate::operations::secret_hash(secret) })
-}
-
-fn client_token(parts: &str, whole: &str) -> Result<Presented, Problem> {
-    let (id, _) = parts.split_once('_').ok_or_else(|| unauthenticated("not a client's token"))?;
-    let id = ClientId::parse(&format!("cli_{id}"))
-        .map_err(|_| unauthenticated("not a client's token"))?;
-    telemetry::note(|log| log.client = Some(id.to_string()));
-    Ok(Presented::Token { id, hash: crate::operations::secret_hash(whole) })
+    Ok(Presented::Client { id, credential })
 }
 
 async fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Problem> {

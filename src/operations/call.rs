@@ -8,6 +8,7 @@ use super::access::Access;
 use super::caller;
 pub(super) use super::caller::{Caller, Person};
 use super::codes::Charge;
+use super::credential::ClientCredential;
 use super::entropy::{Draw, Entropy};
 use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
@@ -40,19 +41,12 @@ pub struct Holder {
 /// What the caller presented.
 #[derive(Debug, Clone)]
 pub enum Presented {
-    /// A client key: the id in it and the SHA-256 of its secret.
+    /// A client's key or access token, and the client that it names.
     Client {
-        /// Which client it says it is.
+        /// The client that the credential says it is of.
         id: ClientId,
-        /// Of the whole secret part.
-        secret_hash: [u8; 32],
-    },
-    /// A client's access token: the id in it and the SHA-256 of the whole.
-    Token {
-        /// Which client it says it is.
-        id: ClientId,
-        /// Of the whole token.
-        hash: [u8; 32],
+        /// What will be compared.
+        credential: ClientCredential,
     },
     /// A client whose assertion was found to be signed by one of its keys.
     Signed {
@@ -133,12 +127,11 @@ impl Call {
     pub async fn authenticate(self, pawl: &Pawl, access: &'static Access) -> Done<()> {
         let now = self.now;
         let good = match &self.presented {
-            Presented::Client { id, secret_hash } => {
-                Some(Good { client: id.clone(), secret_hash: *secret_hash, operation: access.name })
-            }
-            Presented::Token { id, hash } => {
-                Some(Good { client: id.clone(), secret_hash: *hash, operation: access.name })
-            }
+            Presented::Client { id, credential } => Some(Good {
+                client: id.clone(),
+                secret_hash: *credential.hash(),
+                operation: access.name,
+            }),
             Presented::Person(_) | Presented::Signed { .. } => None,
         };
         if good.as_ref().is_some_and(|good| pawl.recent.has(good, now)) {
@@ -154,19 +147,21 @@ impl Call {
     /// In whose tenant it writes.
     fn whose(&self) -> Whose {
         match &self.presented {
-            Presented::Client { id, .. }
-            | Presented::Token { id, .. }
-            | Presented::Signed { id, .. } => Whose::Client(id.clone()),
+            Presented::Client { id, .. } | Presented::Signed { id, .. } => {
+                Whose::Client(id.clone())
+            }
             Presented::Person(holder) => Whose::Tenant(holder.tenant.clone()),
         }
     }
 
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
         let caller = match &self.presented {
-            Presented::Client { id, secret_hash } => {
-                caller::client(tx, id, secret_hash, access, self.now)?
+            Presented::Client { id, credential: ClientCredential::Key(secret) } => {
+                caller::client(tx, id, secret, access, self.now)?
             }
-            Presented::Token { id, hash } => caller::token(tx, id, hash, access, self.now)?,
+            Presented::Client { id, credential: ClientCredential::Token(token) } => {
+                caller::token(tx, id, token, access, self.now)?
+            }
             Presented::Signed { id, key } => caller::signed(tx, id, key)?,
             Presented::Person(holder) => caller::person(tx, holder, access)?,
         };
@@ -271,7 +266,7 @@ impl<'t, 'a> Work<'t, 'a> {
     /// The calling client, for operations that only clients may call.
     pub(super) fn client(&self) -> Done<ClientRow> {
         match &self.caller {
-            Caller::Client(client) => Ok((**client).clone()),
+            Caller::Client(client) => Ok(client.row().clone()),
             Caller::Person(_) | Caller::Server(_) => {
                 Err(Refusal::Forbidden("only a client may do this").into())
             }
@@ -291,7 +286,7 @@ impl<'t, 'a> Work<'t, 'a> {
     /// The directory that the caller is bound to: a client's own; a person sees the tenant.
     pub(super) fn directory(&self) -> Option<DirectoryId> {
         match &self.caller {
-            Caller::Client(client) => Some(client.directory_id.clone()),
+            Caller::Client(client) => Some(client.row().directory_id.clone()),
             Caller::Person(_) | Caller::Server(_) => None,
         }
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use super::Done;
 use super::access::Access;
 use super::call::Holder;
+use super::credential::{AuthenticatedClient, ClientProof, SecretHash};
 use crate::mfa::event::Actor;
 use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Role;
 use crate::store::Tx;
-use crate::store::rows::{ClientRow, UserRow};
-use crate::store::seal::{constant_time_eq, sha256};
+use crate::store::rows::UserRow;
 
 fn live_tenant(tx: &mut Tx<'_>, tenant: &TenantId) -> Done<()> {
     match tx.find_tenant(tenant)? {
@@ -22,64 +22,52 @@ fn live_tenant(tx: &mut Tx<'_>, tenant: &TenantId) -> Done<()> {
     }
 }
 
-/// The same refusal, whichever part is wrong; the hash is compared even for an unknown id.
+/// A client by its key. The refusal is the same, whichever part is wrong.
 pub(super) fn client(
     tx: &mut Tx<'_>,
     id: &ClientId,
-    secret_hash: &[u8; 32],
+    secret: &SecretHash,
     access: &Access,
     now: Timestamp,
 ) -> Done<Caller> {
-    let row = tx.find_client_by_key(id)?;
-    let secrets = tx.live_secrets(id, now)?;
-    let mut known = constant_time_eq(&sha256(b"nobody's secret"), secret_hash);
-    for secret in &secrets {
-        known |= constant_time_eq(&secret.hash, secret_hash);
-    }
-    let row = row
-        .filter(|row| known && row.disabled_at.is_none())
-        .ok_or(Refusal::Unauthenticated("no live client has this key"))?;
-    live_tenant(tx, &row.tenant_id)?;
-    within(row, access)
+    let proof = ClientProof::secret(tx.live_secrets(id, now)?, secret);
+    within(enabled(tx, id, proof)?, access)
 }
 
 /// A client by its access token, with no more scopes than the token has.
 pub(super) fn token(
     tx: &mut Tx<'_>,
     id: &ClientId,
-    hash: &[u8; 32],
+    token: &SecretHash,
     access: &Access,
     now: Timestamp,
 ) -> Done<Caller> {
-    let token = tx.live_client_token(id, hash, now)?;
-    let token = token.ok_or(Refusal::Unauthenticated("no live token of this client"))?;
-    let mut row = enabled(tx, id)?;
-    row.scopes.0.retain(|scope| token.scopes.0.contains(scope));
-    within(row, access)
+    let proof = ClientProof::token(tx.live_client_token(id, token.bytes(), now)?, token);
+    within(enabled(tx, id, proof)?, access)
 }
 
 /// A client by a signature of one of its keys.
 pub(super) fn signed(tx: &mut Tx<'_>, id: &ClientId, key: &ClientKeyId) -> Done<Caller> {
-    let keys = tx.live_keys(id)?;
-    if !keys.iter().any(|row| row.id == *key) {
-        return Err(Refusal::Unauthenticated("the key was removed").into());
-    }
-    Ok(Caller::Client(Box::new(enabled(tx, id)?)))
+    let proof = ClientProof::key(tx.live_keys(id)?, key);
+    Ok(Caller::Client(Box::new(enabled(tx, id, proof)?)))
 }
 
-/// A client that works, of a tenant that does.
-fn enabled(tx: &mut Tx<'_>, id: &ClientId) -> Done<ClientRow> {
-    let row = tx
-        .find_client_by_key(id)?
-        .filter(|row| row.disabled_at.is_none())
-        .ok_or(Refusal::Unauthenticated("the client is disabled"))?;
-    live_tenant(tx, &row.tenant_id)?;
-    Ok(row)
+/// A client that works, of a tenant that does, with a live proof.
+fn enabled(
+    tx: &mut Tx<'_>,
+    id: &ClientId,
+    proof: Option<ClientProof>,
+) -> Done<AuthenticatedClient> {
+    let client = AuthenticatedClient::new(tx.find_client_by_key(id)?, proof)?;
+    live_tenant(tx, &client.row().tenant_id)?;
+    Ok(client)
 }
 
-fn within(row: ClientRow, access: &Access) -> Done<Caller> {
+fn within(client: AuthenticatedClient, access: &Access) -> Done<Caller> {
     match access.scope {
-        Some(scope) if row.scopes.0.contains(&scope) => Ok(Caller::Client(Box::new(row))),
+        Some(scope) if client.row().scopes.0.contains(&scope) => {
+            Ok(Caller::Client(Box::new(client)))
+        }
         Some(_) => Err(Refusal::Forbidden("the client lacks the scope").into()),
         None => Err(Refusal::Forbidden("no client may do this").into()),
     }
@@ -112,7 +100,7 @@ pub(super) fn person(tx: &mut Tx<'_>, holder: &Holder, access: &Access) -> Done<
 /// Who calls, as the transaction found them.
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
-    Client(Box<ClientRow>),
+    Client(Box<AuthenticatedClient>),
     Person(Box<Person>),
     Server(TenantId),
 }
@@ -128,7 +116,7 @@ pub(super) struct Person {
 impl Caller {
     pub(super) fn tenant(&self) -> &TenantId {
         match self {
-            Self::Client(client) => &client.tenant_id,
+            Self::Client(client) => &client.row().tenant_id,
             Self::Person(person) => &person.user.tenant_id,
             Self::Server(tenant) => tenant,
         }
@@ -136,7 +124,7 @@ impl Caller {
 
     pub(super) fn actor(&self) -> Actor {
         match self {
-            Self::Client(client) => Actor::Client(client.id.clone()),
+            Self::Client(client) => Actor::Client(client.row().id.clone()),
             Self::Person(person) => Actor::Person(person.user.id.clone(), person.client.clone()),
             Self::Server(_) => Actor::Server,
         }

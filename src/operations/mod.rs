@@ -17,6 +17,7 @@ pub mod client_tokens;
 pub mod clients;
 mod codes;
 pub mod confirmations;
+mod credential;
 pub mod enrollments;
 mod entropy;
 pub mod evaluations;
@@ -50,6 +51,7 @@ mod wording;
 use std::sync::Arc;
 
 pub use call::{Call, Holder, Presented};
+pub use credential::ClientCredential;
 pub use entropy::Entropy;
 pub use handles::{Handle, SharedCode, Shown};
 pub use recent::Recent;

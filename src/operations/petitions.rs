@@ -144,7 +144,7 @@ pub(super) fn file(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition
     let data = serde_json::json!({ "kind": filing.kind });
     let event = work.record(note.data(data))?;
     let (requested_by_kind, requested_by) = match &work.caller {
-        Caller::Client(client) => (ActorKind::Client, client.id.to_string()),
+        Caller::Client(client) => (ActorKind::Client, client.row().id.to_string()),
         Caller::Person(person) => (ActorKind::Person, person.user.id.to_string()),
         Caller::Server(_) => return Err(Refusal::Forbidden("the server files nothing").into()),
     };
@@ -274,7 +274,7 @@ pub async fn withdraw_petition(pawl: &Pawl, call: Call, id: PetitionId) -> Done<
     let committed = call
         .write(pawl, access::WithdrawPetition::ACCESS, move |work| {
             let filed_by = match &work.caller {
-                Caller::Client(client) => client.id.to_string(),
+                Caller::Client(client) => client.row().id.to_string(),
                 Caller::Person(person) => person.user.id.to_string(),
                 Caller::Server(_) => String::new(),
             };

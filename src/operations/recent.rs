@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::credential::SecretHash;
 use crate::mfa::ids::ClientId;
 use crate::mfa::time::{Span, Timestamp};
 
@@ -19,7 +20,7 @@ const MOST: usize = 10_000;
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Good {
     pub(super) client: ClientId,
-    pub(super) secret_hash: [u8; 32],
+    pub(super) secret_hash: SecretHash,
     pub(super) operation: &'static str,
 }
 

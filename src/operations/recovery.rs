@@ -7,6 +7,7 @@ use super::access::{self, Permitted};
 use super::acts::{Act, Proof, RegenerateRecoveryCodesAct, apart, prove, required, unwritten};
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked, limits};
+use super::credential::MatchedRow;
 use super::enrollments::give_up_pending;
 use super::evaluations::OpenChallenge;
 use super::petitions::{self, Filing, Petition};
@@ -24,7 +25,6 @@ use crate::mfa::refusal::Refusal;
 use crate::mfa::words::Reason;
 use crate::store::StoreError;
 use crate::store::rows::{ChallengeRow, FactorRow, RecoveryCodeRow};
-use crate::store::seal::constant_time_eq;
 use crate::telemetry::metrics::{CodeKind, Occurrence, Outcome};
 
 /// A recovery code that a retried transaction may look at again.
@@ -172,24 +172,20 @@ fn spend(
     };
     work.compares_recovery(user, challenge.id.to_string());
     let hash = work.tx.hash_recovery_code(&work.tenant, user, code.0.canonical())?;
-    let mut found = None;
-    for row in work.tx.open_recovery_codes(&work.tenant, user)? {
-        // Every row is compared, whichever fits.
-        if constant_time_eq(&row.hash, &hash) {
-            found = Some(row.id);
-        }
-    }
-    let (kind, outcome) = match found {
+    let rows = work.tx.open_recovery_codes(&work.tenant, user)?;
+    let found = MatchedRow::by_hash(rows, |row| &row.hash, &hash);
+    let (kind, outcome) = match &found {
         Some(_) => (EventKind::RecoveryCodeUsed, Outcome::Verified),
         None => (EventKind::RecoveryCodeRejected, Outcome::Wrong),
     };
     work.tx.count(Occurrence::Attempt(CodeKind::Recovery, outcome));
     let event = work.record(Note::new(kind).user(user).object(&challenge.id).evaluated())?;
     work.put_recovery(user, charged, &event)?;
-    let Some(id) = found else {
+    let Some(matched) = found else {
         work.tx.charge_challenge(challenge, None, &event)?;
         return Ok(Err(Refusal::CodeRejected("no such recovery code")));
     };
+    let id = matched.row().id.clone();
     if !work.tx.use_recovery_code(&work.tenant, &id, work.now, &event)? {
         return Err(StoreError::Guard("recovery_codes", 0).into());
     }

@@ -70,7 +70,7 @@ impl Work<'_, '_> {
     fn groups(&mut self, user: &UserId) -> Done<Groups> {
         let rows = self.tx.list_user_groups(&self.tenant, user)?;
         let told = match &self.caller {
-            Caller::Client(client) => rows.iter().any(|row| row.client_id == client.id),
+            Caller::Client(client) => rows.iter().any(|row| row.client_id == client.row().id),
             Caller::Person(_) | Caller::Server(_) => !rows.is_empty(),
         };
         if !told {

@@ -18,6 +18,7 @@ mod clients;
 mod cluster;
 mod connections;
 mod contract;
+mod credentials;
 mod enemy;
 mod enrollments;
 mod evaluations;

@@ -13,6 +13,7 @@
 )]
 
 mod bodies;
+mod literals;
 mod pool;
 mod random;
 #[path = "../api/support/mod.rs"]
@@ -37,4 +38,11 @@ fn a_console_that_does_what_it_likes_weakens_nothing() {
         walk.step();
     }
     println!("{}", walk.end());
+}
+
+#[test]
+fn no_text_of_the_source_opens_anything() {
+    let tried = literals::try_all();
+    assert!(tried > 500, "only {tried} texts were found in the source");
+    println!("{tried} texts of the source, each as secret, code, handle and ticket");
 }
