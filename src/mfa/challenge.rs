@@ -19,12 +19,17 @@ pub const PRIMARY_AGE: Span = Span::minutes(5);
 pub const PRIMARY_AHEAD: Span = Span::seconds(30);
 
 choice_words! {
-    /// What a challenge is for. It serves nothing else.
+    /// What a challenge is for. It serves nothing else: each decision opens its own purpose, so that a state
+    /// that becomes looser later never makes an open handle worth more.
     Purpose {
-        /// A code, for tokens.
+        /// A code, for tokens: the user had an active factor.
         Login = "login",
-        /// Beginning an enrollment.
+        /// A recovery code or a report of loss: the user's factor was suspended.
+        Recovery = "recovery",
+        /// Beginning an enrollment: the user was allowed to, with nothing but this login.
         Enroll = "enroll",
+        /// Redeeming a ticket: the user was not allowed to enroll without one.
+        Ticket = "ticket",
         /// Enrolling again after a recovery code.
         Recover = "recover",
         /// One act of a person.

@@ -154,8 +154,11 @@ pub fn may_self_enroll(requirement: &Requirement, standing: &Standing) -> bool {
     };
     denied(standing).is_none()
         && standing.factor == FactorStanding::None
-        && (standing.bootstrap_pending
-            || (allowed && !standing.ticket_only && !standing.holds_role))
+        && allowed
+        && !standing.ticket_only
+        && !standing.holds_role
+        // The secret of the first administrator was printed: only its holder enrolls.
+        && !standing.bootstrap_pending
 }
 
 fn denied(standing: &Standing) -> Option<DeniedBecause> {

@@ -9,7 +9,7 @@ use super::clients::{self, ClientKey, CreateClient};
 use super::codes::parameters;
 use super::enrollments::pend;
 use super::{Done, Pawl};
-use crate::mfa::challenge::{BOOTSTRAP_LIFE, EnrollmentAuthority};
+use crate::mfa::challenge::{BOOTSTRAP_LIFE, EnrollmentAuthority, Purpose};
 use crate::mfa::client::Scope;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::PrimaryMethod;
@@ -215,6 +215,9 @@ fn again(
         .ok_or(StoreError::Invalid("administrator"))?;
     let facts = work.facts(user)?;
     super::enrollments::give_up_pending(work, &facts)?;
+    // A challenge that a password opened before must not meet the new enrollment.
+    let event = work.record(Note::new(EventKind::UserChanged).user(&facts.user.id))?;
+    work.tx.close_challenges_of(&work.tenant, &facts.user.id, Purpose::ALL, now, &event)?;
     enroll(work, &facts.user)
 }
 

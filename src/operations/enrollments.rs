@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::acts::{Act, BeginRotationAct, Proof, apart, prove, required, unwritten};
-use super::call::{Note, Work};
+use super::call::{Caller, Note, Work};
 use super::codes::parameters;
 use super::evaluations::may_begin;
 use super::standing::Facts;
@@ -148,9 +148,10 @@ pub async fn begin_enrollment(
             let event = work.event_id();
             let right = Right {
                 client: &client.id,
-                authority: match challenge.purpose {
-                    Purpose::Recover => EnrollmentAuthority::Recovery,
-                    Purpose::Login | Purpose::Enroll | Purpose::Act => EnrollmentAuthority::First,
+                authority: if challenge.purpose == Purpose::Recover {
+                    EnrollmentAuthority::Recovery
+                } else {
+                    EnrollmentAuthority::First
                 },
                 authority_id: challenge.recovery_code_id.as_ref().map(ToString::to_string),
                 audiences: challenge.audiences.0.clone(),
@@ -172,20 +173,16 @@ fn beginning(
     handle: &Handle,
     client: &ClientId,
 ) -> Done<(ChallengeRow, Facts)> {
-    let recovering = work
-        .tx
-        .find_challenge(&work.tenant, handle.hash())?
-        .is_some_and(|row| row.purpose == Purpose::Recover);
-    let purpose = if recovering { Purpose::Recover } else { Purpose::Enroll };
-    let challenge = live_challenge(work, handle, client, purpose)?;
+    let purposes = [Purpose::Enroll, Purpose::Ticket, Purpose::Recover];
+    let challenge = live_challenge(work, handle, client, &purposes)?;
     let facts = live_user(work, &challenge)?;
-    if recovering {
+    if challenge.purpose == Purpose::Recover {
         return Ok((challenge, facts));
     }
     let requirement = facts.requirement(work, &challenge.audiences.0, address(&challenge));
     if facts.factor.is_some() {
         Err(Refusal::AlreadyEnrolled.into())
-    } else if may_begin(&facts, &requirement) {
+    } else if challenge.purpose == Purpose::Enroll && may_begin(&facts, &requirement) {
         Ok((challenge, facts))
     } else {
         Err(Refusal::TicketRequired.into())
@@ -272,8 +269,16 @@ pub(super) fn pend(
 }
 
 /// Gives up the user's pending factor, if there is one.
+///
+/// # Errors
+/// `ticket-required` where the first administrator's printed enrollment waits: only the server, which
+/// printed it, gives it up. A console would get to see the secret that replaces it.
 pub(super) fn give_up_pending(work: &mut Work<'_, '_>, facts: &Facts) -> Done<()> {
     let user = &facts.user.id;
+    let is_server = matches!(work.caller, Caller::Server(_));
+    if facts.standing.bootstrap_pending && !is_server {
+        return Err(Refusal::TicketRequired.into());
+    }
     if let Some(pending) = work.tx.pending_factor(&work.tenant, user)? {
         let note = Note::new(EventKind::EnrollmentCancelled).user(user).object(&pending.id);
         let event = work.record(note)?;

@@ -258,7 +258,7 @@ impl Opening<'_> {
             }
             Decision::Recover => {
                 let event = self.note(work, "recover", EventKind::ChallengeOpened, None)?;
-                let challenge = self.open(work, Purpose::Login, &event);
+                let challenge = self.open(work, Purpose::Recovery, &event);
                 Evaluation::Recover(RecoverDecision { user_id, because, challenge })
             }
             Decision::Enroll => {
@@ -270,7 +270,7 @@ impl Opening<'_> {
             }
             Decision::TicketRequired => {
                 let event = self.note(work, "ticket_required", EventKind::LoginEvaluated, None)?;
-                let challenge = self.open(work, Purpose::Enroll, &event);
+                let challenge = self.open(work, Purpose::Ticket, &event);
                 let needed = TicketRequiredDecision { user_id, because, challenge };
                 Evaluation::TicketRequired(needed)
             }

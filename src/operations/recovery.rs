@@ -125,6 +125,9 @@ union! {
     }
 }
 
+/// The challenges of a user who has no code to give.
+const LOST: &[Purpose] = &[Purpose::Login, Purpose::Recovery];
+
 /// Uses a recovery code.
 ///
 /// # Errors
@@ -137,7 +140,7 @@ pub async fn use_recovery_code(
     let committed = call
         .write(pawl, access::UseRecoveryCode::ACCESS, move |work| {
             let client = work.client()?;
-            let challenge = live_challenge(work, &request.challenge, &client.id, Purpose::Login)?;
+            let challenge = live_challenge(work, &request.challenge, &client.id, LOST)?;
             let facts = live_user(work, &challenge)?;
             let (used, event) = match spend(work, &challenge, &facts, &request.recovery_code)? {
                 Ok(used) => used,
@@ -286,7 +289,7 @@ pub async fn report_loss(pawl: &Pawl, call: Call, request: ReportLoss) -> Done<L
     let committed = call
         .write(pawl, access::ReportLoss::ACCESS, move |work| {
             let client = work.client()?;
-            let challenge = live_challenge(work, &request.challenge, &client.id, Purpose::Login)?;
+            let challenge = live_challenge(work, &request.challenge, &client.id, LOST)?;
             let facts = live_user(work, &challenge)?;
             let factor = facts.factor.clone().ok_or(Refusal::NotEnrolled)?;
             match (&request.code, &request.recovery_code) {

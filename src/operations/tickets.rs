@@ -23,6 +23,9 @@ use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{Reason, TicketReference, UserKind};
 use crate::store::rows::{TicketRow, UserRow};
 
+/// The challenges of a user who may redeem a ticket.
+const REDEEMING: &[Purpose] = &[Purpose::Enroll, Purpose::Ticket];
+
 /// A ticket for a user who never had a factor.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -240,7 +243,7 @@ pub async fn redeem_ticket(
     let committed = call
         .write(pawl, access::RedeemTicket::ACCESS, move |work| {
             let client = work.client()?;
-            let challenge = live_challenge(work, &request.challenge, &client.id, Purpose::Enroll)?;
+            let challenge = live_challenge(work, &request.challenge, &client.id, REDEEMING)?;
             let facts = live_user(work, &challenge)?;
             if facts.factor.is_some() {
                 return Err(Refusal::AlreadyEnrolled.into());

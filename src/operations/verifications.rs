@@ -58,10 +58,15 @@ pub async fn verify_code(pawl: &Pawl, call: Call, request: VerifyCode) -> Done<C
 
 fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
     let client = work.client()?;
-    let challenge = live_challenge(work, &request.challenge, &client.id, Purpose::Login)?;
+    let purposes = [Purpose::Login, Purpose::Recovery];
+    let challenge = live_challenge(work, &request.challenge, &client.id, &purposes)?;
     let facts = live_user(work, &challenge)?;
     let requirement = facts.requirement(work, &challenge.audiences.0, address(&challenge));
-    let factor = facts.factor.as_ref().filter(|factor| accepts_codes(factor.state));
+    // A challenge from a time when the factor was suspended never yields a token, though the factor may be
+    // active again.
+    let takes_codes = challenge.purpose == Purpose::Login;
+    let bound = facts.factor.as_ref();
+    let factor = bound.filter(|factor| takes_codes && accepts_codes(factor.state));
     let about = LoginOf {
         client: &client.id,
         audiences: &challenge.audiences.0,
@@ -97,18 +102,18 @@ fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
     }
 }
 
-/// A challenge that this client can still use for this purpose. Unknown, expired, consumed and
+/// A challenge that this client can still use for one of these purposes. Unknown, expired, consumed and
 /// foreign handles are alike.
 pub(super) fn live_challenge(
     work: &mut Work<'_, '_>,
     handle: &Handle,
     client: &ClientId,
-    purpose: Purpose,
+    purposes: &[Purpose],
 ) -> Done<ChallengeRow> {
     let challenge = work
         .tx
         .find_challenge(&work.tenant, handle.hash())?
-        .filter(|row| row.client_id == *client && row.purpose == purpose)
+        .filter(|row| row.client_id == *client && purposes.contains(&row.purpose))
         .ok_or(Refusal::ChallengeOver("unknown, foreign or of another purpose"))?;
     still_open(challenge.closed_at, challenge.expires_at, challenge.attempts, work.now)
         .map_err(|_| Refusal::ChallengeOver("closed, expired or out of attempts"))?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, Console, Server, User};
+use crate::support::{Act, Console, REASON, Server, User};
 
 fn begin(console: &Console, challenge: &str) -> crate::support::Answer {
     console.call("beginEnrollment").json(&json!({ "challenge": challenge })).send()
@@ -17,6 +17,45 @@ fn nobody_becomes_the_first_administrator_by_a_password() {
     let admin = tenant.console.user("admin");
     assert_eq!(admin.evaluate().ok()["decision"], "ticket_required");
     begin(&tenant.console, &admin.challenge()).refused("ticket-required");
+}
+
+/// A challenge that the password opened while no enrollment waited is worth nothing once `pawl bootstrap`
+/// printed another one: neither it nor a new one shows a secret to the console.
+#[test]
+fn a_printed_enrollment_is_not_replaced_by_a_console() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    server.advance(31 * 60);
+    let admin = tenant.console.user("admin");
+    let before = admin.challenge();
+    tenant.bootstrap_again();
+    begin(&tenant.console, &before).refused("challenge-over");
+    let decision = admin.evaluate().ok();
+    assert_eq!(decision["decision"], "enroll");
+    assert_eq!(decision["challenge"], Value::Null);
+    tenant.administrator().sign_in().ok();
+}
+
+/// A challenge carries its decision: a policy that is looser now does not make it worth more.
+#[test]
+fn a_challenge_of_a_stricter_time_stays_as_strict() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (policy, _) = admin.policy();
+    admin.tighten(|policy| policy["base"]["self_enrollment"] = json!("ticket_only"));
+    let ana = tenant.console.user("ana");
+    assert_eq!(ana.evaluate().ok()["decision"], "ticket_required");
+    let strict = ana.challenge();
+    let (_, version) = admin.policy();
+    admin
+        .act(
+            &Act::new("putPolicy", json!({ "policy": policy, "reason": REASON }))
+                .with("if_match", &version),
+        )
+        .ok();
+    begin(&tenant.console, &strict).refused("ticket-required");
+    begin(&tenant.console, &ana.challenge()).ok();
 }
 
 /// A role that was given before a factor was bound does not let a password bind one.

@@ -244,7 +244,7 @@ CREATE TABLE challenges (
   hash BYTEA NOT NULL UNIQUE CHECK (length(hash) = 32),
   user_id TEXT COLLATE "C" NOT NULL,
   client_id TEXT COLLATE "C" NOT NULL,
-  purpose TEXT COLLATE "C" NOT NULL CHECK (purpose IN ('login', 'enroll', 'recover', 'act')),
+  purpose TEXT COLLATE "C" NOT NULL CHECK (purpose IN ('login', 'recovery', 'enroll', 'ticket', 'recover', 'act')),
   audiences TEXT COLLATE "C" NOT NULL CHECK (audiences::jsonb IS NOT NULL),
   primary_method TEXT COLLATE "C" NOT NULL,
   primary_at BIGINT NOT NULL,
@@ -1643,6 +1643,10 @@ BEGIN
   OR NOT coalesce(CASE NEW.authority
     WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
       AND NOT u.ticket_only)
+      AND NOT EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id AND r.user_id = NEW.user_id
+        AND r.revoked_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.user_id = NEW.user_id
+        AND n.client_id IS NULL AND n.closed_at IS NULL AND n.expires_at > NEW.created_at)
     WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
       OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
         AND n.authority = 'bootstrap')

@@ -243,7 +243,7 @@ CREATE TABLE challenges (
   hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
   user_id TEXT NOT NULL,
   client_id TEXT NOT NULL,
-  purpose TEXT NOT NULL CHECK (purpose IN ('login', 'enroll', 'recover', 'act')),
+  purpose TEXT NOT NULL CHECK (purpose IN ('login', 'recovery', 'enroll', 'ticket', 'recover', 'act')),
   audiences TEXT NOT NULL CHECK (json_valid(audiences)),
   primary_method TEXT NOT NULL,
   primary_at INTEGER NOT NULL,
@@ -1223,6 +1223,10 @@ WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f
   OR NOT coalesce(CASE NEW.authority
     WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
       AND u.ticket_only = 0)
+      AND NOT EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id AND r.user_id = NEW.user_id
+        AND r.revoked_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.user_id = NEW.user_id
+        AND n.client_id IS NULL AND n.closed_at IS NULL AND n.expires_at > NEW.created_at)
     WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
       OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
         AND n.authority = 'bootstrap')

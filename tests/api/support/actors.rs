@@ -28,12 +28,21 @@ pub struct Console {
 pub struct Tenant {
     /// Its first console.
     pub console: Console,
+    name: String,
     authenticator: RefCell<Option<Authenticator>>,
 }
 
 impl Tenant {
-    pub(super) fn new(console: Console, authenticator: Authenticator) -> Self {
-        Self { console, authenticator: RefCell::new(Some(authenticator)) }
+    pub(super) fn new(name: &str, console: Console, authenticator: Authenticator) -> Self {
+        Self { name: name.to_owned(), console, authenticator: RefCell::new(Some(authenticator)) }
+    }
+
+    /// `pawl bootstrap` once more: the administrator's enrollment is printed again.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn bootstrap_again(&self) {
+        let founded = self.console.server.bootstrap(&self.name);
+        let authenticator = Authenticator::scan(founded.otpauth_uri.expose());
+        self.authenticator.replace(Some(authenticator));
     }
 
     /// The first administrator, whose enrollment was printed at the founding, confirmed. Once.

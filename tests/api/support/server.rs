@@ -19,7 +19,7 @@ use pawl::config::{Config, Edge, Traces, Workload};
 use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
-use pawl::operations::bootstrap::{Founding, bootstrap};
+use pawl::operations::bootstrap::{Founded, Founding, bootstrap};
 use pawl::operations::readings::read_database;
 use pawl::operations::retention::{batches_due, purge_batch};
 use pawl::operations::{Done, Due, Pawl, Purged};
@@ -146,13 +146,7 @@ impl Server {
 
     /// Founds a tenant: its console has the audience `{name}`, its administrator waits for a code.
     pub fn tenant(&self, name: &str) -> Tenant {
-        let founding = Founding {
-            tenant: DisplayName::parse(name).unwrap(),
-            client: DisplayName::parse("console").unwrap(),
-            audience: Audience::parse(name).unwrap(),
-            administrator: ExternalId::parse("admin").unwrap(),
-        };
-        let founded = done(bootstrap(&self.0.pawls[0], founding, self.now(), entropy().unwrap()));
+        let founded = self.bootstrap(name);
         let key = serde_json::to_value(founded.client_key.unwrap()).unwrap();
         let console = Console {
             server: self.clone(),
@@ -161,7 +155,18 @@ impl Server {
             key: key["key"].as_str().unwrap().to_owned(),
         };
         let authenticator = Authenticator::scan(founded.otpauth_uri.expose());
-        Tenant::new(console, authenticator)
+        Tenant::new(name, console, authenticator)
+    }
+
+    /// `pawl bootstrap`: founds a tenant, or prints its first administrator's enrollment again.
+    pub(super) fn bootstrap(&self, name: &str) -> Founded {
+        let founding = Founding {
+            tenant: DisplayName::parse(name).unwrap(),
+            client: DisplayName::parse("console").unwrap(),
+            audience: Audience::parse(name).unwrap(),
+            administrator: ExternalId::parse("admin").unwrap(),
+        };
+        done(bootstrap(&self.0.pawls[0], founding, self.now(), entropy().unwrap()))
     }
 
     /// The operations' side, for what is no request.
