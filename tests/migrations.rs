@@ -220,3 +220,35 @@ fn every_state_table_names_its_events_and_is_guarded() {
         assert!(is_strict, "{table}: a rowid is one more key that REPLACE could aim at");
     }
 }
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// A page of the log costs its own rows: nothing is sorted, and nothing but an index in the order of the
+/// page is read.
+#[test]
+fn each_page_of_the_log_is_read_by_an_index_in_its_order() {
+    let mut connection = migrated("plans");
+    let queries = pawl::store::page_queries(&pawl::store::Database::Sqlite(file("plans-other")));
+    assert_eq!(queries.len(), 4);
+    for (text, index) in queries {
+        let explained = diesel::sql_query(format!("EXPLAIN QUERY PLAN {text}"));
+        let steps: Vec<Step> = explained.load(&mut connection).unwrap();
+        let steps: Vec<&str> = steps.iter().map(|step| step.detail.as_str()).collect();
+        let wanted = match index {
+            "key" => "PRIMARY KEY (tenant_id=? AND seq>? AND seq<?)".to_owned(),
+            "events_by_user" => format!("INDEX {index} (user_id=? AND seq>? AND seq<?)"),
+            _ => format!("INDEX {index} (<expr>=? AND seq>? AND seq<?)"),
+        };
+        assert!(steps.len() == 1 && steps[0].ends_with(&wanted), "{text}: {steps:?}");
+    }
+    // What each transaction asks first.
+    let newest = "SELECT seq, at FROM events WHERE tenant_id = ? ORDER BY seq DESC LIMIT ?";
+    let explained = diesel::sql_query(format!("EXPLAIN QUERY PLAN {newest}"));
+    let steps: Vec<Step> = explained.load(&mut connection).unwrap();
+    let is_short = steps.len() == 1 && steps[0].detail.ends_with("PRIMARY KEY (tenant_id=?)");
+    assert!(is_short, "{:?}", steps[0].detail);
+}

@@ -8,7 +8,7 @@ mod support;
 
 use std::sync::{Mutex, PoisonError};
 
-use pawl::store::{Database, Target, check_schema, grant, migrate};
+use pawl::store::{Database, Target, check_schema, grant, migrate, page_queries};
 use support::Schema;
 
 /// Held while the role or the whole database is not as it should be, and while it must be.
@@ -371,4 +371,33 @@ fn the_doctor_looks_at_postgresql_too() {
     assert!(has(&damaged, "hole", "throttles_life is missing"), "{damaged:?}");
     let nobody = doctor(&schema, "postgres://nobody@localhost:1/none?sslmode=disable");
     assert!(has(&nobody, "down", "PostgreSQL cannot be reached"), "{nobody:?}");
+}
+
+/// Rows for the planner's statistics: a few of each user, and many of each kind.
+const FILL: &str = "SET session_replication_role = replica; \
+     INSERT INTO events SELECT 'tnt', n, 'evt_' || n, n, 'kind' || n % 40, 'server', 'server', NULL, \
+     'usr_' || n % 5000, NULL, NULL, 'r', '{}' FROM generate_series(1, 40000) AS n; \
+     SET session_replication_role = origin; ANALYZE events";
+
+/// A page of the log costs its own rows: nothing is sorted, and nothing but an index in the order of the
+/// page is read.
+#[test]
+fn each_page_of_the_log_is_read_by_an_index_in_its_order() {
+    let schema = schema();
+    schema.run(FILL);
+    let queries = page_queries(&served(&schema));
+    assert_eq!(queries.len(), 4);
+    for (text, index) in queries {
+        let values = (1..=9).filter(|number| text.contains(&format!("${number}")));
+        let values = values.map(|_| "NULL").collect::<Vec<_>>().join(", ");
+        let plan = schema.lines(&format!(
+            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+             PREPARE page AS {text}; EXPLAIN (COSTS off) EXECUTE page ({values})"
+        ));
+        let index = if index == "key" { "events_pkey" } else { index };
+        assert_eq!(plan[0], "Limit", "{plan:?}");
+        let scan = format!("  ->  Index Scan using {index} on events");
+        assert_eq!(plan[1], scan, "{plan:?}");
+        assert!(plan[2].contains("(seq > ") && plan[2].contains("(seq < "), "{plan:?}");
+    }
 }

@@ -137,7 +137,9 @@ impl Call {
         if good.as_ref().is_some_and(|good| pawl.recent.has(good, now)) {
             return Ok(());
         }
-        self.read(pawl, access, |_| Ok(())).await?;
+        let base = Arc::clone(&pawl.base_url);
+        let checked = move |tx: &mut Tx<'_>| self.begin(tx, access, &base).map(|_| ());
+        pawl.store.check(access.name, checked).await?;
         if let Some(good) = good {
             pawl.recent.remember(good, now);
         }
@@ -166,7 +168,7 @@ impl Call {
             Presented::Person(holder) => caller::person(tx, holder, access)?,
         };
         let tenant = caller.tenant().clone();
-        tx.check_clock(&tenant, self.now)?;
+        let now = tx.check_clock(&tenant, self.now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         Ok(Work {
@@ -174,7 +176,7 @@ impl Call {
             tenant,
             own_audience,
             caller,
-            now: self.now,
+            now,
             request: Arc::clone(&self.request),
             draw: self.entropy.draw(),
             charge: Arc::default(),
@@ -239,7 +241,7 @@ impl<'t, 'a> Work<'t, 'a> {
         entropy: &Entropy,
     ) -> Done<Self> {
         tx.lock(&[Whose::Tenant(tenant.clone())])?;
-        tx.check_clock(&tenant, now)?;
+        let now = tx.check_clock(&tenant, now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         let caller = Caller::Server(tenant.clone());

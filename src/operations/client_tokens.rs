@@ -34,7 +34,7 @@ pub struct Signers {
 /// The database's.
 pub async fn signers(pawl: &Pawl, client: ClientId) -> Done<Option<Signers>> {
     pawl.store
-        .read("read_client_keys", move |tx| -> Done<_> {
+        .check("read_client_keys", move |tx| -> Done<_> {
             let Some(row) = tx.find_client_by_key(&client)? else { return Ok(None) };
             let mut keys = Vec::new();
             for key in tx.live_keys(&client)? {
@@ -58,7 +58,7 @@ pub async fn registration(
     account: ServiceAccount,
 ) -> Done<Option<ClientKeyId>> {
     pawl.store
-        .read("read_service_accounts", move |tx| -> Done<_> {
+        .check("read_service_accounts", move |tx| -> Done<_> {
             let mut keys = tx.live_keys(&client)?.into_iter();
             let found = keys.find(|key| key.service_account.as_ref() == Some(&account));
             Ok(found.map(|key| key.id))

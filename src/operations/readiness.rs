@@ -19,7 +19,7 @@ pub enum Obstacle {
 /// Only the database's.
 pub async fn obstacle(pawl: &Pawl) -> Done<Option<Obstacle>> {
     pawl.store
-        .read("obstacle", |tx| -> Done<_> {
+        .check("obstacle", |tx| -> Done<_> {
             if !tx.may_serve()? {
                 return Ok(Some(Obstacle::Schema));
             }

@@ -59,5 +59,5 @@ pub async fn get_tenant(pawl: &Pawl, call: Call) -> Done<Tenant> {
 /// # Errors
 /// Only the database's.
 pub async fn is_tenant(pawl: &Pawl, id: TenantId) -> Done<bool> {
-    pawl.store.read("get_server_metadata", move |tx| Ok(tx.find_tenant(&id)?.is_some())).await
+    pawl.store.check("get_server_metadata", move |tx| Ok(tx.find_tenant(&id)?.is_some())).await
 }

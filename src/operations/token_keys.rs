@@ -44,7 +44,7 @@ pub struct NewKey {
 /// If the database cannot be read, or a key cannot be opened.
 pub async fn published_keys(pawl: &Pawl) -> Done<Vec<StoredKey>> {
     pawl.store
-        .read("published_keys", |tx| -> Done<_> {
+        .check("published_keys", |tx| -> Done<_> {
             let rows = tx.list_signing_keys()?;
             let open = |row: SigningKeyRow| -> Done<StoredKey> {
                 let secret = tx.open_signing_key(&row)?;

@@ -13,6 +13,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, SqliteConnection};
 
 use super::StoreError;
+use super::deadline::Deadline;
 use super::postgres::{PgConnection, Target};
 use crate::telemetry::Fact;
 use crate::telemetry::metrics::Metrics;
@@ -148,6 +149,7 @@ pub(super) struct Line {
     open: Option<Connection>,
     failed: Option<Instant>,
     begun: u64,
+    deadline: Deadline,
 }
 
 impl Line {
@@ -156,7 +158,14 @@ impl Line {
     }
 
     pub(super) fn new(database: Database, metrics: Arc<Metrics>) -> Self {
-        Self { metrics, database, open: None, failed: None, begun: 0 }
+        Self {
+            metrics,
+            database,
+            open: None,
+            failed: None,
+            begun: 0,
+            deadline: Deadline::default(),
+        }
     }
 
     /// Begins a transaction. A connection that was lost while it was idle is replaced at once:
@@ -184,13 +193,22 @@ impl Line {
         Ok(self.open.insert(connection))
     }
 
+    /// Lets the next transaction read for so long on SQLite; `None`: as long as it takes.
+    pub(super) fn end_within(&self, limit: Option<Duration>) {
+        self.deadline.set(limit.map(|limit| Instant::now() + limit));
+    }
+
     fn connect(&mut self) -> Result<Connection, StoreError> {
         if self.failed.is_some_and(|failed| failed.elapsed() < RESPITE) {
             return Err(StoreError::Unreachable);
         }
         let made = self.database.connect();
         self.failed = made.is_err().then(Instant::now);
-        made
+        let mut made = made?;
+        if let Connection::Sqlite(connection) = &mut made {
+            self.deadline.register(connection)?;
+        }
+        Ok(made)
     }
 
     /// Ends the transaction; without an answer to it the connection is dropped, for nobody can know

@@ -13,6 +13,7 @@ mod columns;
 mod committed;
 mod condition;
 mod conn;
+mod deadline;
 mod events;
 mod factors;
 mod installation;
@@ -24,6 +25,7 @@ mod overrides;
 mod petitions;
 mod policies;
 mod postgres;
+mod readers;
 mod readings;
 mod resealing;
 mod retention;
@@ -44,10 +46,10 @@ mod versions;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 pub use ahead::Ahead;
 pub(crate) use ahead::LOGIN_LANE;
@@ -56,7 +58,7 @@ pub use committed::Committed;
 pub use condition::{Condition, condition};
 pub use conn::{Connection, Database};
 use conn::{Intent, Line};
-pub use events::EventFilter;
+pub use events::{EventFilter, page_queries};
 pub use lane::Whose;
 use lane::{Job, Lane, Request};
 use memo::Memo;
@@ -64,6 +66,7 @@ pub use migrate::{check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
 pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;
+use readers::{Purpose, Readers};
 pub use resealing::{Sealed, SealedIn};
 pub use retention::{Due, Purged};
 use seal::KeyId;
@@ -145,8 +148,7 @@ struct Inner {
     database: Database,
     /// One for each lane.
     queues: Vec<mpsc::Sender<Box<dyn Job>>>,
-    readers: Mutex<Vec<Line>>,
-    reading: Arc<Semaphore>,
+    readers: Readers,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
 }
@@ -159,13 +161,14 @@ pub struct Store {
 
 /// Transactions that may wait for the writer; more are refused with 503.
 const QUEUE: usize = 1024;
-/// Read transactions at a time.
-const READERS: usize = 4;
 /// Writers over PostgreSQL: one builds its transaction while another's commit is flushed.
 const LANES: usize = 2;
 /// How long a caller waits for a transaction, the queue included. What has begun goes on all the same.
 /// A call has two at the most: the credential's and its own.
 const DEADLINE: Duration = Duration::from_secs(4);
+/// How long a read transaction may take on SQLite, as each statement may on PostgreSQL: a caller that left
+/// keeps no connection.
+const READ_LIMIT: Duration = Duration::from_secs(3);
 
 /// One open transaction. Its queries are the methods in the files beside this one.
 pub struct Tx<'a> {
@@ -216,9 +219,8 @@ impl Store {
                 .map_err(|_| StoreError::Busy)?;
             queues.push(queue);
         }
-        let readers = Mutex::new(Vec::new());
-        let reading = Arc::new(Semaphore::new(READERS));
-        Ok(Self { inner: Arc::new(Inner { database, queues, readers, reading, keys, metrics }) })
+        let readers = Readers::new();
+        Ok(Self { inner: Arc::new(Inner { database, queues, readers, keys, metrics }) })
     }
 
     /// Runs `operation` in a write transaction of its own, called `name`, in which it locks what it
@@ -310,6 +312,23 @@ impl Store {
         span
     }
 
+    /// Runs `operation` in a read transaction called `name` that decides whether a caller may go on. No
+    /// other read can occupy its connections.
+    ///
+    /// # Errors
+    /// The operation's own, or the database's.
+    pub async fn check<T, E>(
+        &self,
+        name: &'static str,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.timely(self.transaction((Purpose::Check, Some(READ_LIMIT)), name, operation)).await
+    }
+
     /// Runs `operation` in a read transaction called `name`: one snapshot.
     ///
     /// # Errors
@@ -323,8 +342,14 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let waited = tokio::time::timeout(DEADLINE, self.read_through(name, operation)).await;
-        waited.unwrap_or_else(|_| {
+        self.timely(self.transaction((Purpose::Page, Some(READ_LIMIT)), name, operation)).await
+    }
+
+    async fn timely<T, E: From<StoreError>>(
+        &self,
+        reading: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::time::timeout(DEADLINE, reading).await.unwrap_or_else(|_| {
             self.inner.metrics.refuse(Refused::Deadline);
             Err(E::from(StoreError::Unreachable))
         })
@@ -343,21 +368,29 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.transaction((Purpose::Page, None), name, operation).await
+    }
+
+    async fn transaction<T, E>(
+        &self,
+        (purpose, limit): (Purpose, Option<Duration>),
+        name: &'static str,
+        operation: impl Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let inner = Arc::clone(&self.inner);
         let mut stages = Stages::begin(self.span(), "queue");
-        let turn = Arc::clone(&self.inner.reading).acquire_owned().await;
-        let turn = turn.map_err(|_| E::from(StoreError::Busy))?;
+        let turn = inner.readers.turn(purpose).await.map_err(|_| E::from(StoreError::Busy))?;
         let read = tokio::task::spawn_blocking(move || {
             stages.enter("read");
-            let idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let made = || Line::new(inner.database.clone(), Arc::clone(&inner.metrics));
-            let mut line = idle.unwrap_or_else(made);
+            let mut line = inner.readers.take(purpose).unwrap_or_else(made);
+            line.end_within(limit);
             let result = transact(&mut line, &inner.keys, Intent::Read, name, &operation);
-            let mut readers = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            // What has just lost its connection is taken last.
-            let at = if line.is_open() { readers.len() } else { 0 };
-            readers.insert(at, line);
-            drop(readers);
+            inner.readers.keep(purpose, line);
             drop((turn, stages));
             result
         });

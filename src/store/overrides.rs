@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::deadline::Timed as _;
 use super::rows::{ApprovalRow, OverrideRow};
 use super::schema::{approvals, overrides};
 use super::{StoreError, Tx, exactly_one};
@@ -44,6 +45,7 @@ impl Tx<'_> {
     ) -> Result<Vec<OverrideRow>, StoreError> {
         Ok(on!(self, conn => {
             let mut query = overrides::table
+                .filter(conn.in_time())
                 .filter(overrides::tenant_id.eq(tenant))
                 .filter(overrides::id.gt(&filter.after))
                 .order(overrides::id.asc())

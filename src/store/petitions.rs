@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::deadline::Timed as _;
 use super::rows::PetitionRow;
 use super::schema::petitions;
 use super::{StoreError, Tx, exactly_one};
@@ -54,6 +55,7 @@ impl Tx<'_> {
     ) -> Result<Vec<PetitionRow>, StoreError> {
         Ok(on!(self, conn => {
             let mut query = petitions::table
+                .filter(conn.in_time())
                 .filter(petitions::tenant_id.eq(tenant))
                 .filter(petitions::id.gt(&filter.after))
                 .order(petitions::id.asc())

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::deadline::Timed as _;
 use super::rows::{UserGroupsRow, UserRow};
 use super::schema::{user_groups, users};
 use super::{Json, StoreError, Tx, exactly_one};
@@ -76,6 +77,7 @@ impl Tx<'_> {
     ) -> Result<Vec<UserRow>, StoreError> {
         Ok(on!(self, conn => {
             let mut query = users::table
+                .filter(conn.in_time())
                 .filter(users::tenant_id.eq(tenant))
                 .filter(users::id.gt(&filter.after))
                 .order(users::id.asc())

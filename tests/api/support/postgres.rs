@@ -68,6 +68,11 @@ impl Schema {
 
     /// Runs statements; answers the first value of the last row, as text.
     fn last(&self, statements: &str) -> Option<String> {
+        self.lines(statements).pop()
+    }
+
+    /// Runs statements; answers the first value of each row, as text.
+    pub fn lines(&self, statements: &str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let connected = tokio_postgres::connect(self.owner_url(), tokio_postgres::NoTls).await;
@@ -85,7 +90,7 @@ impl Schema {
                     None
                 }
             };
-            answers.iter().rev().find_map(row)
+            answers.iter().filter_map(row).collect()
         })
     }
 }

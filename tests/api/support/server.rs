@@ -174,6 +174,12 @@ impl Server {
         &self.0.pawls[0]
     }
 
+    /// The operations' side of each replica.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn pawls(&self) -> &[Pawl] {
+        &self.0.pawls
+    }
+
     /// Its schema, on PostgreSQL.
     #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub(super) fn schema(&self) -> Option<&Schema> {
