@@ -355,6 +355,9 @@ pub async fn list_clients(pawl: &Pawl, call: Call, page: Page) -> Done<ClientPag
         let after = page.after.clone().unwrap_or_default();
         let rows = work.tx.list_clients(&work.tenant, &after, page.limit + 1)?;
         let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
+        let ids: Vec<ClientId> = rows.iter().map(|row| row.id.clone()).collect();
+        work.tx.read_secrets_of(&ids)?;
+        work.tx.read_keys_of(&ids)?;
         let items = rows.into_iter().map(|row| view(work, row)).collect::<Done<_>>()?;
         Ok(ClientPage { items, next_cursor })
     })

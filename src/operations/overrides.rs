@@ -293,6 +293,8 @@ pub async fn list_overrides(
         };
         let rows = work.tx.list_overrides(&work.tenant, &filter)?;
         let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
+        let ids: Vec<OverrideId> = rows.iter().map(|row| row.id.clone()).collect();
+        work.tx.read_approvers_of(&work.tenant, &ids)?;
         let items = rows.into_iter().map(|row| view(work, row)).collect::<Done<_>>()?;
         Ok(OverridePage { items, next_cursor })
     })

@@ -253,11 +253,12 @@ pub async fn redeem_ticket(
                 .find_ticket_by_hash(&work.tenant, request.ticket.hash())?
                 .filter(|ticket| ticket.user_id == facts.user.id)
                 .ok_or(Refusal::TicketOver("unknown, or another user's"))?;
-            let note = Note::new(EventKind::TicketRedeemed).user(&facts.user.id).object(&ticket.id);
-            let event = work.record(note)?;
-            if !work.tx.redeem_ticket(&ticket, work.now, &event)? {
+            if !is_open(&ticket, work.now) {
                 return Err(Refusal::TicketOver("redeemed, revoked or expired").into());
             }
+            let note = Note::new(EventKind::TicketRedeemed).user(&facts.user.id).object(&ticket.id);
+            let event = work.record(note)?;
+            work.tx.redeem_ticket(&ticket, work.now, &event)?;
             work.tx.close_challenge(&challenge, work.now, &event)?;
             let right = Right {
                 client: &client.id,
@@ -273,6 +274,11 @@ pub async fn redeem_ticket(
         })
         .await?;
     committed.into_inner().show()
+}
+
+/// Whether a ticket can be redeemed.
+fn is_open(ticket: &TicketRow, now: Timestamp) -> bool {
+    ticket.redeemed_at.is_none() && ticket.revoked_at.is_none() && ticket.expires_at > now
 }
 
 /// Whether the ticket came from break-glass and no other administrator has a factor: then the new one

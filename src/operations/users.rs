@@ -98,11 +98,13 @@ pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<U
                 kind: Some(request.kind.unwrap_or(UserKind::Person)),
                 groups: request.groups.clone(),
             };
-            let user = know(work, &client, &identity)?;
-            if request.kind.is_some_and(|kind| kind != user.kind) {
+            let (directory, name) = (&client.directory_id, &identity.external_id);
+            let known = work.tx.find_user_by_external_id(&work.tenant, directory, name)?;
+            if request.kind.zip(known).is_some_and(|(kind, user)| kind != user.kind) {
                 let reason = "the user was created with another kind";
                 return Err(Refusal::InvalidInput { field: "kind", reason }.into());
             }
+            let user = know(work, &client, &identity)?;
             view(work, user)
         })
         .await?;
@@ -150,6 +152,8 @@ pub async fn list_users(pawl: &Pawl, call: Call, page: Page) -> Done<UserPage> {
         };
         let rows = work.tx.list_users(&work.tenant, &filter)?;
         let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
+        let ids: Vec<UserId> = rows.iter().map(|row| row.id.clone()).collect();
+        work.tx.read_roles_of(&work.tenant, &ids)?;
         let items = rows.into_iter().map(|row| view(work, row)).collect::<Done<_>>()?;
         Ok(UserPage { items, next_cursor })
     })

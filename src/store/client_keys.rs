@@ -12,12 +12,31 @@ use crate::mfa::time::Timestamp;
 impl Tx<'_> {
     /// The live public keys of a client, the newest last.
     pub(crate) fn live_keys(&mut self, client: &ClientId) -> Result<Vec<ClientKeyRow>, StoreError> {
+        if let Some(known) = self.memo.rows.keys.get(client) {
+            return Ok(known.clone());
+        }
         Ok(on!(self, conn => client_keys::table
             .filter(client_keys::client_id.eq(client))
             .filter(client_keys::removed_at.is_null())
             .order((client_keys::created_at.asc(), client_keys::id.asc()))
             .select(ClientKeyRow::as_select())
             .load(conn))?)
+    }
+
+    /// Reads the live keys of a page's clients at once, for [`Self::live_keys`].
+    pub(crate) fn read_keys_of(&mut self, clients: &[ClientId]) -> Result<(), StoreError> {
+        let found: Vec<ClientKeyRow> = on!(self, conn => client_keys::table
+            .filter(client_keys::client_id.eq_any(clients))
+            .filter(client_keys::removed_at.is_null())
+            .order((client_keys::created_at.asc(), client_keys::id.asc()))
+            .select(ClientKeyRow::as_select())
+            .load(conn))?;
+        let known = &mut self.memo.rows.keys;
+        known.extend(clients.iter().map(|client| (client.clone(), Vec::new())));
+        for row in found {
+            known.entry(row.client_id.clone()).or_default().push(row);
+        }
+        Ok(())
     }
 
     /// Writes a new public key.

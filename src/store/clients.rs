@@ -80,6 +80,21 @@ impl Tx<'_> {
         Ok(secrets)
     }
 
+    /// Reads the live secrets of a page's clients at once, for [`Self::live_secrets`].
+    pub(crate) fn read_secrets_of(&mut self, clients: &[ClientId]) -> Result<(), StoreError> {
+        let found: Vec<ClientSecretRow> = on!(self, conn => client_secrets::table
+            .filter(client_secrets::client_id.eq_any(clients))
+            .filter(client_secrets::revoked_at.is_null())
+            .select(ClientSecretRow::as_select())
+            .load(conn))?;
+        let known = &mut self.memo.rows.secrets;
+        known.extend(clients.iter().map(|client| (client.clone(), Vec::new())));
+        for row in found {
+            known.entry(row.client_id.clone()).or_default().push(row);
+        }
+        Ok(())
+    }
+
     /// Writes a new client.
     pub(crate) fn insert_client(&mut self, row: ClientRow) -> Result<(), StoreError> {
         let rows =

@@ -107,11 +107,12 @@ where
         self.stages.enter("decision");
         let result = (self.operation)(tx);
         self.stages.enter("write");
+        let is_refused = result.as_ref().is_err_and(Failing::is_sound);
+        if is_refused && tx.memo.is_changed {
+            tx.memo.late_refusals.push(self.name);
+        }
         // What wrote nothing and broke nothing leaves nothing to be rolled back.
-        let is_harmless = match &result {
-            Ok(_) => true,
-            Err(error) => error.is_sound() && !tx.memo.is_changed,
-        };
+        let is_harmless = result.is_ok() || is_refused && !tx.memo.is_changed;
         self.result = Some(result);
         if is_harmless { Ran::Done } else { Ran::Failed }
     }
@@ -247,6 +248,11 @@ impl Lane {
         let metrics = &self.line.metrics;
         metrics.transaction(name, ended, began);
         metrics.slice(slice.len());
+        metrics.tally.sent(memo.statements);
+        for operation in &memo.late_refusals {
+            tracing::warn!(operation, "refused after it had written; its slice was rolled back");
+            metrics.tally.refused_late();
+        }
         if ended == Ended::Committed {
             metrics.committed(&memo.occurrences);
         }

@@ -8,14 +8,15 @@
 //! corrects what `rows` knows of it, and is pushed. Whoever reads from `rows` repeats each condition of
 //! the query beside it that reading ahead left out, such as `expires_at > now`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::ahead::{Known, Read};
-use super::rows::{ClientRow, ClientSecretRow, PolicyRow, TenantRow};
+use super::rows::{ClientKeyRow, ClientRow, ClientSecretRow, PolicyRow, TenantRow};
 use super::sets::Pending;
-use crate::mfa::ids::{ClientId, EventId, TenantId, UserId};
+use crate::mfa::ids::{ClientId, EventId, OverrideId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 use crate::mfa::token_key::Kid;
+use crate::mfa::words::Role;
 use crate::telemetry::metrics::Occurrence;
 
 /// Number and time of a tenant's newest event, if it has one.
@@ -26,6 +27,10 @@ pub(super) type Newest = Option<(i64, Timestamp)>;
 pub(super) struct Memo {
     /// Whether the request at work has written anything.
     pub(super) is_changed: bool,
+    /// Requests that were refused after they had written.
+    pub(super) late_refusals: Vec<&'static str>,
+    /// Statements that were sent, not counting what was gathered.
+    pub(super) statements: u64,
     /// Whether the key that seals was found to be allowed to, and is as long as this lasts.
     pub(super) may_seal: bool,
     /// The last event that was written: whether it is there tells what became of a commit.
@@ -48,6 +53,10 @@ pub(super) struct Rows {
     pub(super) secrets: HashMap<ClientId, Vec<ClientSecretRow>>,
     pub(super) tenants: HashMap<TenantId, Option<TenantRow>>,
     pub(super) policies: HashMap<TenantId, PolicyRow>,
+    /// Of the rows of a page, read at once.
+    pub(super) keys: HashMap<ClientId, Vec<ClientKeyRow>>,
+    pub(super) roles: HashMap<(TenantId, UserId), BTreeSet<Role>>,
+    pub(super) approvers: HashMap<(TenantId, OverrideId), Vec<UserId>>,
     pub(super) read: HashMap<TenantId, Read>,
 }
 

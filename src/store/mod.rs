@@ -180,6 +180,7 @@ pub struct Tx<'a> {
 impl Tx<'_> {
     /// Sends what was gathered.
     fn flush(&mut self) -> Result<(), StoreError> {
+        self.memo.statements += 1;
         self.memo.pending.flush(self.connection)
     }
 

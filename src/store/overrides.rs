@@ -184,12 +184,35 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &OverrideId,
     ) -> Result<Vec<UserId>, StoreError> {
+        if let Some(known) = self.memo.rows.approvers.get(&(tenant.clone(), id.clone())) {
+            return Ok(known.clone());
+        }
         Ok(on!(self, conn => approvals::table
             .filter(approvals::tenant_id.eq(tenant))
             .filter(approvals::override_id.eq(id))
             .order(approvals::at.asc())
             .select(approvals::person_id)
             .load(conn))?)
+    }
+
+    /// Reads who approved a page's overrides at once, for [`Self::approvers_of`].
+    pub(crate) fn read_approvers_of(
+        &mut self,
+        tenant: &TenantId,
+        ids: &[OverrideId],
+    ) -> Result<(), StoreError> {
+        let given: Vec<(OverrideId, UserId)> = on!(self, conn => approvals::table
+            .filter(approvals::tenant_id.eq(tenant))
+            .filter(approvals::override_id.eq_any(ids))
+            .order(approvals::at.asc())
+            .select((approvals::override_id, approvals::person_id))
+            .load(conn))?;
+        let known = &mut self.memo.rows.approvers;
+        known.extend(ids.iter().map(|id| ((tenant.clone(), id.clone()), Vec::new())));
+        for (id, person) in given {
+            known.entry((tenant.clone(), id)).or_default().push(person);
+        }
+        Ok(())
     }
 
     /// Writes an approval.

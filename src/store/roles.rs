@@ -22,6 +22,9 @@ impl Tx<'_> {
         if let Some(known) = self.memo.rows.known(tenant, user) {
             return Ok(known.roles.iter().copied().collect());
         }
+        if let Some(known) = self.memo.rows.roles.get(&(tenant.clone(), user.clone())) {
+            return Ok(known.clone());
+        }
         let held: Vec<Role> = on!(self, conn => roles::table
             .filter(roles::tenant_id.eq(tenant))
             .filter(roles::user_id.eq(user))
@@ -29,6 +32,26 @@ impl Tx<'_> {
             .select(roles::role)
             .load(conn))?;
         Ok(held.into_iter().collect())
+    }
+
+    /// Reads the roles of a page's users at once, for [`Self::roles_of`].
+    pub(crate) fn read_roles_of(
+        &mut self,
+        tenant: &TenantId,
+        users: &[UserId],
+    ) -> Result<(), StoreError> {
+        let held: Vec<(UserId, Role)> = on!(self, conn => roles::table
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::user_id.eq_any(users))
+            .filter(roles::revoked_at.is_null())
+            .select((roles::user_id, roles::role))
+            .load(conn))?;
+        let known = &mut self.memo.rows.roles;
+        known.extend(users.iter().map(|user| ((tenant.clone(), user.clone()), BTreeSet::new())));
+        for (user, role) in held {
+            known.entry((tenant.clone(), user)).or_default().insert(role);
+        }
+        Ok(())
     }
 
     /// The users that have a role now.

@@ -80,13 +80,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Redeems a ticket; whether this caller was the first to do so.
+    /// Redeems a ticket that is open.
     pub(crate) fn redeem_ticket(
         &mut self,
         row: &TicketRow,
         at: Timestamp,
         event: &EventId,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(tickets::table)
             .filter(tickets::tenant_id.eq(&row.tenant_id))
             .filter(tickets::id.eq(&row.id))
@@ -95,6 +95,6 @@ impl Tx<'_> {
             .filter(tickets::expires_at.gt(at))
             .set((tickets::redeemed_at.eq(at), tickets::event_id.eq(event)))
             .execute(conn))?;
-        Ok(rows == 1)
+        exactly_one("tickets", rows)
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn transact<T, E: From<StoreError>>(
             (Ended::Failed, Err(E::from(error)))
         }
     };
+    metrics.tally.sent(memo.statements);
     metrics.transaction(name, ended, began);
     if ended == Ended::Committed {
         metrics.committed(&memo.occurrences);

@@ -14,6 +14,9 @@ fn a_user_is_made_known_once_and_keeps_the_kind() {
     assert_eq!((&again["id"], &again["display_name"]), (&first["id"], &json!("Ana B.")));
     let other = json!({ "external_id": "ana", "display_name": "Ana", "kind": "service" });
     assert_eq!(upsert(other).refused("invalid-request")["field"], "kind");
+    // Nothing is written first: the harness counts refusals after a write.
+    let both = json!({ "external_id": "ana", "display_name": "Anna", "kind": "service" });
+    assert_eq!(upsert(both).refused("invalid-request")["field"], "kind");
     let odd = json!({ "external_id": "a\u{0}b", "display_name": "Ana" });
     assert_eq!(upsert(odd).refused("invalid-request")["field"], "external_id");
     let twice = json!({ "external_id": "ana", "display_name": "Ana", "groups": ["a", "b", "a"] });
@@ -98,4 +101,39 @@ fn the_mfa_status_says_what_is_open_and_what_is_not() {
     assert_eq!(status["factor"]["recovery_codes_left"], 10);
     let other = console.user("bo");
     ana.call("getMfaStatus").at("user_id", &other.id).send().refused("not-found");
+}
+
+/// A page costs as many statements as one row does.
+#[test]
+fn a_longer_page_costs_no_more_statements() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let lists = ["listUsers", "listOverrides", "listClients"];
+    let costs = || {
+        lists.map(|list| {
+            let read = || admin.call(list).query("limit", "100").send().ok();
+            // The credential is checked now, and remembered on both replicas.
+            let rows = [read(), read()].map(|page| page["items"].as_array().unwrap().len())[0];
+            let count = || server.pawls().iter().map(|p| p.metrics.tally.statements()).sum::<u64>();
+            let before = count();
+            read();
+            (rows, count() - before)
+        })
+    };
+    let grant = |name: &str| {
+        let user = tenant.console.user(name);
+        admin.act(&Act::grant(&user.id, "auditor")).ok();
+        admin.act(&Act::client(name, &["login"])).ok();
+    };
+    grant("a");
+    let few = costs();
+    for name in ["b", "c", "d"] {
+        grant(name);
+    }
+    let many = costs();
+    for ((list, few), many) in lists.iter().zip(few).zip(many) {
+        assert!(many.0 >= few.0 + 3, "{list}: {few:?} {many:?}");
+        assert_eq!(many.1, few.1, "{list}: {few:?} {many:?}");
+    }
 }

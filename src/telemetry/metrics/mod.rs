@@ -7,6 +7,7 @@
 mod histogram;
 mod occurrence;
 mod reading;
+mod tally;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use histogram::Histogram;
 pub use occurrence::{CodeKind, Occurrence, Outcome};
 use reading::Readings;
 pub use reading::{DatabaseReading, KeysInState, OpenOverrides, ProcessReading, Reading};
+use tally::Tally;
 
 use crate::mfa::event::EventKind;
 use crate::mfa::time::Timestamp;
@@ -107,6 +109,8 @@ pub struct Metrics {
     queued: Gauge,
     refusals: Family<One, Counter>,
     readings: Arc<Readings>,
+    /// For tests.
+    pub tally: Tally,
 }
 
 impl Default for Metrics {
@@ -164,6 +168,7 @@ impl Metrics {
                 Family::default(),
             ),
             readings: Arc::default(),
+            tally: Tally::default(),
             registry: Registry::default(),
         };
         let version: One = [("version", env!("CARGO_PKG_VERSION"))];

@@ -422,6 +422,8 @@ impl Drop for Inner {
         let ended = self.thread.take().map(JoinHandle::join);
         let removed = fs::remove_dir_all(&self.data_dir);
         if !std::thread::panicking() {
+            let late: u64 = self.pawls.iter().map(|pawl| pawl.metrics.tally.late_refusals()).sum();
+            assert_eq!(late, 0, "operations refused after they had written");
             assert!(ended.is_some_and(|ended| ended.is_ok()), "the server panicked");
             removed.unwrap();
         }
