@@ -202,7 +202,7 @@ async fn tenant(pawl: &Pawl, place: &InTenant) -> Result<TenantId, String> {
 }
 
 fn audiences(texts: &[String]) -> Result<BTreeSet<Audience>, String> {
-    let parse = |text: &String| Audience::parse(text).map_err(|e| format!("--audience wants {e}"));
+    let parse = |text: &String| Audience::parse(text).map_err(|e| format!("--audience {e}"));
     texts.iter().map(parse).collect()
 }
 
@@ -229,7 +229,7 @@ pub(super) async fn client(
             let tenant = tenant(pawl, &place).await?;
             let directory = directory.as_deref().map(DirectoryId::parse).transpose();
             let body = CreateClient {
-                name: DisplayName::parse(&name).map_err(|error| format!("--name wants {error}"))?,
+                name: DisplayName::parse(&name).map_err(|error| format!("--name {error}"))?,
                 directory_id: directory.map_err(|error| format!("--directory: {error}"))?,
                 scopes: Scope::ALL.iter().copied().collect(),
                 audiences: audiences(&wanted)?,
@@ -367,7 +367,7 @@ pub(super) async fn r#override(
         user: UserId::parse(&wish.user).map_err(|error| error.to_string())?,
         kind,
         audiences: audiences(&wanted)?,
-        reason: Reason::parse(&wish.reason).map_err(|error| format!("--reason wants {error}"))?,
+        reason: Reason::parse(&wish.reason).map_err(|error| format!("--reason {error}"))?,
     };
     let now = Clock::system().now();
     let delivery =

@@ -56,7 +56,7 @@ impl HandedOver {
 }
 
 fn founding(flags: &FirstStart) -> Result<Founding, String> {
-    let wrong = |flag: &'static str| move |error: InvalidWord| format!("--{flag} wants {error}");
+    let wrong = |flag: &'static str| move |error: InvalidWord| format!("--{flag} {error}");
     Ok(Founding {
         tenant: DisplayName::parse(&flags.tenant_name).map_err(wrong("tenant-name"))?,
         client: DisplayName::parse(&flags.client_name).map_err(wrong("client-name"))?,

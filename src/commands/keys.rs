@@ -87,7 +87,7 @@ const HASTE: &str = "Consoles may not know the key that signs now: for five minu
 async fn revoke(pawl: &Pawl, kid: &str, reason: &str) -> Result<(), String> {
     let none = || "there is no such key, or it is over; see `pawl keys list`".to_owned();
     let kid = Kid::parse(kid).map_err(|_| none())?;
-    let reason = Reason::parse(reason).map_err(|error| format!("--reason wants {error}"))?;
+    let reason = Reason::parse(reason).map_err(|error| format!("--reason {error}"))?;
     if !list_token_keys(pawl)
         .await
         .map_err(refused)?

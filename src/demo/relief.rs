@@ -150,7 +150,8 @@ fn ana_is_exempt(story: &mut Story) -> Result<(), String> {
         return Err("expected no token for an exempt login".to_owned());
     }
     let until = answer.text("/until")?;
-    story.exempt_until = Timestamp::parse(&until).ok_or("expected `until` to be an instant")?;
+    story.exempt_until =
+        Timestamp::parse(&until).map_err(|_| "expected `until` to be an instant")?;
     Ok(())
 }
 

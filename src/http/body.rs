@@ -5,39 +5,66 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::AppData;
+use super::extract::LARGEST_BODY;
 use super::problem::{Code, Problem};
 
-/// The bytes of a body, or why there are none.
-pub(super) struct Raw(pub(super) Result<web::Bytes, Problem>);
+/// The bytes of a body of at most so many, or why there are none.
+pub(super) struct Raw<const LARGEST: usize = LARGEST_BODY>(pub(super) Result<web::Bytes, Problem>);
 
-impl FromRequest for Raw {
+impl<const LARGEST: usize> FromRequest for Raw<LARGEST> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let within = request.app_data::<AppData>().map(|app| app.limits.body);
-        let bytes = web::Bytes::from_request(request, payload);
-        Box::pin(async move { Ok(Self(in_time(bytes, within.unwrap_or_default()).await)) })
+        let announced = announced(request);
+        let body = web::Payload::from_request(request, payload).into_inner();
+        Box::pin(async move {
+            let read = async { read(body.map_err(|_| unread())?, announced, LARGEST).await };
+            Ok(Self(in_time(read, within.unwrap_or_default()).await))
+        })
     }
 }
 
 async fn in_time(
-    bytes: impl Future<Output = Result<web::Bytes, actix_web::Error>>,
+    read: impl Future<Output = Result<web::Bytes, Problem>>,
     within: Duration,
 ) -> Result<web::Bytes, Problem> {
-    match tokio::time::timeout(within, bytes).await {
-        Ok(read) => read.map_err(|error| unread(&error)),
+    match tokio::time::timeout(within, read).await {
+        Ok(read) => read,
         Err(_) => Err(Problem::new(Code::RequestTimeout)),
     }
 }
 
-fn unread(error: &actix_web::Error) -> Problem {
-    match error.as_error::<PayloadError>() {
-        Some(PayloadError::Overflow) => Problem::new(Code::PayloadTooLarge),
-        Some(_) | None => Problem::invalid("body", "cannot be read"),
+/// The length that the request announces, if it does.
+fn announced(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads a body of at most so many bytes; of a larger one as little as can be.
+async fn read(
+    body: web::Payload,
+    announced: Option<usize>,
+    largest: usize,
+) -> Result<web::Bytes, Problem> {
+    let too_large = || {
+        let reason = format!("wants at most {} KiB", largest / 1024);
+        Problem { reason: Some(reason), ..Problem::new(Code::PayloadTooLarge) }
+    };
+    if announced.is_some_and(|length| length > largest) {
+        return Err(too_large());
     }
+    match body.to_bytes_limited(largest).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(unread()),
+        Err(_) => Err(too_large()),
+    }
+}
+
+fn unread() -> Problem {
+    Problem::invalid("body", "cannot be read")
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::App;
 use super::body::Raw;
 use super::problem::{Code, Problem};
-use super::shape::Place;
+use super::shape::{Place, UNFIT, reason};
 use crate::mfa::client::KEY_PREFIX;
 use crate::mfa::time::Timestamp;
 use crate::operations::access::Permitted;
@@ -24,10 +24,12 @@ use crate::operations::{Call, ClientCredential, Entropy, Holder, Page, Presented
 use crate::telemetry;
 use crate::token::verify_person_token;
 
-/// The largest body.
+/// The largest body of most operations.
 pub const LARGEST_BODY: usize = 16 * 1024;
-
-const OTHER_TYPE: &str = "has another type or value than the document says";
+/// The largest body with reports about a person: a directory names hundreds of groups.
+pub const LARGEST_REPORT: usize = 256 * 1024;
+/// The largest body with a policy: 50 rules of 50 names each.
+pub const LARGEST_POLICY: usize = 1024 * 1024;
 
 /// A caller who may call the operation that `A` stands for.
 pub struct Caller<A> {
@@ -113,10 +115,10 @@ async fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Pro
     }))
 }
 
-/// A JSON body, or what is wrong with it.
-pub struct Body<T>(Result<T, Problem>);
+/// A JSON body of at most so many bytes, or what is wrong with it.
+pub struct Body<T, const LARGEST: usize = LARGEST_BODY>(Result<T, Problem>);
 
-impl<T> Body<T> {
+impl<T, const LARGEST: usize> Body<T, LARGEST> {
     /// The body, once the credential is known to be good.
     ///
     /// # Errors
@@ -126,13 +128,16 @@ impl<T> Body<T> {
     }
 }
 
-impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Body<T> {
+impl<T, const LARGEST: usize> FromRequest for Body<T, LARGEST>
+where
+    T: DeserializeOwned + ToSchema + 'static,
+{
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = is_json(request);
-        let bytes = Raw::from_request(request, payload);
+        let bytes = Raw::<LARGEST>::from_request(request, payload);
         Box::pin(async move {
             Ok(Self(if is_json {
                 bytes.await.and_then(|Raw(bytes)| parse(&bytes?))
@@ -156,7 +161,7 @@ fn is_json(request: &HttpRequest) -> bool {
 fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem> {
     // serde takes more than the document says.
     let place = Place::of(&T::name()).ok_or_else(|| Problem::new(Code::Unavailable))?;
-    place.check(bytes).map_err(|path| Problem::invalid(ours(&path), OTHER_TYPE))?;
+    place.check(bytes).map_err(|found| Problem::invalid(ours(&found.path), found.reason))?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = ours(&error.path().to_string());
@@ -164,7 +169,7 @@ fn parse<T: DeserializeOwned + ToSchema>(bytes: &[u8]) -> Result<T, Problem> {
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
         fault(path, error.inner(), is_json)
     })?;
-    json.end().map_err(|_| Problem::invalid("body", "has something after its end"))?;
+    json.end().map_err(|_| Problem::invalid("body", "has trailing data"))?;
     Ok(value)
 }
 
@@ -175,8 +180,8 @@ fn fault(path: String, error: &serde_json::Error, is_json: bool) -> Problem {
     }
     let text = error.to_string();
     for (kind, reason) in [
-        ("unknown field", "is not known"),
-        ("duplicate field", "stands twice"),
+        ("unknown field", "is not a known field"),
+        ("duplicate field", "is repeated"),
         ("missing field", "is missing"),
     ] {
         if let Some(name) = named(&text, kind) {
@@ -188,7 +193,7 @@ fn fault(path: String, error: &serde_json::Error, is_json: bool) -> Problem {
             return Problem::invalid(field, reason);
         }
     }
-    Problem::invalid(path, OTHER_TYPE)
+    Problem::invalid(path, reason(error).unwrap_or_else(|| UNFIT.to_owned()))
 }
 
 /// The path as far as its names are ones that a field of ours could have: nothing else is echoed.
@@ -282,7 +287,7 @@ pub(super) fn default_limit() -> i64 {
 /// `invalid-request`.
 pub fn page(cursor: Option<String>, limit: i64) -> Result<Page, Problem> {
     if !(1..=100).contains(&limit) {
-        return Err(Problem::invalid("limit", "1 to 100"));
+        return Err(Problem::invalid("limit", "wants 1 to 100"));
     }
     // An id or a number: PostgreSQL has no text with a NUL in it.
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';

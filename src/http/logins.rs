@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::AppData;
-use super::extract::{Body, Caller};
+use super::extract::{Body, Caller, LARGEST_POLICY, LARGEST_REPORT};
 use super::reply::{Answer, ok};
 use super::tokens::{Token, mint};
 use crate::operations::acts::{Act, StepUp};
@@ -14,6 +14,7 @@ use crate::operations::recovery::{LossReport, Recovered, ReportLoss, UseRecovery
 use crate::operations::union::union;
 use crate::operations::verifications::VerifyCode;
 use crate::operations::{self, access};
+use crate::telemetry;
 
 /// Ask what must happen after a primary login.
 #[utoipa::path(
@@ -26,9 +27,10 @@ use crate::operations::{self, access};
 pub async fn evaluate_login(
     app: AppData,
     caller: Caller<access::EvaluateLogin>,
-    body: Body<EvaluateLogin>,
+    body: Body<EvaluateLogin, LARGEST_REPORT>,
 ) -> Answer<Evaluation> {
     let body = body.read()?;
+    telemetry::note(|log| log.reported = body.treated());
     Ok(ok(operations::evaluations::evaluate_login(&app.pawl, caller.call, body).await?))
 }
 
@@ -81,7 +83,7 @@ pub async fn report_loss(
 pub async fn begin_step_up(
     app: AppData,
     caller: Caller<access::BeginStepUp>,
-    body: Body<Act>,
+    body: Body<Act, LARGEST_POLICY>,
 ) -> Answer<StepUp> {
     let body = body.read()?;
     Ok(ok(operations::acts::begin_step_up(&app.pawl, caller.call, body).await?))

@@ -2,6 +2,7 @@
 
 mod absence;
 mod body;
+mod bounds;
 pub mod client_tokens;
 pub mod clients;
 pub mod connection;

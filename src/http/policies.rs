@@ -4,7 +4,7 @@ use actix_web::http::header::IF_MATCH;
 use actix_web::{HttpRequest, get, put};
 
 use super::AppData;
-use super::extract::{Body, Caller, PageQuery, Query, page};
+use super::extract::{Body, Caller, LARGEST_POLICY, PageQuery, Query, page};
 use super::reply::{Answer, Either, accepted, ok};
 use crate::operations::overrides::OverrideResult;
 use crate::operations::policies::{PolicyVersion, PolicyVersionPage, PutOutcome, PutPolicy};
@@ -76,7 +76,7 @@ pub async fn put_policy(
     app: AppData,
     caller: Caller<access::PutPolicy>,
     request: HttpRequest,
-    body: Body<PutPolicy>,
+    body: Body<PutPolicy, LARGEST_POLICY>,
 ) -> Answer<Either<PolicyVersion, OverrideResult>> {
     let body = body.read()?;
     let if_match = request.headers().get(IF_MATCH).and_then(|value| value.to_str().ok());

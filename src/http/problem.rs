@@ -70,7 +70,7 @@ problems! {
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", "The head of the request is too large",
         "Send at most 16 KiB of request line and headers.";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload-too-large", "The body is too large",
-        "Send at most 16 KiB.";
+        "Send a smaller body: `reason` says how large it may be.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another type",
         "Send application/json in UTF-8; issueClientToken takes application/x-www-form-urlencoded.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Pawl cannot answer now",

@@ -93,6 +93,7 @@ fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
                 problem = log.problem,
                 client = log.client,
                 person = log.person,
+                reported = log.reported,
                 duration_us,
                 cause = log.cause,
                 "request"

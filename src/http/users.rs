@@ -3,12 +3,13 @@
 use actix_web::{get, post};
 
 use super::AppData;
-use super::extract::{Body, Caller, Named, PageQuery, Query, page};
+use super::extract::{Body, Caller, LARGEST_REPORT, Named, PageQuery, Query, page};
 use super::reply::{Answer, ok};
 use crate::mfa::ids::UserId;
 use crate::operations::status::MfaStatus;
 use crate::operations::users::{LookupUser, UpsertUser, User, UserPage};
 use crate::operations::{self, access};
+use crate::telemetry;
 
 /// Make a user known, or bring the label and groups up to date.
 #[utoipa::path(
@@ -21,9 +22,10 @@ use crate::operations::{self, access};
 pub async fn upsert_user(
     app: AppData,
     caller: Caller<access::UpsertUser>,
-    body: Body<UpsertUser>,
+    body: Body<UpsertUser, LARGEST_REPORT>,
 ) -> Answer<User> {
     let body = body.read()?;
+    telemetry::note(|log| log.reported = body.treated());
     Ok(ok(operations::users::upsert_user(&app.pawl, caller.call, body).await?))
 }
 

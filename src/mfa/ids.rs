@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Text that is not an id of the kind asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid {kind} id")]
+#[error("wants {kind}_ and 32 hexadecimal digits in lower case")]
 pub struct InvalidId {
     /// The kind of id that was expected, such as `usr`.
     pub kind: &'static str,
@@ -80,7 +80,18 @@ macro_rules! ids {
                 Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }
-    )*};
+    )*
+
+    /// Why a text is no id of the type of this name, which is that of its schema; `None` if it is one or
+    /// if there is no such type.
+    #[must_use]
+    pub fn misfit(name: &str, text: &str) -> Option<InvalidId> {
+        match name {
+            $(stringify!($name) => $name::parse(text).err(),)*
+            _ => None,
+        }
+    }
+    };
 }
 
 ids! {

@@ -92,7 +92,7 @@ struct TextVisitor;
 macro_rules! no_text {
     ($($visit:ident: $type:ty),*) => {$(
         fn $visit<E: serde::de::Error>(self, _: $type) -> Result<SecretText, E> {
-            Err(E::custom("must be a string"))
+            Err(E::custom("wants text"))
         }
     )*};
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::words::{Has, InvalidWord};
+
 /// Milliseconds since 1970-01-01T00:00:00Z. On the wire: RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
@@ -70,11 +72,20 @@ impl Timestamp {
     }
 
     /// Reads RFC 3339 with any offset; years outside 1970 to 9999 are refused.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let at: jiff::Timestamp = text.parse().ok()?;
+    ///
+    /// # Errors
+    /// [`InvalidWord`], which says so if only the offset is missing: what a library writes for a time
+    /// without a zone is hours off for most readers.
+    pub fn parse(text: &str) -> Result<Self, InvalidWord> {
+        let wants = "an RFC 3339 instant such as 2026-11-24T06:08:53Z";
+        let Ok(at) = text.parse::<jiff::Timestamp>() else {
+            let is_naive = text.parse::<jiff::civil::DateTime>().is_ok();
+            let has = if is_naive { "no offset (Z or +01:00)" } else { "another form" };
+            return Err(InvalidWord::having(wants, Has::Other(has)));
+        };
         let millis = at.as_millisecond();
-        (0..=LATEST).contains(&millis).then_some(Self(millis))
+        let years = "an instant in the years 1970 to 9999";
+        (0..=LATEST).contains(&millis).then_some(Self(millis)).ok_or(InvalidWord::new(years))
     }
 }
 
@@ -167,7 +178,7 @@ impl serde::Serialize for Timestamp {
 impl<'de> serde::Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 instant"))
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -179,13 +190,16 @@ mod tests {
     fn an_instant_is_written_in_utc_with_milliseconds() {
         let at = Timestamp::from_millis(1_700_000_000_123);
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.123Z");
-        assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123+01:00"), Some(at));
+        assert_eq!(Timestamp::parse("2023-11-14T23:13:20.123+01:00"), Ok(at));
     }
 
     #[test]
     fn times_outside_the_calendar_are_refused_or_held() {
-        assert_eq!(Timestamp::parse("1969-12-31T23:59:59Z"), None);
-        assert_eq!(Timestamp::parse("yesterday"), None);
+        for text in ["1969-12-31T23:59:59Z", "yesterday", "2026-11-24", "2026-11-24T06:08:53"] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+        }
+        let naive = Timestamp::parse("2026-11-24T06:08:53.123456").unwrap_err().to_string();
+        assert!(naive.ends_with("has no offset (Z or +01:00)"), "{naive}");
         assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(Timestamp::from_seconds(5).before(Span::hours(1)).millis(), 0);
     }

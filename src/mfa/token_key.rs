@@ -87,7 +87,7 @@ impl Kid {
         if text.len() == 43 && text.bytes().all(fits) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidWord("43 characters of base64url"))
+            Err(InvalidWord::new("43 characters of base64url"))
         }
     }
 

@@ -1,15 +1,63 @@
 //! The small words of the domain that arrive as text: audiences, roles, groups, names.
-//! Each is parsed once, at the edge; past it there is no unchecked text.
+//! Each is parsed once, at the edge; past it there is no unchecked text. Lengths are in characters, as
+//! the document counts them.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Text that does not fit the word it was given for.
+use super::text::{Hidden, hidden};
+
+/// Text that does not fit the word it was given for: what is wanted, and what the text has instead.
+/// It holds no part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidWord(pub &'static str);
+pub struct InvalidWord {
+    wants: &'static str,
+    has: Option<Has>,
+}
+
+/// What a refused text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Has {
+    /// So many characters: too few or too many.
+    Characters(usize),
+    /// So many characters besides spaces: too few.
+    Readable(usize),
+    /// A character that is not allowed, in these words.
+    Character(&'static str),
+    /// Something else, in these words.
+    Other(&'static str),
+}
+
+impl InvalidWord {
+    /// What is wanted, if what the text has instead is plain.
+    #[must_use]
+    pub const fn new(wants: &'static str) -> Self {
+        Self { wants, has: None }
+    }
+
+    /// What is wanted, and what the text has.
+    #[must_use]
+    pub const fn having(wants: &'static str, has: Has) -> Self {
+        Self { wants, has: Some(has) }
+    }
+}
+
+impl fmt::Display for InvalidWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wants {}", self.wants)?;
+        match self.has {
+            None => Ok(()),
+            Some(Has::Characters(count)) => write!(f, ", has {count}"),
+            Some(Has::Readable(count)) => write!(f, ", has {count} without spaces"),
+            Some(Has::Character(what)) => write!(f, ", has {what} among them"),
+            Some(Has::Other(what)) => write!(f, ", has {what}"),
+        }
+    }
+}
 
 macro_rules! text_words {
-    ($($(#[$doc:meta])* $name:ident: $check:expr, $why:literal, $lengths:expr, $pattern:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $check:expr, $wants:literal, $lengths:expr, $pattern:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
@@ -21,8 +69,11 @@ macro_rules! text_words {
             /// # Errors
             /// [`InvalidWord`] says what would be right, without echoing the text.
             pub fn parse(text: &str) -> Result<Self, InvalidWord> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.to_owned())) } else { Err(InvalidWord($why)) }
+                let check: fn(&str) -> Option<Has> = $check;
+                match long(text, $lengths).or_else(|| check(text)) {
+                    None => Ok(Self(text.to_owned())),
+                    Some(has) => Err(InvalidWord::having($wants, has)),
+                }
             }
 
             /// The text.
@@ -44,7 +95,7 @@ macro_rules! text_words {
                 use utoipa::openapi::schema::{ObjectBuilder, Type};
                 ObjectBuilder::new()
                     .schema_type(Type::String)
-                    .description(Some($why))
+                    .description(Some($wants))
                     .min_length(Some(*$lengths.start()))
                     .max_length(Some(*$lengths.end()))
                     .pattern(Some($pattern))
@@ -59,27 +110,48 @@ macro_rules! text_words {
                 Self::parse(&text).map_err(serde::de::Error::custom)
             }
         }
-    )*};
+    )*
+
+    /// Why a text does not fit the word of this name, which is that of its schema; `None` if it fits or
+    /// if there is no such word.
+    #[must_use]
+    pub fn misfit(name: &str, text: &str) -> Option<InvalidWord> {
+        match name {
+            $(stringify!($name) => $name::parse(text).err(),)*
+            _ => None,
+        }
+    }
+    };
+}
+
+fn long(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<Has> {
+    let count = text.chars().count();
+    (!lengths.contains(&count)).then_some(Has::Characters(count))
+}
+
+fn control(text: &str) -> Option<Has> {
+    text.chars().any(char::is_control).then_some(Has::Character("a control character"))
 }
 
 /// Control characters would forge log lines; bidirectional and zero-width ones would forge names
 /// that an administrator reads before approving.
-fn is_plain(text: &str) -> bool {
-    !text.chars().any(|c| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+fn plain(text: &str) -> Option<Has> {
+    hidden(text).map(|hidden| {
+        Has::Character(match hidden {
+            Hidden::Control => "a control character",
+            Hidden::Invisible => "an invisible character",
+        })
     })
 }
 
-fn is_token(text: &str, longest: usize) -> bool {
-    !text.is_empty()
-        && text.len() <= longest
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/'))
+fn readable(text: &str, least: usize) -> Option<Has> {
+    let count = text.chars().filter(|c| !c.is_whitespace()).count();
+    plain(text).or((count < least).then_some(Has::Readable(count)))
+}
+
+fn token(text: &str) -> Option<Has> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b);
+    (!text.bytes().all(allowed)).then_some(Has::Character("another character"))
 }
 
 /// As Kubernetes names things: DNS labels, dots between them where it allows several.
@@ -103,29 +175,29 @@ const TOKEN: &str = "^[A-Za-z0-9_.:/-]*$";
 const ACCOUNT: &str = "^system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+$";
 
 text_words! {
-    /// The console's own immutable id of a user: exact bytes, 1 to 256.
-    ExternalId: |t| (1..=256).contains(&t.len()) && !t.chars().any(char::is_control),
-        "1 to 256 bytes without control characters", 1..=256, NO_CONTROL;
+    /// The console's own immutable id of a user, compared byte for byte.
+    ExternalId: control,
+        "1 to 256 characters without control characters", 1..=256, NO_CONTROL;
     /// What people call a user, a client or a tenant. A label: nothing is decided by it.
-    DisplayName: |t| (1..=200).contains(&t.len()) && is_plain(t) && !t.trim().is_empty(),
-        "1 to 200 bytes without control or invisible characters", 1..=200, NO_CONTROL;
+    DisplayName: |t| readable(t, 1),
+        "1 to 200 characters without control or invisible characters", 1..=200, NO_CONTROL;
     /// Who a token is for: the `aud` claim.
-    Audience: |t| is_token(t, 200),
+    Audience: token,
         "1 to 200 ASCII letters, digits and - _ . : /", 1..=200, TOKEN;
     /// A group that a console asserts. It can only add strictness.
-    Group: |t| is_token(t, 100),
-        "1 to 100 ASCII letters, digits and - _ . : /", 1..=100, TOKEN;
+    Group: control,
+        "1 to 256 characters without control characters", 1..=256, NO_CONTROL;
     /// A label that a person set on a user.
-    Label: |t| is_token(t, 100),
+    Label: token,
         "1 to 100 ASCII letters, digits and - _ . : /", 1..=100, TOKEN;
     /// Why somebody weakens something: at least 15 characters that can be read.
-    Reason: |t| t.len() <= 500 && is_plain(t) && t.trim().chars().filter(|c| !c.is_whitespace()).count() >= 15,
-        "15 to 500 readable characters, whitespace not counted", 15..=500, NO_CONTROL;
+    Reason: |t| readable(t, 15),
+        "15 to 500 characters", 15..=500, NO_CONTROL;
     /// The number of a ticket in the organization's own system.
-    TicketReference: |t| (1..=100).contains(&t.len()) && is_plain(t) && !t.trim().is_empty(),
-        "1 to 100 bytes without control or invisible characters", 1..=100, NO_CONTROL;
+    TicketReference: |t| readable(t, 1),
+        "1 to 100 characters without control or invisible characters", 1..=100, NO_CONTROL;
     /// A service account of a Kubernetes cluster, as the `sub` of its tokens names it.
-    ServiceAccount: is_service_account,
+    ServiceAccount: |t| (!is_service_account(t)).then_some(Has::Other("another form")),
         "system:serviceaccount:NAMESPACE:NAME", 25..=338, ACCOUNT;
 }
 
@@ -187,6 +259,36 @@ mod tests {
         assert_ne!(ExternalId::parse("alice "), lower);
         assert!(ExternalId::parse("a\0b").is_err());
         assert!(ExternalId::parse(&"x".repeat(257)).is_err());
+        assert!(ExternalId::parse(&"龍".repeat(256)).is_ok());
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wanted_and_what_is_there_and_nothing_of_the_text() {
+        let refusal = |name, text: &str| misfit(name, text).map(|why| why.to_string());
+        for (name, text, said) in [
+            ("Reason", "电话丢在火车上了请帮忙", "wants 15 to 500 characters, has 11"),
+            ("Reason", "a   b   c   d   e", "wants 15 to 500 characters, has 5 without spaces"),
+            (
+                "TicketReference",
+                "INC\u{202e}1",
+                "wants 1 to 100 characters without control or invisible characters, has an \
+                 invisible character among them",
+            ),
+            (
+                "Audience",
+                "a b",
+                "wants 1 to 200 ASCII letters, digits and - _ . : /, has another character among \
+                 them",
+            ),
+        ] {
+            assert_eq!(refusal(name, text).as_deref(), Some(said), "{text}");
+        }
+        assert_eq!(refusal("Reason", &"п".repeat(500)), None);
+        assert_eq!(
+            refusal("Reason", &"п".repeat(501)).unwrap(),
+            "wants 15 to 500 characters, has 501"
+        );
+        assert_eq!(refusal("Nothing", ""), None);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(super) fn check_days(days: u16) -> Done<()> {
     if (1..=LONGEST_KEY_DAYS).contains(&days) {
         Ok(())
     } else {
-        Err(Refusal::InvalidInput { field: "key_days", reason: "1 to 90" }.into())
+        Err(Refusal::InvalidInput { field: "key_days", reason: "wants 1 to 90" }.into())
     }
 }
 

@@ -21,8 +21,9 @@ use crate::mfa::factor::{Primary, PrimaryMethod};
 use crate::mfa::ids::{ChallengeId, EnrollmentId, EventId, OverrideId, UserId};
 use crate::mfa::policy::join::{Because, Requirement};
 use crate::mfa::refusal::Refusal;
+use crate::mfa::reported::{Reported, ReportedGroups, in_words};
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, DisplayName, ExternalId, Group};
+use crate::mfa::words::{Audience, DisplayName, ExternalId};
 use crate::store::rows::{ChallengeRow, ClientRow, EnrollmentRow};
 use crate::store::{Ahead, Json, StoreError};
 
@@ -42,22 +43,42 @@ pub struct PrimaryLogin {
 pub struct EvaluateLogin {
     /// The console's own immutable id of the user.
     pub external_id: ExternalId,
-    /// What people call the user.
-    pub display_name: DisplayName,
+    /// What people call the user. Any text: what cannot be shown is taken out, what is longer than 200
+    /// characters is cut, and if nothing is left the external id stands for it.
+    #[schema(value_type = String)]
+    pub display_name: Reported<Option<DisplayName>>,
     /// The user's groups at the console: absent means unknown, `[]` means none. They can only add
-    /// strictness.
+    /// strictness. Any texts, also one twice. Up to 1,024 are kept, of 1 to 256 characters without
+    /// control characters; the others are unknown, not absent, so that every rule about groups holds.
     #[serde(default)]
-    #[schema(max_items = 50)]
-    pub groups: Option<BTreeSet<Group>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub groups: Option<Reported<ReportedGroups>>,
     /// Who tokens are wanted for, one to three; each of the client's audiences, or Pawl's own.
     #[schema(min_items = 1, max_items = 3)]
     pub audiences: Vec<Audience>,
     /// The primary login.
     pub primary_login: PrimaryLogin,
-    /// Where the user comes from, as the console saw it.
+    /// Where the user comes from, as the console saw it: one IPv4 or IPv6 address, also with a port. Any
+    /// other text, such as a list, counts as unknown, which lies outside every network of the policy.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 45)]
-    pub address: Option<IpAddr>,
+    #[schema(value_type = Option<String>)]
+    pub address: Option<Reported<Option<IpAddr>>>,
+}
+
+impl EvaluateLogin {
+    /// Where the user comes from, if that is known.
+    fn source(&self) -> Option<IpAddr> {
+        self.address.as_ref().and_then(|address| address.value)
+    }
+
+    /// What was done to the reports so that they could be taken, for the log.
+    #[must_use]
+    pub fn treated(&self) -> Option<String> {
+        let groups = self.groups.as_ref().and_then(|groups| groups.treated);
+        let address = self.address.as_ref().and_then(|address| address.treated);
+        let name = self.display_name.treated;
+        in_words(&[("display_name", name), ("groups", groups), ("address", address)])
+    }
 }
 
 /// An open challenge.
@@ -202,7 +223,7 @@ fn evaluate_one(work: &mut Work<'_, '_>, request: &EvaluateLogin) -> Done<Evalua
     };
     let user = users::know(work, &client, &identity)?;
     let facts = work.facts(user)?;
-    let requirement = facts.requirement(work, &request.audiences, request.address);
+    let requirement = facts.requirement(work, &request.audiences, request.source());
     let decision = decide(&requirement, &facts.standing, &request.audiences, work.now);
     let opening = Opening { client: &client, request, primary, facts: &facts };
     opening.answer(work, &requirement, decision)
@@ -211,7 +232,7 @@ fn evaluate_one(work: &mut Work<'_, '_>, request: &EvaluateLogin) -> Done<Evalua
 fn check_audiences(work: &Work<'_, '_>, client: &ClientRow, audiences: &[Audience]) -> Done<()> {
     let distinct: BTreeSet<&Audience> = audiences.iter().collect();
     if audiences.is_empty() || audiences.len() > 3 || distinct.len() != audiences.len() {
-        let reason = "one to three different audiences";
+        let reason = "wants one to three different audiences";
         return Err(Refusal::InvalidInput { field: "audiences", reason }.into());
     }
     let known = |audience: &Audience| {
@@ -289,16 +310,36 @@ impl Opening<'_> {
         kind: EventKind,
         by: Option<&OverrideId>,
     ) -> Result<EventId, StoreError> {
-        let data = serde_json::json!({
-            "decision": decision,
-            "audiences": self.request.audiences,
-            "policy_version": self.facts.policy.version,
-        });
+        let data = self.record_of(decision);
         let note = Note::new(kind).user(&self.facts.user.id).data(data);
         work.record(match by {
             Some(id) => note.object(id),
             None => note,
         })
+    }
+
+    /// What the event says of a login: also where the user comes from, and which reports could not be
+    /// taken as they were sent.
+    fn record_of(&self, decision: &str) -> serde_json::Value {
+        let request = self.request;
+        let mut data = serde_json::json!({
+            "decision": decision,
+            "audiences": request.audiences,
+            "policy_version": self.facts.policy.version,
+        });
+        let mut reported = serde_json::Map::new();
+        let groups = request.groups.as_ref().and_then(Reported::in_words);
+        let address = request.address.as_ref().and_then(Reported::in_words);
+        for (name, treated) in [("groups", groups), ("address", address)] {
+            reported.extend(treated.map(|treated| (name.to_owned(), treated.into())));
+        }
+        if let Some(data) = data.as_object_mut() {
+            data.extend(request.source().map(|at| ("address".to_owned(), at.to_string().into())));
+            if !reported.is_empty() {
+                data.insert("reported".to_owned(), reported.into());
+            }
+        }
+        data
     }
 
     fn open_if(
@@ -325,7 +366,7 @@ impl Opening<'_> {
             audiences: Json(self.request.audiences.clone()),
             primary_method: self.primary.method,
             primary_at: self.primary.at,
-            address: self.request.address.map(|address| address.to_string()),
+            address: self.request.source().map(|address| address.to_string()),
             act_operation: None,
             act_digest: None,
             recovery_code_id: None,

@@ -34,7 +34,7 @@ impl<'de> serde::Deserialize<'de> for Handle {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
         if text.len() > LONGEST {
-            return Err(serde::de::Error::custom("at most 200 bytes"));
+            return Err(serde::de::Error::custom("wants at most 200 bytes"));
         }
         Ok(Self(sha256(text.as_bytes())))
     }

@@ -24,6 +24,7 @@ pub mod evaluations;
 pub mod events;
 pub mod examination;
 mod execute;
+mod groups;
 mod handles;
 pub mod keys;
 pub mod override_life;

@@ -78,7 +78,7 @@ pub struct ApproveOverride {
 fn hex_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     let is_hex = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if is_hex { Ok(text) } else { Err(D::Error::custom("64 hexadecimal digits")) }
+    if is_hex { Ok(text) } else { Err(D::Error::custom("wants 64 hexadecimal digits")) }
 }
 
 /// An override.

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Done;
-use super::call::{Caller, Work};
+use super::call::Work;
 use crate::mfa::decision::{Exemption, FactorStanding, Standing};
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::UserId;
 use crate::mfa::policy::Policy;
 use crate::mfa::policy::guard::Administrator;
 use crate::mfa::policy::join::{Context, Groups, Requirement, join};
-use crate::mfa::words::{Audience, Group, Role};
+use crate::mfa::words::{Audience, Role};
 use crate::store::rows::{FactorRow, PolicyRow, UserRow};
 
 /// What decides about one user, read under the tenant's lock by an operation that writes.
@@ -64,20 +63,6 @@ impl Work<'_, '_> {
                 })
                 .collect(),
         })
-    }
-
-    /// The groups of a user, joined over all clients; unknown to a client that never told any.
-    fn groups(&mut self, user: &UserId) -> Done<Groups> {
-        let rows = self.tx.list_user_groups(&self.tenant, user)?;
-        let told = match &self.caller {
-            Caller::Client(client) => rows.iter().any(|row| row.client_id == client.row().id),
-            Caller::Person(_) | Caller::Server(_) => !rows.is_empty(),
-        };
-        if !told {
-            return Ok(Groups::Unknown);
-        }
-        let joined: BTreeSet<Group> = rows.into_iter().flat_map(|row| row.groups.0).collect();
-        Ok(Groups::Known(joined))
     }
 
     /// The tenant's administrators, for the guard.

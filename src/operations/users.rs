@@ -7,17 +7,18 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::call::{Note, Work};
+use super::groups::{Told, put_groups};
 use super::{Call, Done, Page, Pawl, cut};
 use crate::mfa::challenge::{Authority, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{DirectoryId, UserId};
-use crate::mfa::policy::join::{Context, Groups};
-use crate::mfa::policy::rule::{Condition, Rule};
 use crate::mfa::refusal::Refusal;
+use crate::mfa::reported::{Reported, ReportedGroups, in_words};
+use crate::mfa::text::readable_name;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{DisplayName, ExternalId, Group, Role, UserKind};
-use crate::store::rows::{ClientRow, UserGroupsRow, UserRow};
-use crate::store::{Json, UserFilter};
+use crate::mfa::words::{DisplayName, ExternalId, Role, UserKind};
+use crate::store::rows::{ClientRow, UserRow};
+use crate::store::{Json, StoreError, UserFilter};
 
 /// What a console knows of a user.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -25,15 +26,28 @@ use crate::store::{Json, UserFilter};
 pub struct UpsertUser {
     /// The console's own immutable id of the user: exact bytes.
     pub external_id: ExternalId,
-    /// What people call the user.
-    pub display_name: DisplayName,
+    /// What people call the user. Any text: what cannot be shown is taken out, what is longer than 200
+    /// characters is cut, and if nothing is left the external id stands for it.
+    #[schema(value_type = String)]
+    pub display_name: Reported<Option<DisplayName>>,
     /// What the user is; `person` if left out. Fixed at creation.
     #[serde(default)]
     pub kind: Option<UserKind>,
-    /// The user's groups at the console: absent means unknown, `[]` means none.
+    /// The user's groups at the console: absent means unknown, `[]` means none. Any texts, also one
+    /// twice. Up to 1,024 are kept, of 1 to 256 characters without control characters; the others are
+    /// unknown, not absent, so that every rule about groups holds.
     #[serde(default)]
-    #[schema(max_items = 50)]
-    pub groups: Option<BTreeSet<Group>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    pub groups: Option<Reported<ReportedGroups>>,
+}
+
+impl UpsertUser {
+    /// What was done to the reports so that they could be taken, for the log.
+    #[must_use]
+    pub fn treated(&self) -> Option<String> {
+        let groups = self.groups.as_ref().and_then(|groups| groups.treated);
+        in_words(&[("display_name", self.display_name.treated), ("groups", groups)])
+    }
 }
 
 /// Whom a console looks for.
@@ -79,9 +93,19 @@ pub struct UserPage {
 /// A user as a console names them.
 pub(super) struct Identity {
     pub(super) external_id: ExternalId,
-    pub(super) display_name: DisplayName,
+    pub(super) display_name: Reported<Option<DisplayName>>,
     pub(super) kind: Option<UserKind>,
-    pub(super) groups: Option<BTreeSet<Group>>,
+    pub(super) groups: Option<Reported<ReportedGroups>>,
+}
+
+impl Identity {
+    /// The name of a new user: what the console reports, else what can be shown of the external id.
+    fn name(&self) -> Result<DisplayName, StoreError> {
+        let reported = self.display_name.value.clone();
+        let stand_in = || readable_name(self.external_id.as_str());
+        let name = reported.or_else(|| DisplayName::parse(&stand_in()?).ok());
+        name.or_else(|| DisplayName::parse("?").ok()).ok_or(StoreError::Invalid("display name"))
+    }
 }
 
 /// Makes a user known, or brings the label and the groups up to date.
@@ -222,9 +246,6 @@ pub(super) fn know(
     client: &ClientRow,
     identity: &Identity,
 ) -> Done<UserRow> {
-    if identity.groups.as_ref().is_some_and(|groups| groups.len() > 50) {
-        return Err(Refusal::InvalidInput { field: "groups", reason: "at most 50" }.into());
-    }
     let known = work.tx.find_user_by_external_id(
         &work.tenant,
         &client.directory_id,
@@ -242,11 +263,13 @@ pub(super) fn know(
 }
 
 fn rename(work: &mut Work<'_, '_>, mut user: UserRow, identity: &Identity) -> Done<UserRow> {
-    if user.display_name != identity.display_name && user.offboarded_at.is_none() {
+    // A name of which nothing can be shown does not replace one that can.
+    let Some(name) = &identity.display_name.value else { return Ok(user) };
+    if user.display_name != *name && user.offboarded_at.is_none() {
         let data = serde_json::json!({ "changed": "display_name" });
         let event = work.record(Note::new(EventKind::UserChanged).user(&user.id).data(data))?;
-        work.tx.rename_user(&work.tenant, &user.id, &identity.display_name, &event)?;
-        user.display_name = identity.display_name.clone();
+        work.tx.rename_user(&work.tenant, &user.id, name, &event)?;
+        user.display_name = name.clone();
     }
     Ok(user)
 }
@@ -259,7 +282,7 @@ fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> D
         id,
         directory_id: client.directory_id.clone(),
         external_id: identity.external_id.clone(),
-        display_name: identity.display_name.clone(),
+        display_name: identity.name()?,
         kind: identity.kind.unwrap_or(UserKind::Person),
         labels: Json(BTreeSet::new()),
         epoch: 1,
@@ -271,79 +294,4 @@ fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> D
     };
     work.tx.insert_user(row.clone())?;
     Ok(row)
-}
-
-/// The groups that a client tells of a user.
-struct Told<'a> {
-    groups: &'a BTreeSet<Group>,
-    /// Whether the user was made by this very request: then nothing is removed.
-    is_new: bool,
-}
-
-/// Keeps what this client asserts, joined with the other clients' groups. A removal that would loosen
-/// what is demanded of the user is held: a machine can never weaken.
-fn put_groups(
-    work: &mut Work<'_, '_>,
-    client: &ClientRow,
-    user: &UserRow,
-    told: Told<'_>,
-) -> Done<()> {
-    let rows = work.tx.list_user_groups(&work.tenant, &user.id)?;
-    let own = rows.iter().find(|row| row.client_id == client.id).map(|row| &row.groups.0);
-    if own == Some(told.groups) {
-        return Ok(());
-    }
-    let all: BTreeSet<Group> = rows.iter().flat_map(|row| row.groups.0.iter().cloned()).collect();
-    let others = rows.iter().filter(|row| row.client_id != client.id);
-    let others: BTreeSet<Group> = others.flat_map(|row| row.groups.0.iter().cloned()).collect();
-    // What this client never told is unknown to its evaluations, and unknown matches every rule.
-    let before = if own.is_none() { Groups::Unknown } else { Groups::Known(all) };
-    let after = Groups::Known(others.union(told.groups).cloned().collect());
-    let held = !told.is_new && loosens(work, user, &before, &after)?;
-    if held {
-        let data = serde_json::json!({ "client": client.id });
-        work.record(Note::new(EventKind::GroupRemovalHeld).user(&user.id).data(data))?;
-    }
-    let kept: BTreeSet<Group> = match (held, own) {
-        (false, _) => told.groups.clone(),
-        (true, Some(own)) => own.union(told.groups).cloned().collect(),
-        // Unknown matches every rule; it stays unknown.
-        (true, None) => return Ok(()),
-    };
-    if own == Some(&kept) {
-        return Ok(());
-    }
-    let is_new = own.is_none();
-    let data = serde_json::json!({ "changed": "groups", "client": client.id });
-    let event = work.record(Note::new(EventKind::UserChanged).user(&user.id).data(data))?;
-    let row = UserGroupsRow {
-        tenant_id: work.tenant.clone(),
-        user_id: user.id.clone(),
-        client_id: client.id.clone(),
-        groups: Json(kept),
-        event_id: event,
-    };
-    Ok(work.tx.put_user_groups(row, is_new)?)
-}
-
-/// Whether some rule that names groups applied before and would not after. Such a rule is taken as
-/// one that demands something: its other conditions may hold later, or elsewhere.
-fn loosens(work: &mut Work<'_, '_>, user: &UserRow, before: &Groups, after: &Groups) -> Done<bool> {
-    let policy = work.tx.current_policy(&work.tenant)?.document.0;
-    let ended = |rule: &Rule| {
-        let condition =
-            Condition { groups_any: rule.when.groups_any.clone(), ..Condition::default() };
-        let holds = |groups: &Groups| {
-            condition.holds(&Context {
-                groups,
-                roles: &BTreeSet::new(),
-                labels: &user.labels.0,
-                audiences: &[],
-                address: None,
-                now: work.now,
-            })
-        };
-        holds(before) && !holds(after)
-    };
-    Ok(policy.rules().iter().any(ended))
 }

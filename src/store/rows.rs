@@ -150,6 +150,7 @@ rows! {
         user_id: UserId,
         client_id: ClientId,
         groups: Json<BTreeSet<Group>>,
+        is_complete: bool,
         event_id: EventId,
     }
     /// A role of a user.

@@ -147,6 +147,7 @@ diesel::table! {
         user_id -> Text,
         client_id -> Text,
         groups -> Text,
+        is_complete -> Bool,
         event_id -> Text,
     }
 }

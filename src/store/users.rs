@@ -1,17 +1,15 @@
 //! Users, and the groups that consoles assert of them.
 
-use std::collections::BTreeSet;
-
 use diesel::prelude::*;
 
 use super::conn::{change, on};
 use super::deadline::Timed as _;
 use super::rows::{UserGroupsRow, UserRow};
 use super::schema::{user_groups, users};
-use super::{Json, StoreError, Tx, exactly_one};
-use crate::mfa::ids::{ClientId, DirectoryId, EventId, TenantId, UserId};
+use super::{StoreError, Tx, exactly_one};
+use crate::mfa::ids::{DirectoryId, EventId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{DisplayName, ExternalId, Group};
+use crate::mfa::words::{DisplayName, ExternalId};
 
 /// Which users a reader wants, by id.
 #[derive(Debug, Clone)]
@@ -213,13 +211,15 @@ impl Tx<'_> {
         let rows = if is_new {
             change!(self, conn => diesel::insert_into(user_groups::table).values(row).execute(conn))?
         } else {
-            let groups: Json<BTreeSet<Group>> = row.groups;
-            let client: ClientId = row.client_id;
             change!(self, conn => diesel::update(user_groups::table)
                 .filter(user_groups::tenant_id.eq(&row.tenant_id))
                 .filter(user_groups::user_id.eq(&row.user_id))
-                .filter(user_groups::client_id.eq(&client))
-                .set((user_groups::groups.eq(&groups), user_groups::event_id.eq(&row.event_id)))
+                .filter(user_groups::client_id.eq(&row.client_id))
+                .set((
+                    user_groups::groups.eq(&row.groups),
+                    user_groups::is_complete.eq(row.is_complete),
+                    user_groups::event_id.eq(&row.event_id),
+                ))
                 .execute(conn))?
         };
         exactly_one("user_groups", rows)

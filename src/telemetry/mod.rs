@@ -38,6 +38,8 @@ pub struct RequestLog {
     pub client: Option<String>,
     /// The person, as the token says.
     pub person: Option<String>,
+    /// What was done to the console's reports about a person, so that they could be taken.
+    pub reported: Option<String>,
     /// The problem's code.
     pub problem: Option<&'static str>,
     /// The whole cause, for operators only.
@@ -48,8 +50,9 @@ impl RequestLog {
     /// A request that begins.
     #[must_use]
     pub fn new(id: Arc<str>, trace: Trace) -> Self {
-        let (operation, client, person, problem, cause) = (None, None, None, None, None);
-        Self { id, trace, operation, client, person, problem, cause }
+        let (client, person, reported, cause) = (None, None, None, None);
+        let (operation, problem) = (None, None);
+        Self { id, trace, operation, client, person, reported, problem, cause }
     }
 
     /// Runs a request under this log and gives it back with what was noted meanwhile.

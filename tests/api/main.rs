@@ -31,6 +31,7 @@ mod policies;
 mod proofs;
 mod races;
 mod recovery;
+mod reports;
 mod resealing;
 mod retention;
 mod roles;

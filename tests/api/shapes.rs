@@ -230,6 +230,41 @@ fn a_list_for_an_object_is_a_400_that_names_the_field() {
 }
 
 #[test]
+fn a_refused_field_says_what_it_wants_and_what_it_got() {
+    let stage = Stage::set();
+    let refuse = |operation: &str, body: Value, field: &str, reason: &str| {
+        let call = stage.fitting(&operations()[operation]).json(&body);
+        let problem = call.send().refused("invalid-request");
+        let said = (&problem["field"], &problem["reason"]);
+        assert_eq!(said, (&json!(field), &json!(reason)), "{operation} {body}");
+    };
+    let act = |reason: &str| {
+        let body = json!({ "user_id": stage.ana.id, "kind": "unlock", "reason": reason });
+        json!({ "operation": "requestOverride", "body": body })
+    };
+    let petition =
+        |reason: &str| json!({ "user_id": stage.ana.id, "kind": "reset", "reason": reason });
+    let eleven = "电话丢在火车上了请帮忙";
+    let wants = "wants 15 to 500 characters, has 11";
+    refuse("createPetition", petition(eleven), "reason", wants);
+    refuse("beginStepUp", act(eleven), "body.reason", wants);
+    refuse("beginStepUp", act("a  b  c  d  e  f"), "body.reason", {
+        "wants 15 to 500 characters, has 6 without spaces"
+    });
+    let mut login = stage.tenant.console.login("ana", &["acme"]);
+    login["primary_login"]["at"] = json!("2026-11-24T06:08:53.123456");
+    let wants =
+        "wants an RFC 3339 instant such as 2026-11-24T06:08:53Z, has no offset (Z or +01:00)";
+    refuse("evaluateLogin", login, "primary_login.at", wants);
+    let user = json!({ "external_id": "x".repeat(257), "display_name": "x" });
+    refuse("upsertUser", user, "external_id", "wants 1 to 256 characters, has 257");
+    // Lengths are in characters: twice as many bytes are taken.
+    stage.tenant.console.call("createPetition").json(&petition(&"п".repeat(300))).send().ok();
+    let step_up = stage.admin.call("beginStepUp").json(&act(&"п".repeat(500)));
+    step_up.send().ok();
+}
+
+#[test]
 fn a_body_of_another_type_is_a_415() {
     let stage = Stage::set();
     for (operation, body) in with_body() {
@@ -241,16 +276,31 @@ fn a_body_of_another_type_is_a_415() {
     }
 }
 
+/// What an operation's body may have at most, in KiB.
+fn largest(operation: &str) -> usize {
+    match operation {
+        "evaluateLogin" | "upsertUser" => 256,
+        // A step-up for `putPolicy` carries its body.
+        "putPolicy" | "beginStepUp" => 1024,
+        _ => 16,
+    }
+}
+
 #[test]
-fn a_body_over_16_kib_is_a_413() {
+fn a_body_over_its_limit_is_a_413() {
     let stage = Stage::set();
     for (operation, body) in with_body() {
-        let room = 16 * 1024 - body.to_string().len();
+        let most = largest(&operation.id);
+        let room = most * 1024 - body.to_string().len();
         for (padding, refused) in [(room, false), (room + 1, true)] {
             let text = format!("{}{body}", " ".repeat(padding)).into_bytes();
             let call = stage.fitting(operation).header("content-type", "application/json");
-            let is_too_large = code_of(&call.bytes(text).send()) == "payload-too-large";
+            let answer = call.bytes(text).send();
+            let is_too_large = code_of(&answer) == "payload-too-large";
             assert_eq!(is_too_large, refused, "{}", operation.id);
+            if refused {
+                assert_eq!(answer.body["reason"], format!("wants at most {most} KiB"));
+            }
         }
     }
 }

@@ -19,8 +19,10 @@ fn a_user_is_made_known_once_and_keeps_the_kind() {
     assert_eq!(upsert(both).refused("invalid-request")["field"], "kind");
     let odd = json!({ "external_id": "a\u{0}b", "display_name": "Ana" });
     assert_eq!(upsert(odd).refused("invalid-request")["field"], "external_id");
-    let twice = json!({ "external_id": "ana", "display_name": "Ana", "groups": ["a", "b", "a"] });
-    assert_eq!(upsert(twice).refused("invalid-request")["field"], "groups");
+    let number = json!({ "external_id": "ana", "display_name": 7 });
+    assert_eq!(upsert(number).refused("invalid-request")["field"], "display_name");
+    let member = json!({ "external_id": "ana", "display_name": "Ana", "groups": ["a", 7] });
+    assert_eq!(upsert(member).refused("invalid-request")["field"], "groups[1]");
     let shown = console.call("getUser").at("user_id", first["id"].as_str().unwrap()).send().ok();
     assert_eq!(shown["display_name"], "Ana B.");
 }

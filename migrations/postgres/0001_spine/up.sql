@@ -158,6 +158,7 @@ CREATE TABLE user_groups (
   user_id TEXT COLLATE "C" NOT NULL,
   client_id TEXT COLLATE "C" NOT NULL,
   groups TEXT COLLATE "C" NOT NULL CHECK (groups::jsonb IS NOT NULL),
+  is_complete BOOLEAN NOT NULL,
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),

@@ -157,6 +157,7 @@ CREATE TABLE user_groups (
   user_id TEXT NOT NULL,
   client_id TEXT NOT NULL,
   groups TEXT NOT NULL CHECK (json_valid(groups)),
+  is_complete INTEGER NOT NULL CHECK (is_complete IN (0, 1)),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),

@@ -236,6 +236,7 @@ pub fn edited_policy() -> impl Strategy<Value = (Policy, Policy)> {
 pub fn groups() -> impl Strategy<Value = Groups> {
     prop_oneof![
         1 => Just(Groups::Unknown),
+        1 => btree_set(group(), 0..3).prop_map(Groups::Partial),
         4 => btree_set(group(), 0..3).prop_map(Groups::Known),
     ]
 }

@@ -131,7 +131,7 @@ impl TryFrom<u16> for Digits {
         match value {
             6 => Ok(Self::Six),
             8 => Ok(Self::Eight),
-            _ => Err(InvalidWord("6 or 8")),
+            _ => Err(InvalidWord::new("6 or 8")),
         }
     }
 }
@@ -193,7 +193,7 @@ macro_rules! limits {
             fn try_from(value: u16) -> Result<Self, InvalidWord> {
                 let (one, other) = (value.cmp(&$loosest), value.cmp(&$strictest));
                 if one == other && one != Ordering::Equal {
-                    Err(InvalidWord(concat!("between ", $loosest, " and ", $strictest)))
+                    Err(InvalidWord::new(concat!("between ", $loosest, " and ", $strictest)))
                 } else {
                     Ok(Self(value))
                 }

@@ -17,6 +17,9 @@ use crate::mfa::words::{Audience, Group, Label, Role};
 pub enum Groups {
     /// No console said anything: every condition on groups holds.
     Unknown,
+    /// These, and others that were not kept: a condition that names another one may mean one of those,
+    /// so every condition on groups holds.
+    Partial(BTreeSet<Group>),
     /// These and no others.
     Known(BTreeSet<Group>),
 }
@@ -131,10 +134,11 @@ mod tests {
             change(&mut person);
             arbitrary::condition_of(when).holds(&person.context())
         };
-        let cases: [(&str, Change, bool); 14] = [
+        let cases: [(&str, Change, bool); 15] = [
             ("{}", |_| (), true),
             (r#"{"groups_any":["g0"]}"#, |_| (), false),
             (r#"{"groups_any":["g0"]}"#, |p| p.groups = Groups::Unknown, true),
+            (r#"{"groups_any":["g0"]}"#, |p| p.groups = Groups::Partial([].into()), true),
             (r#"{"roles_any":["admin"]}"#, |_| (), false),
             (r#"{"roles_any":["admin","user"]}"#, |_| (), true),
             (r#"{"labels_any":["l0"]}"#, |_| (), false),
@@ -182,6 +186,8 @@ mod tests {
             let mut other = person.clone();
             other.groups = match (person.groups, more) {
                 (Groups::Known(some), Groups::Known(more)) => Groups::Known(&some | &more),
+                (Groups::Partial(some), Groups::Known(more) | Groups::Partial(more))
+                | (Groups::Known(some), Groups::Partial(more)) => Groups::Partial(&some | &more),
                 (Groups::Unknown, _) | (_, Groups::Unknown) => Groups::Unknown,
             };
             prop_assert!(no_looser(join(&policy, &other.context()).attributes, old));

@@ -27,11 +27,11 @@ impl RuleId {
     pub fn parse(text: &str) -> Result<Self, InvalidWord> {
         let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
         if text == "base" {
-            Err(InvalidWord("`base` names the base rule"))
+            Err(InvalidWord::new("another id: `base` names the base rule"))
         } else if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidWord("1 to 64 of a-z, 0-9, _ and -"))
+            Err(InvalidWord::new("1 to 64 of a-z, 0-9, _ and -"))
         }
     }
 
@@ -88,13 +88,13 @@ impl Network {
     /// # Errors
     /// [`InvalidWord`], also for an address inside the range: whoever wrote it meant another one.
     pub fn parse(text: &str) -> Result<Self, InvalidWord> {
-        let network = Self::read(text).ok_or(InvalidWord("a range in CIDR form"))?;
+        let network = Self::read(text).ok_or(InvalidWord::new("a range in CIDR form"))?;
         let (width, bits) = width_and_bits(network.first);
         let host = u32::from(width - network.prefix);
         if bits.trailing_zeros() >= host || host == 0 {
             Ok(network)
         } else {
-            Err(InvalidWord("a range in CIDR form that begins with its first address"))
+            Err(InvalidWord::new("a range in CIDR form that begins with its first address"))
         }
     }
 
@@ -160,7 +160,7 @@ impl<T: Ord> Members<T> {
         if (1..=MOST_MEMBERS).contains(&values.len()) {
             Ok(Self(values.into_iter().collect()))
         } else {
-            Err(InvalidWord("1 to 50 values"))
+            Err(InvalidWord::new("1 to 50 values"))
         }
     }
 
@@ -182,7 +182,7 @@ impl<'de, T: Ord + Deserialize<'de>> Deserialize<'de> for Members<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// The user is in one of these groups, or their groups are unknown.
+    /// The user is in one of these groups, or their groups are unknown or incomplete.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Group>>, min_items = 1, max_items = 50)]
     pub groups_any: Option<Members<Group>>,
@@ -221,8 +221,9 @@ impl Condition {
     #[must_use]
     pub fn holds(&self, context: &Context<'_>) -> bool {
         let groups = self.groups_any.as_ref().is_none_or(|wanted| match context.groups {
-            // Leaving the groups out of a request must not get anybody around a rule.
-            Groups::Unknown => true,
+            // Leaving groups out of a request, or hiding them among too many, must not get anybody
+            // around a rule.
+            Groups::Unknown | Groups::Partial(_) => true,
             Groups::Known(groups) => wanted.meets(groups),
         });
         let inside = |ranges: &Members<Network>| {

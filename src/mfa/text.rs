@@ -1,0 +1,131 @@
+//! What a reader sees of a text. A character that cannot be seen can make one name look like another, or
+//! turn a line around, before an administrator who approves.
+
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// A kind of character that a reader does not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hidden {
+    /// A control character, such as a line break.
+    Control,
+    /// A character without a picture of its own, such as a bidirectional override or a zero-width space.
+    Invisible,
+}
+
+/// The first kind of character in a text that a reader does not see.
+#[must_use]
+pub fn hidden(text: &str) -> Option<Hidden> {
+    let characters: Vec<char> = text.chars().collect();
+    let kind = |at: usize, c: char| match c {
+        _ if c.is_control() => Some(Hidden::Control),
+        _ if is_joiner(c) && joins(&characters, at) => None,
+        _ => is_invisible(c).then_some(Hidden::Invisible),
+    };
+    characters.iter().enumerate().find_map(|(at, c)| kind(at, *c))
+}
+
+/// A name without what cannot be seen, and no longer than a name may be; `None` if nothing is left.
+/// A line break or a tab becomes a space.
+#[must_use]
+pub fn readable_name(text: &str) -> Option<String> {
+    let spaced = text.chars().map(|c| if c.is_control() && c.is_whitespace() { ' ' } else { c });
+    let seen = |c: &char| !c.is_control() && (is_joiner(*c) || !is_invisible(*c));
+    let seen: Vec<char> = spaced.filter(seen).skip_while(|c| c.is_whitespace()).collect();
+    let mut name: Vec<char> = seen.into_iter().take(LONGEST_NAME).collect();
+    while name.last().is_some_and(|c| c.is_whitespace()) {
+        name.pop();
+    }
+    let kept = name.iter().enumerate().filter(|(at, c)| !is_joiner(**c) || joins(&name, *at));
+    let name: String = kept.map(|(_, c)| *c).collect();
+    // A joiner before a blank, at either end, leaves the blank behind.
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The joiner and the non-joiner.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Whether the joiner at this place stands between two letters that it shapes. Elsewhere it would only
+/// make two equal-looking names differ.
+fn joins(text: &[char], at: usize) -> bool {
+    let shaped = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|c| is_shaped(*c));
+    shaped(at.checked_sub(1)) && shaped(at.checked_add(1))
+}
+
+/// Whether a letter or mark is of a script whose letters join: Arabic, Syriac, those of India and of
+/// South-East Asia, Mongolian and their like.
+fn is_shaped(c: char) -> bool {
+    let of_such_a_script = matches!(c, '\u{600}'..='\u{1cff}' | '\u{a800}'..='\u{abff}' | '\u{fb50}'..='\u{fdff}'
+        | '\u{fe70}'..='\u{fefc}' | '\u{10a00}'..='\u{11fff}');
+    let is_number_or_space = c.is_numeric() || c.is_whitespace();
+    of_such_a_script && !is_number_or_space && !is_invisible(c)
+}
+
+/// What Unicode lets be ignored (`Default_Ignorable_Code_Point`), separators of lines, marks for
+/// annotations, and the blank of Braille. Variation selectors are among them: the letter is shown
+/// without.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mfa::words::DisplayName;
+
+    #[test]
+    fn joiners_stay_between_letters_that_they_shape_and_nowhere_else() {
+        for name in ["علی\u{200c}رضا", "अक\u{94d}\u{200d}ष", "ශ\u{dca}\u{200d}රී"]
+        {
+            assert_eq!((hidden(name), readable_name(name).as_deref()), (None, Some(name)));
+        }
+        for (name, seen) in [
+            ("Jo\u{200c}hn", "John"),
+            ("علی\u{200c}", "علی"),
+            ("\u{200d}رضا", "رضا"),
+            ("ر\u{200d}\u{200d}ض", "رض"),
+            ("ر\u{200d} \u{200d}ض", "ر ض"),
+        ] {
+            assert_eq!(hidden(name), Some(Hidden::Invisible), "{name:?}");
+            assert_eq!(readable_name(name).as_deref(), Some(seen), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_taken_out_of_a_name() {
+        for (name, seen) in [
+            ("Ann\u{ad}a", Some("Anna")),
+            ("辻\u{e0100}", Some("辻")),
+            ("\u{202e}nimda", Some("nimda")),
+            ("Ana\tBo\r\nCy\0", Some("Ana Bo  Cy")),
+            ("  Ana\u{200b} ", Some("Ana")),
+            (" \u{200c} a", Some("a")),
+            ("\u{3164}\u{2066}\n", None),
+            ("", None),
+        ] {
+            assert_eq!(readable_name(name).as_deref(), seen, "{name:?}");
+        }
+        assert_eq!(readable_name(&"ก".repeat(300)).unwrap().chars().count(), 200);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_left_of_any_text_is_a_name(text in "[a\u{200c}\u{200d}ری \u{202e}\n]{0,12}|.{0,220}") {
+            if let Some(name) = readable_name(&text) {
+                prop_assert!(DisplayName::parse(&name).is_ok(), "{name:?}");
+                prop_assert_eq!(readable_name(&name), Some(name.clone()));
+            }
+        }
+    }
+}
