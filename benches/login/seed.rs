@@ -59,7 +59,7 @@ pub fn fill(
 const EVENTS: &str = "events (tenant_id, seq, id, at, kind, actor_kind, actor_id, client_id, \
     user_id, object_id, evaluated, request_id, data)";
 const USERS: &str = "users (tenant_id, id, directory_id, external_id, display_name, kind, labels, \
-    epoch, ever_enrolled, ticket_only, created_at, event_id)";
+    epoch, ever_enrolled, ticket_only, created_at, event_id, external_id_folded)";
 const FACTORS: &str = "factors (tenant_id, id, user_id, kind, state, algorithm, digits, sealed, \
     created_at, activated_at, trust_since, is_bootstrap, event_id)";
 const STEPS: &str = "factor_steps (tenant_id, factor_id, last_step, event_id)";
@@ -134,7 +134,8 @@ impl Seeding<'_> {
     fn user(&self, user: usize) -> String {
         let external = population::external_id(user);
         format!(
-            "'{}', '{}', '{}', '{external}', '{external}', 'person', '[]', 2, TRUE, FALSE, {}, '{}'",
+            "'{}', '{}', '{}', '{external}', '{external}', 'person', '[]', 2, TRUE, FALSE, {}, '{}', \
+             '1:{external}'",
             self.tenant_id(user),
             population::user(user),
             population::directory(self.population.tenant_of(user)),

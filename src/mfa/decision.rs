@@ -46,7 +46,8 @@ pub struct Standing {
     pub factor: FactorStanding,
     /// Whether the user ever had a factor.
     pub ever_enrolled: bool,
-    /// Whether only a ticket lets the user enroll: after a reset or a reinstatement.
+    /// Whether only a ticket lets the user enroll: after a reset or a reinstatement, or if the external id
+    /// is another spelling of an older user's.
     pub ticket_only: bool,
     /// Whether the user holds a role: then a password alone never enrolls them.
     pub holds_role: bool,
@@ -63,6 +64,14 @@ choice_words! {
         Offboarded = "offboarded",
         /// Machine accounts do not sign in.
         ServiceAccount = "service_account",
+    }
+}
+
+impl Standing {
+    /// Whether the user was held at creation, for an external id that is another spelling of an older
+    /// user's, and has not enrolled by a ticket since: a reset is for users who were enrolled.
+    fn is_held(&self) -> bool {
+        self.ticket_only && !self.ever_enrolled && self.factor == FactorStanding::None
     }
 }
 
@@ -134,6 +143,10 @@ pub fn decide(
         };
     }
     let may_enroll = may_self_enroll(requirement, standing);
+    // Otherwise another spelling of an enrolled user's name would get in where MFA is optional.
+    if standing.is_held() {
+        return Decision::TicketRequired;
+    }
     match (standing.factor, requirement.attributes.mfa) {
         (FactorStanding::Active, _) => Decision::Challenge,
         (FactorStanding::Suspended, _) => Decision::Recover,
@@ -221,7 +234,8 @@ mod tests {
         let active = Standing { factor: FactorStanding::Active, ..new.clone() };
         let suspended = Standing { factor: FactorStanding::Suspended, ..new.clone() };
         let again = Standing { ever_enrolled: true, ..new.clone() };
-        let reset = Standing { ticket_only: true, ..new.clone() };
+        let reset = Standing { ticket_only: true, ..again.clone() };
+        let held = Standing { ticket_only: true, ..new.clone() };
         let first = Standing { bootstrap_pending: true, ticket_only: true, ..new.clone() };
         let cases = [
             (&new, Decision::Enroll, Decision::NotRequired { may_enroll: true }),
@@ -229,6 +243,7 @@ mod tests {
             (&suspended, Decision::Recover, Decision::Recover),
             (&again, Decision::TicketRequired, Decision::NotRequired { may_enroll: false }),
             (&reset, Decision::TicketRequired, Decision::NotRequired { may_enroll: false }),
+            (&held, Decision::TicketRequired, Decision::TicketRequired),
             (&first, Decision::Enroll, Decision::Enroll),
         ];
         for (standing, required, optional) in cases {

@@ -48,6 +48,9 @@ choice_words! {
         ClientTokenIssued = "client.token_issued",
         /// A user was made.
         UserCreated = "user.created",
+        /// A new user's external id is another spelling of an older user's: only a ticket lets the new one
+        /// enroll. The object is the older user.
+        UserHeld = "user.held",
         /// A user's label or groups changed.
         UserChanged = "user.changed",
         /// A console's removal of a group was not applied: it would loosen.

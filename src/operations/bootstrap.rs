@@ -19,6 +19,7 @@ use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::Timestamp;
 use crate::mfa::totp::Algorithm;
+use crate::mfa::text::folded;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, Reason, Role, UserKind};
 use crate::store::rows::{EnrollmentRow, PolicyRow, RoleRow, TenantRow, UserRow};
 use crate::store::{Json, StoreError, Tx, Whose};
@@ -178,6 +179,7 @@ fn first_administrator(
         created_at: work.now,
         offboarded_at: None,
         event_id: event,
+        external_id_folded: folded(founding.administrator.as_str()),
     };
     work.tx.insert_user(row.clone())?;
     let data = serde_json::json!({ "role": Role::Admin });

@@ -14,7 +14,7 @@ use crate::mfa::event::EventKind;
 use crate::mfa::ids::{DirectoryId, UserId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::reported::{Reported, ReportedGroups, in_words};
-use crate::mfa::text::readable_name;
+use crate::mfa::text::{folded, readable_name};
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{DisplayName, ExternalId, Role, UserKind};
 use crate::store::rows::{ClientRow, UserRow};
@@ -277,6 +277,7 @@ fn rename(work: &mut Work<'_, '_>, mut user: UserRow, identity: &Identity) -> Do
 fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> Done<UserRow> {
     let id = UserId::from_random(work.bytes());
     let event = work.record(Note::new(EventKind::UserCreated).user(&id))?;
+    let held = look_alike(work, client, identity, &id)?;
     let row = UserRow {
         tenant_id: work.tenant.clone(),
         id,
@@ -287,11 +288,28 @@ fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> D
         labels: Json(BTreeSet::new()),
         epoch: 1,
         ever_enrolled: false,
-        ticket_only: false,
+        ticket_only: held,
         created_at: work.now,
         offboarded_at: None,
         event_id: event,
+        external_id_folded: folded(identity.external_id.as_str()),
     };
     work.tx.insert_user(row.clone())?;
     Ok(row)
+}
+
+/// Whether a new user's external id is another spelling of an older user's, which is recorded. Many
+/// directories sign both in by one password: the new spelling would enroll with nothing else.
+fn look_alike(
+    work: &mut Work<'_, '_>,
+    client: &ClientRow,
+    identity: &Identity,
+    id: &UserId,
+) -> Done<bool> {
+    let folded = folded(identity.external_id.as_str());
+    let older = work.tx.find_user_by_folded(&work.tenant, &client.directory_id, &folded)?;
+    if let Some(older) = &older {
+        work.record(Note::new(EventKind::UserHeld).user(id).object(older))?;
+    }
+    Ok(older.is_some())
 }

@@ -143,6 +143,7 @@ rows! {
         created_at: Timestamp,
         offboarded_at: Option<Timestamp>,
         event_id: EventId,
+        external_id_folded: String,
     }
     /// The groups that one client asserts of a user.
     UserGroupsRow in user_groups {

@@ -138,6 +138,7 @@ diesel::table! {
         created_at -> BigInt,
         offboarded_at -> Nullable<BigInt>,
         event_id -> Text,
+        external_id_folded -> Text,
     }
 }
 

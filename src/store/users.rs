@@ -67,6 +67,23 @@ impl Tx<'_> {
             .optional())?)
     }
 
+    /// The oldest user of a directory whose external id folds to this.
+    pub(crate) fn find_user_by_folded(
+        &mut self,
+        tenant: &TenantId,
+        directory: &DirectoryId,
+        folded: &str,
+    ) -> Result<Option<UserId>, StoreError> {
+        Ok(on!(self, conn => users::table
+            .filter(users::tenant_id.eq(tenant))
+            .filter(users::directory_id.eq(directory))
+            .filter(users::external_id_folded.eq(folded))
+            .order((users::created_at.asc(), users::id.asc()))
+            .select(users::id)
+            .first(conn)
+            .optional())?)
+    }
+
     /// A page of users, by id.
     pub(crate) fn list_users(
         &mut self,

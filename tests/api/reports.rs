@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Console, Server, Tenant, User};
+use crate::support::{Act, Console, Server, Tenant, User};
 
 /// A tenant whose rule `ops` asks more of everybody in one group, and its administrator.
 fn with_rule(server: &Server, group: &str) -> (Tenant, User) {
@@ -188,4 +188,61 @@ fn an_address_is_taken_without_its_port_and_what_is_none_is_outside_every_networ
     number["address"] = json!(7);
     let refused = tenant.console.call("evaluateLogin").json(&number).send();
     assert_eq!(refused.refused("invalid-request")["field"], "address");
+}
+
+#[test]
+fn another_spelling_of_a_users_id_is_held_until_a_ticket() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, console) = (tenant.administrator(), &tenant.console);
+    let jdoe = console.user("jdoe").enrolled();
+    for spelled in ["JDOE", "jdoe ", "ｊｄｏｅ", "j\u{200b}doe"] {
+        let other = console.user(spelled);
+        assert_ne!(other.id, jdoe.id, "external ids stay exact bytes");
+        let decision = other.evaluate().ok();
+        assert_eq!(decision["decision"], "ticket_required", "{spelled:?}");
+        let challenge = json!({ "challenge": decision["challenge"]["handle"] });
+        console.call("beginEnrollment").json(&challenge).send().refused("ticket-required");
+        let held = events(&admin, "user.held");
+        let (user, older) = (&held.last().unwrap()["user_id"], &held.last().unwrap()["object_id"]);
+        assert_eq!((user, older), (&json!(other.id), &json!(jdoe.id)), "{spelled:?}");
+    }
+    // The first one is as before, and so is a third person.
+    assert_eq!(jdoe.evaluate().ok()["decision"], "challenge");
+    assert_eq!(console.user("jdo").evaluate().ok()["decision"], "enroll");
+    let mut held = console.user("JDOE");
+    let made = admin.act(&Act::ticket(&held.id)).ok();
+    let redeem = json!({ "challenge": held.challenge(), "ticket": made["ticket"] });
+    let begun = console.call("redeemTicket").json(&redeem).send().ok();
+    held.scan(&begun).ok();
+    assert_eq!(held.evaluate().ok()["decision"], "challenge");
+}
+
+#[test]
+fn another_spelling_is_held_where_mfa_is_optional() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, console) = (tenant.administrator(), &tenant.console);
+    let (mut policy, version) = admin.policy();
+    policy["base"]["mfa"] = json!("optional");
+    let body = json!({ "policy": policy, "reason": "this test needs optional MFA" });
+    admin.act(&Act::new("putPolicy", body).with("if_match", &version)).ok();
+    let _jdoe = console.user("jdoe").enrolled();
+    assert_eq!(console.user("ana").evaluate().ok()["decision"], "not_required");
+    assert_eq!(console.user("JDoe").evaluate().ok()["decision"], "ticket_required");
+}
+
+#[test]
+fn of_two_spellings_at_once_the_later_is_held() {
+    let server = Server::start();
+    let console = server.tenant("acme").console;
+    let calls: Vec<_> = ["jdoe", "JDOE", "Jdoe", "jdoE"]
+        .map(|name| console.call("evaluateLogin").json(&console.login(name, &["acme"])))
+        .into();
+    let decisions: Vec<Value> = std::thread::scope(|scope| {
+        let sent: Vec<_> = calls.into_iter().map(|call| scope.spawn(|| call.send().ok())).collect();
+        sent.into_iter().map(|sent| sent.join().unwrap()).collect()
+    });
+    let of = |kind: &str| decisions.iter().filter(|one| one["decision"] == kind).count();
+    assert_eq!((of("enroll"), of("ticket_required")), (1, 3));
 }

@@ -223,13 +223,18 @@ fn users() -> Vec<Hostile> {
         ("a grace is longer", set("grace_until = grace_until + 1", "eve"), says),
         ("a grace has no end", set("grace_until = NULL", "eve"), says),
         ("a label appears", set("labels = '[\"exempt\"]'", "bob"), says),
-        ("a user is born with a label", born("labels = '[\"exempt\"]'"), start),
-        ("a user is born in a later epoch", born("epoch = 9"), start),
+        (
+            "a user is born with a label",
+            born("external_id_folded = '1:zed', labels = '[\"exempt\"]'"),
+            start,
+        ),
+        ("a user is born in a later epoch", born("external_id_folded = '1:zed', epoch = 9"), start),
+        ("another spelling of a user is born free", born("ticket_only = FALSE, epoch = 1"), start),
         (
             "a user takes another one's place",
             "INSERT OR REPLACE INTO users SELECT tenant_id, 'zed', directory_id, external_id, \
              display_name, kind, labels, epoch, ever_enrolled, ticket_only, grace_until, created_at, \
-             offboarded_at, 'new_server' FROM users WHERE id = 'ivy'"
+             offboarded_at, 'new_server', external_id_folded FROM users WHERE id = 'ivy'"
                 .to_owned(),
             "users: exists",
         ),

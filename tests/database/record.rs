@@ -85,8 +85,16 @@ const TABLES: &[Table] = &[
         "users",
         "id = 'bob'",
         "display_name = 'Other'",
-        &["tenant_id", "id", "directory_id", "external_id", "kind = 'service'", "created_at"],
-        "id = 'zed', external_id = 'zed', epoch = 1",
+        &[
+            "tenant_id",
+            "id",
+            "directory_id",
+            "external_id",
+            "external_id_folded",
+            "kind = 'service'",
+            "created_at",
+        ],
+        "id = 'zed', external_id = 'zed', external_id_folded = '1:zed', epoch = 1",
     ),
     table(
         "user_groups",

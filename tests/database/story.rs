@@ -110,7 +110,7 @@ impl Story {
         let event = self.event("user.created", By::Console, id, "", "{}");
         self.run(&format!(
             "INSERT INTO users VALUES ('ten_a', '{id}', 'dir_a', 'x-{id}', '{id}', 'person', '[]', \
-             1, FALSE, FALSE, NULL, NOW, NULL, '{event}')"
+             1, FALSE, FALSE, NULL, NOW, NULL, '{event}', '1:x-{id}')"
         ));
     }
 

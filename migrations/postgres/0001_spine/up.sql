@@ -148,10 +148,14 @@ CREATE TABLE users (
   created_at BIGINT NOT NULL,
   offboarded_at BIGINT,
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  external_id_folded TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, directory_id, external_id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
 );
+
+-- To find another spelling of a new user's external id.
+CREATE INDEX users_by_folded ON users (tenant_id, directory_id, external_id_folded);
 
 CREATE TABLE user_groups (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -820,6 +824,7 @@ CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
   OR NEW.external_id IS DISTINCT FROM OLD.external_id
+  OR NEW.external_id_folded IS DISTINCT FROM OLD.external_id_folded
   OR NEW.kind IS DISTINCT FROM OLD.kind
   OR NEW.created_at IS DISTINCT FROM OLD.created_at)
   EXECUTE FUNCTION users_facts();
@@ -1452,11 +1457,13 @@ CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW
 -- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
 CREATE FUNCTION users_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  RAISE EXCEPTION 'users: no authority for this start';
+  IF NEW.epoch <> 1 OR NEW.labels <> '[]'
+  OR (NOT NEW.ticket_only AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
+        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded))
+  THEN RAISE EXCEPTION 'users: no authority for this start'; END IF;
+  RETURN NEW;
 END $$;
-CREATE TRIGGER users_start BEFORE INSERT ON users FOR EACH ROW
-  WHEN (NEW.epoch <> 1 OR NEW.labels <> '[]')
-  EXECUTE FUNCTION users_start();
+CREATE TRIGGER users_start BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_start();
 CREATE FUNCTION users_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.epoch < OLD.epoch

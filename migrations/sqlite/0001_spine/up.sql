@@ -147,10 +147,14 @@ CREATE TABLE users (
   created_at INTEGER NOT NULL,
   offboarded_at INTEGER,
   event_id TEXT NOT NULL REFERENCES events (id),
+  external_id_folded TEXT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, directory_id, external_id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
+
+-- To find another spelling of a new user's external id.
+CREATE INDEX users_by_folded ON users (tenant_id, directory_id, external_id_folded);
 
 CREATE TABLE user_groups (
   tenant_id TEXT NOT NULL,
@@ -677,6 +681,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
   OR NEW.id IS NOT OLD.id
   OR NEW.directory_id IS NOT OLD.directory_id
   OR NEW.external_id IS NOT OLD.external_id
+  OR NEW.external_id_folded IS NOT OLD.external_id_folded
   OR NEW.kind IS NOT OLD.kind
   OR NEW.created_at IS NOT OLD.created_at
 BEGIN SELECT RAISE(ABORT, 'users: a fact cannot change'); END;
@@ -1088,6 +1093,8 @@ BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
 -- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
 CREATE TRIGGER users_start BEFORE INSERT ON users
 WHEN NEW.epoch <> 1 OR NEW.labels <> '[]'
+  OR (NEW.ticket_only = 0 AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
+        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded))
 BEGIN SELECT RAISE(ABORT, 'users: no authority for this start'); END;
 CREATE TRIGGER users_life BEFORE UPDATE ON users
 WHEN NEW.epoch < OLD.epoch
@@ -1381,6 +1388,7 @@ BEGIN SELECT RAISE(ABORT, 'factors: another secret, and not resealed'); END;
 ANALYZE sqlite_schema;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('users', 'sqlite_autoindex_users_2', '1000000 10000 10000 1'),
+  ('users', 'users_by_folded', '1000000 10000 10000 1'),
   ('users', 'users', '1000000 10000 1'),
   ('user_groups', 'user_groups', '1000000 10000 10 1'),
   ('roles', 'roles', '1000000 10000 10 1'),
