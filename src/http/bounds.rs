@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::mfa::recovery::RecoveryCode;
 use crate::mfa::time::Timestamp;
+use crate::mfa::totp::Code;
 use crate::mfa::{ids, words};
 
 /// What a schema says of a number or a length.
@@ -52,6 +54,11 @@ pub(super) fn text_fault(name: &str, schema: &Value, text: &str) -> Option<Strin
     }
     if schema.get("format").and_then(Value::as_str) == Some("date-time") {
         return Timestamp::parse(text).err().map(|misfit| misfit.to_string());
+    }
+    match name {
+        "Code" => return Code::parse(text).err().map(|misfit| misfit.to_string()),
+        "RecoveryCode" => return RecoveryCode::parse(text).err().map(|misfit| misfit.to_string()),
+        _ => {}
     }
     let word = words::misfit(name, text).map(|misfit| misfit.to_string());
     word.or_else(|| ids::misfit(name, text).map(|misfit| misfit.to_string()))

@@ -21,4 +21,5 @@ pub mod throttle;
 pub mod time;
 pub mod token_key;
 pub mod totp;
+mod typed;
 pub mod words;

@@ -5,8 +5,10 @@
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use zeroize::Zeroizing;
 
 use super::secret::{Secret, SecretText, deserialize_text};
+use super::typed::typed;
 
 /// How many codes a user gets.
 pub const COUNT: usize = 10;
@@ -24,7 +26,7 @@ pub struct RecoveryCode(Secret<[u8; LENGTH]>);
 
 /// Text that cannot be a recovery code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a recovery code has 25 letters and digits")]
+#[error("wants 25 letters and digits")]
 pub struct InvalidRecoveryCode;
 
 impl RecoveryCode {
@@ -47,18 +49,18 @@ impl RecoveryCode {
         random.map(Self::from_random)
     }
 
-    /// Reads a code as people type it: in either case, with hyphens and spaces anywhere or
-    /// nowhere, with O for 0 and I or L for 1.
+    /// Reads a code as people type it (see [`typed`]): in either case, with hyphens and spaces
+    /// anywhere or nowhere, with O for 0 and I or L for 1.
     ///
     /// # Errors
     /// [`InvalidRecoveryCode`], without echoing the text.
     pub fn parse(text: &str) -> Result<Self, InvalidRecoveryCode> {
-        let mut code = [0; LENGTH];
-        let mut typed = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
-        for character in &mut code {
-            *character = typed.next().and_then(canonical).ok_or(InvalidRecoveryCode)?;
+        let mut code = Zeroizing::new([0; LENGTH]);
+        let mut typed = typed(text);
+        for character in code.iter_mut() {
+            *character = typed.next().flatten().and_then(canonical).ok_or(InvalidRecoveryCode)?;
         }
-        typed.next().is_none().then(|| Self(Secret::new(code))).ok_or(InvalidRecoveryCode)
+        typed.next().is_none().then(|| Self(Secret::new(*code))).ok_or(InvalidRecoveryCode)
     }
 
     /// The bytes for the keyed hash: the same for every way to type this code.
@@ -101,9 +103,12 @@ impl utoipa::PartialSchema for RecoveryCode {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("A recovery code. Case, hyphens and spaces do not matter."))
+            .description(Some(
+                "A recovery code. Case, dashes, full stops and spaces do not matter; O counts as 0, I \
+                 and L as 1.",
+            ))
             .min_length(Some(LENGTH))
-            .pattern(Some("^[- ]*([0-9A-TV-Za-tv-z][- ]*){25}$"))
+            .max_length(Some(200))
             .write_only(true)
             .into()
     }
@@ -151,6 +156,8 @@ mod tests {
             "oi234-56789-abcde-fghjk-mnpqr",
             "OL234 56789 ABCDE FGHJK MNPQR",
             " 0-1234--56789abcdefghjkmnpqr ",
+            "01234–56789–ABCDE–FGHJK–MNPQR.",
+            "０１２３４－５６７８９－ＡＢＣＤＥ－ｆｇｈｊｋ－ＭＮＰＱＲ",
         ] {
             assert_eq!(parsed(typed), right, "{typed}");
         }
@@ -164,7 +171,7 @@ mod tests {
             "01234-56789-ABCDE-FGHJK-MNPQRS",
             "U1234-56789-ABCDE-FGHJK-MNPQR",
             "01234_56789_ABCDE_FGHJK_MNPQR",
-            "\u{ff10}1234-56789-ABCDE-FGHJK-MNPQR",
+            "\u{ff35}1234-56789-ABCDE-FGHJK-MNPQR",
         ] {
             assert_eq!(parsed(typed), None, "{typed}");
         }

@@ -55,10 +55,15 @@ const FOLDING: &str = "1:";
 pub fn folded(text: &str) -> String {
     // Upper case first: `ß` is `ss`, and there is one sigma.
     let cased: String = text.nfkc().collect::<String>().to_uppercase().to_lowercase();
-    let seen = cased.nfkc().filter(|c| c.is_whitespace() || !is_joiner(*c) && !is_invisible(*c));
+    let seen = cased.nfkc().filter(|c| c.is_whitespace() || !is_unseen(*c));
     let words: Vec<String> =
         seen.collect::<String>().split_whitespace().map(str::to_owned).collect();
     format!("{FOLDING}{}", words.join(" "))
+}
+
+/// Whether a character has no picture of its own.
+pub(super) fn is_unseen(c: char) -> bool {
+    is_joiner(c) || is_invisible(c)
 }
 
 /// The joiner and the non-joiner.

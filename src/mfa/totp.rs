@@ -13,6 +13,7 @@ use super::attempt::Unmatched;
 use super::factor::{Login, Matched};
 use super::secret::{Secret, Seed, deserialize_text};
 use super::time::{PERIOD_SECONDS, Step, Timestamp};
+use super::typed::typed;
 use super::words::choice_words;
 
 choice_words! {
@@ -89,27 +90,28 @@ pub struct Parameters {
 /// The longest code: what shorter ones are padded to with zero bytes, which are not digits.
 const LONGEST: usize = 8;
 
-/// A code as somebody typed it: 6 or 8 digits. Its `Debug` hides it, and it is wiped when dropped.
+/// A code that was typed: 6 or 8 digits. Its `Debug` hides it, and it is wiped when dropped.
 #[derive(Debug)]
 pub struct Code(Secret<[u8; LONGEST]>);
 
 /// Text that cannot be a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a code has 6 or 8 digits")]
+#[error("wants 6 or 8 digits")]
 pub struct InvalidCode;
 
 impl Code {
-    /// Reads exactly 6 or 8 ASCII digits; nothing is trimmed.
+    /// Reads 6 or 8 digits as people type them: see [`typed`].
     ///
     /// # Errors
     /// [`InvalidCode`], without echoing the text.
     pub fn parse(text: &str) -> Result<Self, InvalidCode> {
-        let digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits_only && matches!(text.len(), 6 | 8) {
-            Ok(Self::padded(text))
-        } else {
-            Err(InvalidCode)
+        let (mut padded, mut count) = (Zeroizing::new([0; LONGEST]), 0_usize);
+        for typed in typed(text) {
+            let digit = typed.filter(u8::is_ascii_digit).ok_or(InvalidCode)?;
+            *padded.get_mut(count).ok_or(InvalidCode)? = digit;
+            count = count.saturating_add(1);
         }
+        if matches!(count, 6 | 8) { Ok(Self(Secret::new(*padded))) } else { Err(InvalidCode) }
     }
 
     fn padded(digits: &str) -> Self {
@@ -138,8 +140,13 @@ impl utoipa::PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("The code that the authenticator shows: 6 or 8 digits."))
-            .pattern(Some("^[0-9]{6}([0-9]{2})?$"))
+            .description(Some(
+                "The code that the authenticator shows: 6 or 8 digits, as the user typed them. Spaces, \
+                 hyphens and full stops do not matter, and digits of other scripts are taken.",
+            ))
+            .min_length(Some(6))
+            .max_length(Some(100))
+            .examples(["123456"])
             .write_only(true)
             .into()
     }
@@ -356,6 +363,9 @@ mod tests {
         assert_eq!(format!("{code:?}"), "Code([secret])");
         let number = serde_json::from_str::<Code>("123456").unwrap_err().to_string();
         assert!(!number.contains("12345"), "{number}");
+        for typed in ["081 804", "0818-04", "０８１８０４", "٠٨١٨٠٤", "081\u{a0}804 "] {
+            assert!(Code::parse(typed).unwrap().ct_eq(&code).unwrap_u8() == 1, "{typed}");
+        }
         for text in ["", "12345", "1234567", "123456789", " 12345", "12345a", "+12345", "١٢٣"] {
             assert!(Code::parse(text).is_err(), "{text}");
         }

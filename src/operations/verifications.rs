@@ -27,7 +27,7 @@ use crate::store::{Ahead, Committed};
 pub struct VerifyCode {
     /// The handle from `evaluateLogin`.
     pub challenge: Handle,
-    /// The code from the user's authenticator: 6 or 8 ASCII digits.
+    /// The code from the user's authenticator, as the user typed it.
     pub code: SharedCode,
 }
 

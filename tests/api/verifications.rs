@@ -111,3 +111,34 @@ fn a_challenge_is_no_bearer_token() {
     let call = server.call("getMfaStatus").at("user_id", &ana.id).bearer(&ana.challenge());
     call.send().refused("unauthenticated");
 }
+
+#[test]
+fn codes_are_taken_as_people_type_them() {
+    let server = Server::start();
+    let ana = server.tenant("acme").console.user("ana").enrolled();
+    let spelled: [fn(&str) -> String; 4] = [
+        |code| format!(" {}\u{a0}{} ", &code[..3], &code[3..]),
+        |code| format!("{}\u{2013}{}", &code[..3], &code[3..]),
+        |code| code.bytes().map(|b| char::from_u32(0xfee0 + u32::from(b)).unwrap()).collect(),
+        |code| code.bytes().map(|b| char::from_u32(0x630 + u32::from(b)).unwrap()).collect(),
+    ];
+    for spell in spelled {
+        let code = spell(&ana.code());
+        ana.verify(&ana.challenge(), &code).ok();
+    }
+    for (odd, reason) in [
+        ("12345", "wants 6 to 100 characters, has 5"),
+        ("1234 567", "wants 6 or 8 digits"),
+        ("12345a", "wants 6 or 8 digits"),
+    ] {
+        let problem = ana.verify(&ana.challenge(), odd).refused("invalid-request");
+        assert_eq!((&problem["field"], &problem["reason"]), (&json!("code"), &json!(reason)));
+    }
+    let code = ana.recovery_codes[0].replace('-', "\u{2013}").to_lowercase();
+    let wide: String = code
+        .chars()
+        .map(|c| if c.is_ascii() { char::from_u32(0xfee0 + u32::from(c)).unwrap() } else { c })
+        .collect();
+    let body = json!({ "challenge": ana.challenge(), "recovery_code": format!("{wide}.") });
+    ana.console.call("useRecoveryCode").json(&body).send().ok();
+}

@@ -109,7 +109,6 @@ impl Maker<'_> {
         }
         match pattern {
             "^[0-9a-f]{64}$" => json!("0".repeat(64)),
-            "^[0-9]{6}([0-9]{2})?$" => json!(self.code()),
             _ => json!(format!("word{}", self.random.below(50))),
         }
     }

@@ -65,12 +65,12 @@ fn text(name: &str, schema: &Value) -> String {
     let pattern = schema["pattern"].as_str().unwrap_or_default();
     match (pattern, schema["format"].as_str()) {
         (_, Some("date-time")) => "2026-01-01T00:00:00.000Z".to_owned(),
-        ("^[0-9]{6}([0-9]{2})?$", _) => "000000".to_owned(),
         ("^[0-9a-f]{64}$", _) => "0".repeat(64),
         (id, _) if id.ends_with("_[0-9a-f]{32}$") => unknown_id(pattern),
         _ => {
             let shortest = schema["minLength"].as_u64().unwrap_or(1);
             let sample = match name {
+                "code" => "000000".to_owned(),
                 "recovery_code" => "A".repeat(25),
                 "if_match" => "\"1\"".to_owned(),
                 "service_account" => "system:serviceaccount:acme:console".to_owned(),
