@@ -176,6 +176,6 @@ pub struct Event {
     pub object: Option<String>,
     /// For codes: whether a comparison was made.
     pub evaluated: Option<bool>,
-    /// Facts without secrets or personal data.
+    /// Facts without secrets. Of personal data it has the address that a console reports, and no other.
     pub data: serde_json::Value,
 }

@@ -348,6 +348,7 @@ pub(super) fn prove(
         attributes: &attributes,
         kind: EventKind::CodeVerified,
         object: challenge.id.to_string(),
+        address: None,
     };
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),

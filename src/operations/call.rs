@@ -229,6 +229,14 @@ impl Note {
         self.data = data;
         self
     }
+
+    /// Adds where the user comes from, as the console reported it; nothing if that is unknown.
+    pub(super) fn address(mut self, address: Option<std::net::IpAddr>) -> Self {
+        if let (Some(address), Some(data)) = (address, self.data.as_object_mut()) {
+            data.insert("address".to_owned(), address.to_string().into());
+        }
+        self
+    }
 }
 
 impl<'t, 'a> Work<'t, 'a> {

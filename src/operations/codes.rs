@@ -1,8 +1,11 @@
 //! A code on its way: charged, compared, spent, recorded. Everything that takes a code comes here, so
 //! there is one order of things: the charge before the comparison, and both before the commit.
 
+use std::net::IpAddr;
+
 use super::Done;
 use super::call::{Note, Work};
+use super::verifications::address;
 use crate::mfa::attempt::{Attempt, Compared, Sought};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{Login, Matched, VerifiedFactor};
@@ -13,7 +16,7 @@ use crate::mfa::throttle::{Blocked, Bucket, Limits, RecoveryBudget, Throttle};
 use crate::mfa::time::Span;
 use crate::mfa::time::Step;
 use crate::mfa::totp::{Algorithm, Code, Digits, Parameters, Window};
-use crate::store::rows::{FactorRow, ThrottleRow};
+use crate::store::rows::{ChallengeRow, FactorRow, ThrottleRow};
 use crate::store::{LOGIN_LANE, StoreError};
 use crate::telemetry::metrics::{CodeKind, Occurrence, Outcome};
 
@@ -31,6 +34,8 @@ pub(super) struct Asked<'a> {
     pub(super) kind: EventKind,
     /// The challenge or enrollment, for the events.
     pub(super) object: String,
+    /// Where the user comes from, as the console reported it for the challenge, for the events.
+    pub(super) address: Option<IpAddr>,
 }
 
 /// A comparison that is about to be made. If its transaction is aborted afterwards, this charge is
@@ -39,6 +44,7 @@ pub(super) struct Asked<'a> {
 pub(super) struct Charge {
     user: UserId,
     object: String,
+    address: Option<IpAddr>,
     of: Budget,
 }
 
@@ -90,14 +96,15 @@ impl Work<'_, '_> {
         };
         let event = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
-        let charge =
-            Charge { user: user.clone(), object: object.clone(), of: Budget::Codes(limits) };
+        let address = asked.address;
+        let of = Budget::Codes(limits);
+        let charge = Charge { user: user.clone(), object: object.clone(), address, of };
         let found = self.compare(attempt, asked, charge)?.settle(|throttle, right| {
             let note = match right {
-                None => Note::new(EventKind::CodeRejected),
+                None => Note::new(EventKind::CodeRejected).address(address),
                 Some(right) => {
                     let data = serde_json::json!({ "factor": right.factor().as_str() });
-                    Note::new(kind).data(data)
+                    Note::new(kind).data(data).address(address)
                 }
             };
             self.record_as(event.clone(), note.user(&user).object(&object).evaluated())?;
@@ -123,7 +130,8 @@ impl Work<'_, '_> {
         let user = &charge.user;
         let aborted = |kind| {
             let data = serde_json::json!({ "aborted": true });
-            Note::new(kind).user(user).object(&charge.object).data(data).evaluated()
+            let note = Note::new(kind).user(user).object(&charge.object).data(data);
+            note.address(charge.address).evaluated()
         };
         match charge.of {
             Budget::Codes(limits) => {
@@ -246,8 +254,13 @@ impl Work<'_, '_> {
     }
 
     /// Notes that a recovery code is about to be compared.
-    pub(super) fn compares_recovery(&self, user: &UserId, object: String) {
-        self.compares(Charge { user: user.clone(), object, of: Budget::RecoveryCodes });
+    pub(super) fn compares_recovery(&self, challenge: &ChallengeRow) {
+        self.compares(Charge {
+            user: challenge.user_id.clone(),
+            object: challenge.id.to_string(),
+            address: address(challenge),
+            of: Budget::RecoveryCodes,
+        });
     }
 
     pub(super) fn put_recovery(

@@ -96,6 +96,7 @@ fn confirm(
         attributes: &attributes,
         kind: EventKind::EnrollmentConfirmed,
         object: enrollment.id.to_string(),
+        address: None,
     };
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),

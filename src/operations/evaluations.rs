@@ -311,15 +311,15 @@ impl Opening<'_> {
         by: Option<&OverrideId>,
     ) -> Result<EventId, StoreError> {
         let data = self.record_of(decision);
-        let note = Note::new(kind).user(&self.facts.user.id).data(data);
+        let user = &self.facts.user.id;
+        let note = Note::new(kind).user(user).data(data).address(self.request.source());
         work.record(match by {
             Some(id) => note.object(id),
             None => note,
         })
     }
 
-    /// What the event says of a login: also where the user comes from, and which reports could not be
-    /// taken as they were sent.
+    /// What the event says of a login: also which reports could not be taken as they were sent.
     fn record_of(&self, decision: &str) -> serde_json::Value {
         let request = self.request;
         let mut data = serde_json::json!({
@@ -333,11 +333,8 @@ impl Opening<'_> {
         for (name, treated) in [("groups", groups), ("address", address)] {
             reported.extend(treated.map(|treated| (name.to_owned(), treated.into())));
         }
-        if let Some(data) = data.as_object_mut() {
-            data.extend(request.source().map(|at| ("address".to_owned(), at.to_string().into())));
-            if !reported.is_empty() {
-                data.insert("reported".to_owned(), reported.into());
-            }
+        if let Some(data) = data.as_object_mut().filter(|_| !reported.is_empty()) {
+            data.insert("reported".to_owned(), reported.into());
         }
         data
     }

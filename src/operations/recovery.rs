@@ -173,7 +173,7 @@ fn spend(
             return Err(Refusal::TooManyAttempts { retry_after }.into());
         }
     };
-    work.compares_recovery(user, challenge.id.to_string());
+    work.compares_recovery(challenge);
     let hash = work.tx.hash_recovery_code(&work.tenant, user, code.0.canonical())?;
     let rows = work.tx.open_recovery_codes(&work.tenant, user)?;
     let found = MatchedRow::by_hash(rows, |row| &row.hash, &hash);
@@ -182,7 +182,8 @@ fn spend(
         None => (EventKind::RecoveryCodeRejected, Outcome::Wrong),
     };
     work.tx.count(Occurrence::Attempt(CodeKind::Recovery, outcome));
-    let event = work.record(Note::new(kind).user(user).object(&challenge.id).evaluated())?;
+    let note = Note::new(kind).user(user).object(&challenge.id).address(address(challenge));
+    let event = work.record(note.evaluated())?;
     work.put_recovery(user, charged, &event)?;
     let Some(matched) = found else {
         work.tx.charge_challenge(challenge, None, &event)?;
@@ -350,6 +351,7 @@ fn with_code(
         attributes: &attributes,
         kind: EventKind::LossReported,
         object: challenge.id.to_string(),
+        address: address(challenge),
     };
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),

@@ -86,6 +86,7 @@ fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
         attributes: &requirement.attributes,
         kind: EventKind::CodeVerified,
         object: challenge.id.to_string(),
+        address: address(&challenge),
     };
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),

@@ -246,3 +246,34 @@ fn of_two_spellings_at_once_the_later_is_held() {
     let of = |kind: &str| decisions.iter().filter(|one| one["decision"] == kind).count();
     assert_eq!((of("enroll"), of("ticket_required")), (1, 3));
 }
+
+#[test]
+fn the_events_of_codes_have_the_address_of_their_challenge() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let challenge = |address: &str| {
+        let decision = evaluate(&tenant.console, "ana", "address", json!(address));
+        decision["challenge"]["handle"].as_str().unwrap().to_owned()
+    };
+    let wrong = ana.phone.as_ref().unwrap().wrong_code(&server);
+    ana.verify(&challenge("203.0.113.7:51008"), &wrong).refused("code-rejected");
+    let code = ana.code();
+    ana.verify(&challenge("2001:db8::1"), &code).ok();
+    let recover = json!({
+        "challenge": challenge("198.51.100.9"), "recovery_code": "00000-00000-00000-00000-00000",
+    });
+    tenant.console.call("useRecoveryCode").json(&recover).send().refused("code-rejected");
+    for (kind, address) in [
+        ("code.rejected", "203.0.113.7"),
+        ("code.verified", "2001:db8::1"),
+        ("recovery_code.rejected", "198.51.100.9"),
+    ] {
+        let of_ana = |event: &&Value| event["user_id"] == json!(ana.id);
+        let events = events(&admin, kind);
+        let event = events.iter().rfind(of_ana).unwrap();
+        assert_eq!(event["data"]["address"], address, "{kind}");
+    }
+    ana.verify(&challenge("unknown"), &wrong).refused("code-rejected");
+    assert!(events(&admin, "code.rejected").last().unwrap()["data"]["address"].is_null());
+}
