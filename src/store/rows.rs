@@ -152,6 +152,8 @@ rows! {
         client_id: ClientId,
         groups: Json<BTreeSet<Group>>,
         is_complete: bool,
+        is_told: bool,
+        held: Option<Vec<u8>>,
         event_id: EventId,
     }
     /// A role of a user.

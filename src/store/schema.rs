@@ -149,6 +149,8 @@ diesel::table! {
         client_id -> Text,
         groups -> Text,
         is_complete -> Bool,
+        is_told -> Bool,
+        held -> Nullable<Binary>,
         event_id -> Text,
     }
 }

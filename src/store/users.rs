@@ -235,6 +235,8 @@ impl Tx<'_> {
                 .set((
                     user_groups::groups.eq(&row.groups),
                     user_groups::is_complete.eq(row.is_complete),
+                    user_groups::is_told.eq(row.is_told),
+                    user_groups::held.eq(row.held),
                     user_groups::event_id.eq(&row.event_id),
                 ))
                 .execute(conn))?

@@ -277,3 +277,39 @@ fn the_events_of_codes_have_the_address_of_their_challenge() {
     ana.verify(&challenge("unknown"), &wrong).refused("code-rejected");
     assert!(events(&admin, "code.rejected").last().unwrap()["data"]["address"].is_null());
 }
+
+#[test]
+fn a_removal_that_is_held_is_recorded_once_for_each_report() {
+    let server = Server::start();
+    let (tenant, admin) = with_rule(&server, "ops");
+    let console = &tenant.console;
+    let held = |who: &str| {
+        let id = console.user(who).id;
+        let all = events(&admin, "user.group_removal_held");
+        all.iter().filter(|event| event["user_id"] == json!(id)).count()
+    };
+    // One whose groups are known, and one about whom nothing was told before.
+    assert!(is_held_to(console, "ana", &json!(["ops"])));
+    console.user("bo");
+    for who in ["ana", "bo"] {
+        for _ in 0..3 {
+            assert!(is_held_to(console, who, &json!([])), "{who}");
+        }
+        assert_eq!(held(who), 1, "{who}");
+        for _ in 0..2 {
+            assert!(is_held_to(console, who, &json!(["staff"])), "{who}");
+        }
+        assert_eq!(held(who), 2, "{who}");
+    }
+    // What is added is not held, and what was held counts for no other console.
+    assert!(is_held_to(console, "bo", &json!(["ops", "staff"])));
+    assert_eq!(held("bo"), 2);
+    let desk = console.another(&admin, "desk", &["login"]);
+    let mut login = desk.login("cy", &["desk"]);
+    login["groups"] = json!([]);
+    desk.call("evaluateLogin").json(&login).send().ok();
+    assert!(is_held_to(console, "cy", &json!([])));
+    let decision = desk.call("evaluateLogin").json(&login).send().ok();
+    let mut because = decision["because"].as_array().unwrap().iter();
+    assert!(!because.any(|because| because["rule"] == "ops"));
+}

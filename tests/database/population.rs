@@ -134,7 +134,7 @@ fn open_things(story: &mut Story) {
     story.run(&format!(
         "UPDATE challenges SET attempts = 2, event_id = '{event}' WHERE id = 'chl_open';
          INSERT INTO throttles VALUES ('ten_a', 'bob', 'login', 7, NOW, 3, NOW + 30000, '{event}');
-         INSERT INTO user_groups VALUES ('ten_a', 'bob', 'cli_a', '[\"staff\"]', TRUE, '{event}')"
+         INSERT INTO user_groups VALUES ('ten_a', 'bob', 'cli_a', '[\"staff\"]', TRUE, TRUE, NULL, '{event}')"
     ));
     let event = story.event("recovery_codes.issued", By::Console, "bob", "", "{}");
     story.run(&format!(

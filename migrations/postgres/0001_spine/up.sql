@@ -163,6 +163,8 @@ CREATE TABLE user_groups (
   client_id TEXT COLLATE "C" NOT NULL,
   groups TEXT COLLATE "C" NOT NULL CHECK (groups::jsonb IS NOT NULL),
   is_complete BOOLEAN NOT NULL,
+  is_told BOOLEAN NOT NULL,
+  held BYTEA CHECK (length(held) = 32),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),

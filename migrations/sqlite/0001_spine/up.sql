@@ -162,6 +162,8 @@ CREATE TABLE user_groups (
   client_id TEXT NOT NULL,
   groups TEXT NOT NULL CHECK (json_valid(groups)),
   is_complete INTEGER NOT NULL CHECK (is_complete IN (0, 1)),
+  is_told INTEGER NOT NULL CHECK (is_told IN (0, 1)),
+  held BLOB CHECK (length(held) = 32),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
