@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::AppData;
 use super::extract::{Body, Caller};
+use super::problem::{Code, Problem};
 use super::reply::{Answer, created, no_content, ok};
 use super::tokens::{Token, mint};
 use crate::operations::confirmations::ConfirmEnrollment;
@@ -115,6 +116,17 @@ pub struct EnrollmentConfirmed {
     pub recovery_codes: Vec<Shown>,
 }
 
+/// Says, whatever the cause is, that the code of an earlier picture is never the right one: a person who
+/// scanned that would try one code after the other.
+fn of_the_last_picture(problem: Problem) -> Problem {
+    if problem.code == Code::CodeRejected {
+        let detail = "Ask for the next code of the picture that was shown last; each works once, and an \
+                      earlier picture is void.";
+        return Problem { detail: detail.to_owned(), ..problem };
+    }
+    problem
+}
+
 /// Confirm an enrollment by the first code of its secret.
 ///
 /// That code counts as used. What the new factor replaces ends at the same moment.
@@ -133,7 +145,7 @@ pub async fn confirm_enrollment(
     let body = body.read()?;
     let committed =
         operations::confirmations::confirm_enrollment(&app.pawl, caller.call, body).await?;
-    let (tokens, confirmed) = mint(&app, committed).await?;
+    let (tokens, confirmed) = mint(&app, committed).await.map_err(of_the_last_picture)?;
     let recovery_codes = confirmed.recovery_codes;
     Ok(ok(EnrollmentConfirmed { tokens, recovery_codes }))
 }

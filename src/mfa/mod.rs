@@ -8,6 +8,7 @@ pub mod decision;
 pub mod event;
 pub mod factor;
 pub mod ids;
+pub mod label;
 pub mod overrides;
 pub mod policy;
 pub mod qr;

@@ -3,52 +3,47 @@
 use fast_qr::convert::{Builder as _, Shape, svg::SvgBuilder};
 use fast_qr::{ECL, QRBuilder, QRCode};
 
+use super::label::{Entry, Label};
 use super::secret::{Secret, SecretBytes, SecretText, Seed};
-use super::time::PERIOD_SECONDS;
-use super::totp::Parameters;
+use super::totp::{Algorithm, Digits, Parameters};
 
 /// Light modules around the code: ISO/IEC 18004 asks for four.
 const QUIET_ZONE: usize = 4;
 /// Pixels along a module's edge in the PNG. Eight one-bit pixels are one byte.
 const PIXELS: usize = 8;
 
+/// The longest URI, in bytes: that of a QR code with 61 modules to a side at level M. A camera does not
+/// read many more from a screen.
+const LONGEST_URI: usize = 251;
+
 impl Seed {
-    /// The `otpauth://` URI of this seed, for a QR code. `issuer` and `account` are text from
-    /// others: every byte but RFC 3986's unreserved ones is percent-encoded.
+    /// The `otpauth://` URI of this seed, for a QR code. What an app takes for granted is left out: SHA1,
+    /// six digits and 30 seconds. The label is shortened so that the code can be scanned.
     #[must_use]
-    pub fn otpauth_uri(&self, issuer: &str, account: &str, parameters: Parameters) -> SecretText {
-        let (issuer, account) = (label_part(issuer), label_part(account));
+    pub fn otpauth_uri(&self, entry: &Entry<'_>, parameters: Parameters) -> SecretText {
+        let algorithm = match parameters.algorithm {
+            Algorithm::Sha1 => String::new(),
+            other @ (Algorithm::Sha256 | Algorithm::Sha512) => {
+                format!("&algorithm={}", other.as_str())
+            }
+        };
+        let digits = match parameters.digits {
+            Digits::Six => "",
+            Digits::Eight => "&digits=8",
+        };
         let seed = self.base32();
-        let digits = parameters.digits.count().to_string();
-        let period = PERIOD_SECONDS.to_string();
+        let around = ["otpauth://totp/", ":", "?secret=", seed.expose(), "&issuer=", digits];
+        let taken: usize = around.iter().map(|part| part.len()).sum();
+        let room = LONGEST_URI.saturating_sub(taken.saturating_add(algorithm.len()));
+        let Label { issuer, account } = entry.label(room);
         let parts = [
             ["otpauth://totp/", &issuer, ":", &account],
             ["?secret=", seed.expose(), "&issuer=", &issuer],
-            ["&algorithm=", parameters.algorithm.as_str(), "&digits=", &digits],
-            ["&period=", &period, "", ""],
+            [&algorithm, digits, "", ""],
         ];
         // One allocation: `format!` would leave halves of the secret behind as it grows.
         Secret::new(parts.concat().concat())
     }
-}
-
-/// Authenticators split a label at its first colon, encoded or not, so a colon in a name would
-/// move text from one part into the other: it becomes a hyphen.
-fn label_part(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len() * 3);
-    for byte in name.bytes() {
-        match byte {
-            b':' => encoded.push('-'),
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => {
-                encoded.push('%');
-                encoded.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
-            }
-        }
-    }
-    encoded
 }
 
 /// One QR code in two formats, to be shown once.
@@ -148,8 +143,6 @@ fn png(modules: &[Vec<bool>]) -> Result<Vec<u8>, png::EncodingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mfa::totp::{Algorithm, Digits};
-
     const SIX: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: Digits::Six };
 
     const URI: &str =
@@ -219,11 +212,18 @@ mod tests {
     #[test]
     fn a_name_adds_nothing_to_the_uri() {
         let seed = Seed::from_random(*b"12345678901234567890");
-        let plain = seed.otpauth_uri("Bank", "Zoë Doe", SIX);
-        let rest = "?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Bank&algorithm=SHA1&digits=6&period=30";
+        let entry = |issuer, name| Entry {
+            issuer,
+            name,
+            external_id: name,
+            factor: "fac_3f2a",
+            is_again: false,
+        };
+        let plain = seed.otpauth_uri(&entry("Bank", "Zoë Doe"), SIX);
+        let rest = "?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Bank";
         assert_eq!(*plain.expose(), format!("otpauth://totp/Bank:Zo%C3%AB%20Doe{rest}"));
-        let hostile = "a:b?secret=AAAA&issuer=Bank#/%3A";
-        let uri = seed.otpauth_uri(hostile, hostile, SIX);
+        let hostile = "a:b?secret=A&issuer=B#/%3A";
+        let uri = seed.otpauth_uri(&entry(hostile, hostile), SIX);
         let parsed = totp_rs::Totp::from_url(uri.expose()).unwrap();
         let name = hostile.replace(':', "-");
         assert_eq!((parsed.issuer(), parsed.account_name()), (Some(name.as_str()), name.as_str()));
@@ -231,6 +231,31 @@ mod tests {
         for mark in ["secret=", "issuer=", "?", ":"] {
             let times = uri.expose().matches(mark).count();
             assert_eq!(times, if mark == ":" { 2 } else { 1 }, "{mark}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_the_longest_names_has_at_most_61_modules_to_a_side() {
+        let seed = Seed::from_random(*b"12345678901234567890");
+        let long = ["Ж".repeat(200), "x".repeat(200), "葛".repeat(200), "%".repeat(200)];
+        for (name, algorithm) in
+            long.iter().zip([Algorithm::Sha1, Algorithm::Sha512].iter().cycle())
+        {
+            for digits in [Digits::Six, Digits::Eight] {
+                let entry = Entry {
+                    issuer: name,
+                    name,
+                    external_id: "j.smith@example",
+                    factor: "fac_3f2a",
+                    is_again: true,
+                };
+                let parameters = Parameters { algorithm: *algorithm, digits };
+                let uri = seed.otpauth_uri(&entry, parameters);
+                let size = encode(uri.expose()).unwrap().size;
+                assert!(size <= 61, "{size}: {}", uri.expose());
+                let parsed = totp_rs::Totp::from_url(uri.expose()).unwrap();
+                assert_eq!(parsed.secret().as_bytes(), seed.expose());
+            }
         }
     }
 }

@@ -6,9 +6,9 @@ use super::text::is_unseen;
 /// The first digits of the scripts that have ten in a row (Unicode's decimal digits, as far as keyboards
 /// have them).
 const ZEROS: [char; 19] = [
-    '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}',
-    '\u{c66}', '\u{ce6}', '\u{d66}', '\u{e50}', '\u{ed0}', '\u{f20}', '\u{1040}', '\u{17e0}', '\u{1810}',
-    '\u{ff10}',
+    '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}',
+    '\u{be6}', '\u{c66}', '\u{ce6}', '\u{d66}', '\u{e50}', '\u{ed0}', '\u{f20}', '\u{1040}',
+    '\u{17e0}', '\u{1810}', '\u{ff10}',
 ];
 
 /// The characters of a code that was typed, without what only separates. `None` stands for one that no
@@ -20,8 +20,18 @@ pub(super) fn typed(text: &str) -> impl Iterator<Item = Option<u8>> + '_ {
 fn separates(c: char) -> bool {
     c.is_whitespace()
         || is_unseen(c)
-        || matches!(c, '-' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}'
-            | '\u{ff0d}' | '\u{b7}' | '\u{3002}' | '\u{ff0e}')
+        || matches!(
+            c,
+            '-' | '.' | '\u{2010}'
+                ..='\u{2015}'
+                    | '\u{2212}'
+                    | '\u{fe58}'
+                    | '\u{fe63}'
+                    | '\u{ff0d}'
+                    | '\u{b7}'
+                    | '\u{3002}'
+                    | '\u{ff0e}'
+        )
 }
 
 /// The ASCII character that is meant.

@@ -14,12 +14,13 @@ use crate::mfa::client::Scope;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::PrimaryMethod;
 use crate::mfa::ids::{DirectoryId, EnrollmentId, FactorId, TenantId, UserId};
+use crate::mfa::label::Entry;
 use crate::mfa::policy::Policy;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
+use crate::mfa::text::folded;
 use crate::mfa::time::Timestamp;
 use crate::mfa::totp::Algorithm;
-use crate::mfa::text::folded;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, Reason, Role, UserKind};
 use crate::store::rows::{EnrollmentRow, PolicyRow, RoleRow, TenantRow, UserRow};
 use crate::store::{Json, StoreError, Tx, Whose};
@@ -241,7 +242,7 @@ fn enroll(work: &mut Work<'_, '_>, user: &UserRow) -> Done<Founded> {
         hash,
         user_id: user.id.clone(),
         client_id: None,
-        factor_id: factor,
+        factor_id: factor.clone(),
         authority,
         authority_id: None,
         audiences: Json(Vec::new()),
@@ -254,12 +255,18 @@ fn enroll(work: &mut Work<'_, '_>, user: &UserRow) -> Done<Founded> {
         event_id: event,
     })?;
     let tenant = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
-    let account = user.display_name.as_str();
+    let entry = Entry {
+        issuer: tenant.name.as_str(),
+        name: user.display_name.as_str(),
+        external_id: user.external_id.as_str(),
+        factor: factor.as_str(),
+        is_again: user.ever_enrolled,
+    };
     Ok(Founded {
         tenant: work.tenant.clone(),
         client_key: None,
         administrator: user.external_id.clone(),
-        otpauth_uri: seed.otpauth_uri(tenant.name.as_str(), account, parameters),
+        otpauth_uri: seed.otpauth_uri(&entry, parameters),
         expires_at,
     })
 }

@@ -15,13 +15,14 @@ use crate::mfa::challenge::{ENROLLMENT_LIFE, EnrollmentAuthority, Purpose, still
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod};
 use crate::mfa::ids::{ClientId, EnrollmentId, EventId, FactorId, UserId};
+use crate::mfa::label::Entry;
 use crate::mfa::qr;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::{SecretText, Seed};
 use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
 use crate::mfa::totp::{Algorithm, Parameters};
 use crate::mfa::words::Audience;
-use crate::store::rows::{ChallengeRow, EnrollmentRow, FactorRow};
+use crate::store::rows::{ChallengeRow, EnrollmentRow, FactorRow, UserRow};
 use crate::store::{Json, StoreError};
 
 /// The beginning of an enrollment.
@@ -93,7 +94,8 @@ pub(super) struct Begun {
     expires_at: Timestamp,
     seed: Seed,
     issuer: String,
-    account: String,
+    user: UserRow,
+    factor: FactorId,
     parameters: Parameters,
 }
 
@@ -101,7 +103,14 @@ impl Begun {
     /// Draws the picture, outside of any transaction.
     pub(super) fn show(self) -> Done<EnrollmentSecret> {
         use base64::Engine as _;
-        let uri = self.seed.otpauth_uri(&self.issuer, &self.account, self.parameters);
+        let entry = Entry {
+            issuer: &self.issuer,
+            name: self.user.display_name.as_str(),
+            external_id: self.user.external_id.as_str(),
+            factor: self.factor.as_str(),
+            is_again: self.user.ever_enrolled,
+        };
+        let uri = self.seed.otpauth_uri(&entry, self.parameters);
         let images = qr::render(uri.expose()).map_err(|_| StoreError::Invalid("QR code"))?;
         let png = base64::engine::general_purpose::STANDARD.encode(images.png.expose());
         Ok(EnrollmentSecret {
@@ -215,7 +224,7 @@ pub(super) fn begin(
         hash,
         user_id: user.id.clone(),
         client_id: Some(right.client.clone()),
-        factor_id: factor,
+        factor_id: factor.clone(),
         authority: right.authority,
         authority_id: right.authority_id,
         audiences: Json(right.audiences),
@@ -229,8 +238,8 @@ pub(super) fn begin(
     })?;
     let tenant = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
     let issuer = tenant.name.as_str().to_owned();
-    let account = user.display_name.as_str().to_owned();
-    Ok(Begun { handle, expires_at, seed, issuer, account, parameters })
+    let user = user.clone();
+    Ok(Begun { handle, expires_at, seed, issuer, user, factor, parameters })
 }
 
 /// Writes a pending factor with a new seed.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, Answer, Console, Server, User};
+use crate::support::{Act, Answer, Authenticator, Console, Server, User};
 
 fn begin(console: &Console, challenge: &str) -> Answer {
     console.call("beginEnrollment").json(&json!({ "challenge": challenge })).send()
@@ -137,4 +137,57 @@ fn new_recovery_codes_void_the_old_ones() {
     };
     recover(&ana.recovery_codes[0]).refused("code-rejected");
     assert_eq!(recover(&fresh).ok()["recovery_codes_left"], 9);
+}
+
+/// The label of an entry, as the app shows it, and the side of its picture in modules.
+fn label_and_side(begun: &Value) -> (String, usize) {
+    let uri = begun["otpauth_uri"].as_str().unwrap();
+    let label = uri.strip_prefix("otpauth://totp/").unwrap().split('?').next().unwrap().to_owned();
+    let svg = begun["qr"]["svg"].as_str().unwrap();
+    let side = svg.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap();
+    // The quiet zone is four modules on each side.
+    (label, side.parse::<usize>().unwrap() - 8)
+}
+
+#[test]
+fn entries_that_an_app_could_confuse_have_different_labels() {
+    let server = Server::start();
+    let console = server.tenant("acme").console;
+    let begin_as = |id: &str, name: &str| {
+        let mut login = console.login(id, &["acme"]);
+        login["display_name"] = json!(name);
+        let decision = console.call("evaluateLogin").json(&login).send().ok();
+        begin(&console, decision["challenge"]["handle"].as_str().unwrap()).ok()
+    };
+    let (one, _) = label_and_side(&begin_as("jsmith", "John Smith"));
+    let (other, _) = label_and_side(&begin_as("jsmith2", "John Smith"));
+    assert_eq!((one.as_str(), other.as_str()), {
+        ("acme:John%20Smith%20%28jsmith%29", "acme:John%20Smith%20%28jsmith2%29")
+    });
+    let ana = console.user("ana").enrolled();
+    let rotation = ana.act(&Act::new("beginRotation", json!({}))).ok();
+    let (new, _) = label_and_side(&rotation);
+    assert!(new != "acme:ana" && new.starts_with("acme:ana%20"), "{new}");
+    let (_, side) = label_and_side(&begin_as("ж".repeat(100).as_str(), &"Ж".repeat(200)));
+    assert!(side <= 61, "{side} modules");
+}
+
+#[test]
+fn a_code_of_an_earlier_picture_is_told_that_it_may_be_one() {
+    let server = Server::start();
+    let console = server.tenant("acme").console;
+    let ana = console.user("ana");
+    let (one, other) = (ana.challenge(), ana.challenge());
+    let first = begin(&console, &one).ok();
+    let second = begin(&console, &other).ok();
+    let phone = |begun: &Value| Authenticator::scan(begun["otpauth_uri"].as_str().unwrap());
+    let said = |code: &str| {
+        let problem = confirm(&console, &second["enrollment"], code).refused("code-rejected");
+        problem["detail"].as_str().unwrap().to_owned()
+    };
+    let of_the_first = said(&phone(&first).fresh_code(&server));
+    assert!(of_the_first.contains("an earlier picture is void"), "{of_the_first}");
+    // Nothing is said about whether the code was right for the first one.
+    assert_eq!(said(&phone(&second).wrong_code(&server)), of_the_first);
+    confirm(&console, &second["enrollment"], &phone(&second).fresh_code(&server)).ok();
 }
