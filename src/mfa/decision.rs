@@ -135,6 +135,11 @@ pub fn decide(
     if standing.bootstrap_pending && standing.factor == FactorStanding::None {
         return Decision::Enroll;
     }
+    // Also where MFA is optional: another spelling of an enrolled user's name would get in. Before
+    // exemptions, or requiring MFA would let one in.
+    if standing.is_held() {
+        return Decision::TicketRequired;
+    }
     if let Some(exemption) = exemption(requirement, standing, audiences, now) {
         return Decision::Exempt {
             override_id: exemption.override_id.clone(),
@@ -143,10 +148,6 @@ pub fn decide(
         };
     }
     let may_enroll = may_self_enroll(requirement, standing);
-    // Otherwise another spelling of an enrolled user's name would get in where MFA is optional.
-    if standing.is_held() {
-        return Decision::TicketRequired;
-    }
     match (standing.factor, requirement.attributes.mfa) {
         (FactorStanding::Active, _) => Decision::Challenge,
         (FactorStanding::Suspended, _) => Decision::Recover,

@@ -196,6 +196,7 @@ fn another_spelling_of_a_users_id_is_held_until_a_ticket() {
     let tenant = server.tenant("acme");
     let (admin, console) = (tenant.administrator(), &tenant.console);
     let jdoe = console.user("jdoe").enrolled();
+    server.advance(1);
     for spelled in ["JDOE", "jdoe ", "ｊｄｏｅ", "j\u{200b}doe"] {
         let other = console.user(spelled);
         assert_ne!(other.id, jdoe.id, "external ids stay exact bytes");
