@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::AppData;
@@ -21,10 +20,9 @@ impl<const LARGEST: usize> FromRequest for Raw<LARGEST> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let within = request.app_data::<AppData>().map(|app| app.limits.body);
-        let announced = announced(request);
         let body = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
-            let read = async { read(body.map_err(|_| unread())?, announced, LARGEST).await };
+            let read = async { read(body.map_err(|_| unread())?, LARGEST).await };
             Ok(Self(in_time(read, within.unwrap_or_default()).await))
         })
     }
@@ -40,24 +38,13 @@ async fn in_time(
     }
 }
 
-/// The length that the request announces, if it does.
-fn announced(request: &HttpRequest) -> Option<usize> {
-    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Reads a body of at most so many bytes; of a larger one as little as can be.
-async fn read(
-    body: web::Payload,
-    announced: Option<usize>,
-    largest: usize,
-) -> Result<web::Bytes, Problem> {
+/// Reads a body of at most so many bytes. A larger one is read up to there, whatever length it announces:
+/// a caller that still writes when the connection closes gets a reset in place of the answer.
+async fn read(body: web::Payload, largest: usize) -> Result<web::Bytes, Problem> {
     let too_large = || {
         let reason = format!("wants at most {} KiB", largest / 1024);
         Problem { reason: Some(reason), ..Problem::new(Code::PayloadTooLarge) }
     };
-    if announced.is_some_and(|length| length > largest) {
-        return Err(too_large());
-    }
     match body.to_bytes_limited(largest).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(unread()),
