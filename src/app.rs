@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Workload};
 use crate::http::connection::Limits;
 use crate::http::health::Draining;
+use crate::http::shared::Shared;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::workloads::{KeySource, Workloads};
 use crate::http::{App, document};
@@ -176,13 +177,15 @@ impl Installation {
         let (life, now) = (config.token_key_life(), self.clock.now());
         let keys = LiveKeys::open(self.pawl.clone(), life, now, entropy()?).await?;
         let to = &config.traces;
-        let text = document::json().map_err(|_| StoreError::Invalid("document"))?;
+        let text = document::served(&config.base_url);
+        let text = text.map_err(|_| StoreError::Invalid("document"))?;
+        let document = Shared::new(text).map_err(StartError::Server)?;
         Ok(App {
             pawl: self.pawl.clone(),
             keys: Arc::new(keys),
             workloads: config.workload.as_ref().map(workloads).map(Arc::new),
             clock: self.clock.clone(),
-            document: Arc::from(text),
+            document,
             limits: Limits::from(&config.edge),
             draining: Draining::default(),
             traces: Exporter::begin(to.endpoint.as_deref(), to.ca_file.as_deref(), to.ratio)?,

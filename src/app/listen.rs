@@ -77,7 +77,7 @@ pub(super) fn serve_probes(
     serve(builder, listener, &config.edge, move || {
         let probes = actix_web::App::new().app_data(data.clone());
         let probes = probes.service(health::livez).service(health::readyz).service(health::metrics);
-        probes.wrap(from_fn(health::running))
+        probes.wrap(from_fn(health::as_probe))
     })
 }
 

@@ -6,6 +6,7 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, LOCATION};
 use actix_web::{HttpResponse, get, web};
 use utoipa_swagger_ui::{Config, serve};
 
+use super::document::served;
 use super::problem::{Code, Problem};
 
 /// Only what this server serves is loaded, and no page of another has it in a frame. The pictures of
@@ -15,7 +16,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Where they are. They are no part of the API, so the document does not have them.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(entrance).service(file);
+    config.service(entrance).service(document).service(file);
 }
 
 /// The files name each other from inside a folder.
@@ -24,10 +25,17 @@ async fn entrance() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((LOCATION, "docs/")).finish()
 }
 
+/// The document with the address that the page was loaded from: its policy lets it call no other.
+#[get("/docs/openapi.json")]
+async fn document() -> Result<HttpResponse, Problem> {
+    let text = served("..").map_err(|_| Problem::new(Code::Unavailable))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
+
 #[get("/docs/{file:[^/]*}")]
 async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     // A validator would be somebody else's server, and the bar at the top asks for other documents.
-    let config = Config::from("../openapi.json").validator_url("none").use_base_layout();
+    let config = Config::from("openapi.json").validator_url("none").use_base_layout();
     let found = serve(&name, Arc::new(config)).map_err(|_| Problem::new(Code::Unavailable))?;
     let file = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     let mut response = HttpResponse::Ok();

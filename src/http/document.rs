@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, ServerBuilder};
 use utoipa_actix_web::AppExt as _;
 
 use super::absence::without_null;
 use super::contract::refuses;
 use super::problem::{Code, Problem};
+use super::public::{BY_ISSUER, OPENID, OPENID_BY_ISSUER};
 use super::routes;
 use crate::operations::access::{ALL, Access};
 
@@ -85,6 +86,17 @@ pub fn json() -> Result<String, serde_json::Error> {
     let mut text = document().to_pretty_json()?;
     text.push('\n');
     Ok(text)
+}
+
+/// The document as a server sends it: with the address by which callers reach it.
+///
+/// # Errors
+/// If it cannot be written, which a test would find.
+pub fn served(base_url: &str) -> Result<String, serde_json::Error> {
+    let mut api = document();
+    let server = ServerBuilder::new().url(base_url).description(Some("This server.")).build();
+    api.servers = Some(vec![server]);
+    api.to_json()
 }
 
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -182,7 +194,10 @@ pub fn camel(name: &str) -> String {
 pub fn methods_at(path: &str) -> Vec<&'static str> {
     static PATHS: OnceLock<Vec<(String, Vec<&'static str>)>> = OnceLock::new();
     let paths = PATHS.get_or_init(|| {
-        document().paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+        let documented = document().paths.paths;
+        let documented = documented.iter().map(|(path, item)| (path.clone(), methods(item)));
+        let elsewhere = [BY_ISSUER, OPENID_BY_ISSUER, OPENID].map(|path| (path, vec!["GET"]));
+        documented.chain(elsewhere.map(|(path, methods)| (path.to_owned(), methods))).collect()
     });
     paths.iter().find(|(pattern, _)| fits(pattern, path)).map_or(Vec::new(), |(_, m)| m.clone())
 }

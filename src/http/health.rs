@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, get, web};
 
 use super::App;
 use super::connection::Running;
+use super::methods::{Unsent, allowed, as_get, emptied, without_body};
 use crate::operations::readiness::{self, Obstacle};
 use crate::telemetry::metrics::CONTENT_TYPE;
 
@@ -33,16 +36,29 @@ impl Draining {
     }
 }
 
-/// Notes for the connection that a request runs.
+/// Around every request of this port: HEAD is answered as GET, and so is OPTIONS, by which some load
+/// balancers check (it is not ready while draining either).
 ///
 /// # Errors
 /// Those of the service.
-pub async fn running<B: MessageBody>(
-    request: ServiceRequest,
+pub async fn as_probe<B: MessageBody>(
+    mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B, Unsent>>, Error> {
     let _running = Running::begin(&request);
-    next.call(request).await
+    let is_options = request.method() == Method::OPTIONS;
+    if is_options {
+        request.head_mut().method = Method::GET;
+    }
+    let is_head = as_get(&mut request);
+    let mut response = next.call(request).await?;
+    if !is_options {
+        return Ok(without_body(response, is_head));
+    }
+    if let Some(value) = allowed(&["GET"]) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    Ok(emptied(response))
 }
 
 /// The process lives. It does not ask the database.

@@ -14,6 +14,7 @@ pub mod events;
 pub mod extract;
 pub mod health;
 pub mod logins;
+pub mod methods;
 pub mod overrides;
 pub mod petitions;
 pub mod policies;
@@ -24,6 +25,7 @@ pub mod reply;
 mod request;
 pub mod roles;
 mod shape;
+pub mod shared;
 pub mod tenants;
 pub mod tickets;
 pub mod token_keys;
@@ -41,6 +43,7 @@ use self::health::Draining;
 use crate::clock::Clock;
 use crate::operations::Pawl;
 use crate::telemetry::Exporter;
+use shared::Shared;
 use token_keys::LiveKeys;
 use workloads::Workloads;
 
@@ -58,7 +61,7 @@ pub struct App {
     /// Tells the time.
     pub clock: Clock,
     /// The OpenAPI document.
-    pub document: Arc<str>,
+    pub document: Shared,
     /// How long a peer may take.
     pub limits: Limits,
     /// Whether the process is about to end.
@@ -127,5 +130,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(events::list_events)
         .service(public::get_jwks)
         .service(public::get_server_metadata)
-        .service(public::get_openapi);
+        .service(public::get_openapi)
+        .route(public::BY_ISSUER, web::get().to(public::metadata_elsewhere))
+        .route(public::OPENID_BY_ISSUER, web::get().to(public::metadata_elsewhere))
+        .route(public::OPENID, web::get().to(public::metadata_elsewhere))
+        .route(public::BEHIND_A_PATH, web::get().to(public::metadata_elsewhere))
+        .route(public::OPENID_BEHIND_A_PATH, web::get().to(public::metadata_elsewhere));
 }

@@ -1,14 +1,15 @@
 //! What anybody may read: the key set, a tenant's metadata, this document.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, IF_NONE_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppData;
 use super::client_tokens::endpoint;
 use super::extract::Named;
 use super::problem::{Code, Problem};
+use super::shared::{is_known, kept};
+use super::{App, AppData};
 use crate::mfa::client::Scope;
 use crate::mfa::client_key::KeyAlgorithm;
 use crate::mfa::ids::TenantId;
@@ -75,12 +76,6 @@ pub struct ServerMetadata {
     pub response_types_supported: Vec<String>,
 }
 
-/// How long it may be kept. Without `must-revalidate` a cache may serve it on while the server cannot
-/// be reached (RFC 9111 4.2.4), and a revoked key with it.
-fn kept() -> (HeaderName, String) {
-    (CACHE_CONTROL, format!("public, max-age={MAX_AGE_SECONDS}, must-revalidate"))
-}
-
 fn cached(bytes: Vec<u8>, etag: Option<&str>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header(kept());
@@ -110,8 +105,7 @@ pub async fn get_jwks(app: AppData, request: HttpRequest) -> Result<HttpResponse
     telemetry::note(|log| log.operation = Some("get_jwks"));
     let keys = app.keys.fresh(app.clock.now()).await?;
     let (set, etag) = (&keys.set, keys.set.etag());
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known == Some(etag) {
+    if is_known(request.headers(), &[etag]) {
         let mut unchanged = HttpResponse::NotModified();
         return Ok(unchanged.insert_header((ETAG, etag)).insert_header(kept()).finish());
     }
@@ -132,7 +126,45 @@ pub async fn get_server_metadata(
     id: Named<TenantId>,
 ) -> Result<HttpResponse, Problem> {
     telemetry::note(|log| log.operation = Some("get_server_metadata"));
-    let id = id.read()?;
+    metadata(&app, id.read()?).await
+}
+
+/// Where else clients look for the metadata. Discovery of `OpenID` Connect puts the well-known part
+/// after the issuer, RFC 8414 between its host and its path; a base URL under a path has the path there.
+pub const OPENID_BY_ISSUER: &str = "/t/{tenant_id}/.well-known/openid-configuration";
+/// The same name, which some clients of RFC 8414 put after the issuer.
+pub const BY_ISSUER: &str = "/t/{tenant_id}/.well-known/oauth-authorization-server";
+/// Where RFC 8414 puts the other name.
+pub const OPENID: &str = "/.well-known/openid-configuration/t/{tenant_id}";
+/// The base URL's path stands before the tenant.
+pub const BEHIND_A_PATH: &str = "/.well-known/oauth-authorization-server/{path:.+}/t/{tenant_id}";
+/// The same, of the other name.
+pub const OPENID_BEHIND_A_PATH: &str = "/.well-known/openid-configuration/{path:.+}/t/{tenant_id}";
+
+/// What is found there, and not documented: one path is enough for a generated client.
+///
+/// # Errors
+/// `not-found`, `unavailable`.
+pub async fn metadata_elsewhere(
+    app: AppData,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    telemetry::note(|log| log.operation = Some("get_server_metadata"));
+    let path = request.match_info().get("path");
+    let is_ours = path.is_none_or(|path| path_of(&app.pawl.base_url) == Some(path));
+    let id = request.match_info().get("tenant_id").and_then(|id| TenantId::parse(id).ok());
+    match id.filter(|_| is_ours) {
+        Some(id) => metadata(&app, id).await,
+        None => Err(Problem::new(Code::NotFound)),
+    }
+}
+
+/// The path of the base URL, without the slash before it.
+fn path_of(base: &str) -> Option<&str> {
+    base.split_once("://")?.1.split_once('/').map(|(_, path)| path)
+}
+
+async fn metadata(app: &App, id: TenantId) -> Result<HttpResponse, Problem> {
     if !is_tenant(&app.pawl, id.clone()).await? {
         return Err(Problem::new(Code::NotFound));
     }
@@ -159,16 +191,20 @@ pub async fn get_server_metadata(
 #[utoipa::path(
     operation_id = "getOpenapi",
     tag = "public",
-    responses((
-        status = 200,
-        description = "OpenAPI 3.1.",
-        body = serde_json::Value,
-        content_type = "application/json"
-    )),
+    responses(
+        (
+            status = 200,
+            description = "OpenAPI 3.1.",
+            body = serde_json::Value,
+            content_type = "application/json",
+            headers(("ETag" = String, description = "Changes with the document."))
+        ),
+        (status = 304, description = "As `If-None-Match` says."),
+    ),
     security(()),
 )]
 #[get("/openapi.json")]
-pub async fn get_openapi(app: AppData) -> HttpResponse {
+pub async fn get_openapi(app: AppData, request: HttpRequest) -> HttpResponse {
     telemetry::note(|log| log.operation = Some("get_openapi"));
-    cached(app.document.as_bytes().to_vec(), None)
+    app.document.answer(&request)
 }

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::ConnectionType;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 
 use super::AppData;
 use super::connection::Running;
+use super::methods::{Unsent, allowed, as_get, options, without_body};
 use super::problem::{Code, Problem};
 use crate::clock;
 use crate::telemetry::{RequestLog, Trace, TraceParent};
@@ -29,11 +30,12 @@ const NONE: &str = "none";
 /// # Errors
 /// Those of the service.
 pub async fn log_request<B: MessageBody>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B, Unsent>>, Error> {
     let begun = std::time::Instant::now();
     let _running = Running::begin(&request);
+    let is_head = as_get(&mut request);
     let own = random_id();
     let id: Arc<str> = Arc::from(format!("req_{own:032x}"));
     let app = request.app_data::<AppData>();
@@ -63,7 +65,7 @@ pub async fn log_request<B: MessageBody>(
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
-    Ok(response)
+    Ok(without_body(response, is_head))
 }
 
 /// A request's id, and that of its trace if the caller names none.
@@ -103,14 +105,17 @@ fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
     if status >= 500 { line!(error) } else { line!(info) }
 }
 
-/// Answers what no route takes: 405 where another method would do, 404 otherwise.
+/// Answers what no route takes: OPTIONS, 405 where another method would do, 404 otherwise.
 pub async fn not_found(request: HttpRequest) -> HttpResponse {
-    let allowed = super::document::methods_at(request.path());
-    if allowed.is_empty() {
+    let methods = super::document::methods_at(request.path());
+    if methods.is_empty() {
         return Problem::new(Code::NotFound).error_response();
     }
+    if request.method() == Method::OPTIONS {
+        return options(&methods);
+    }
     let mut response = Problem::new(Code::MethodNotAllowed).error_response();
-    if let Ok(value) = HeaderValue::from_str(&allowed.join(", ")) {
+    if let Some(value) = allowed(&methods) {
         response.headers_mut().insert(ALLOW, value);
     }
     response

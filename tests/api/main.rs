@@ -29,6 +29,7 @@ mod overrides;
 mod petitions;
 mod policies;
 mod proofs;
+mod public;
 mod races;
 mod recovery;
 mod reports;

@@ -37,9 +37,17 @@ fn the_quick_start_has_it_and_loads_nothing_from_elsewhere() {
     // What the page asks for, once it runs.
     let (_, kind, start) = get(&server, "/docs/swagger-initializer.js", "content-type");
     assert!(kind.starts_with("text/javascript"), "{kind}");
-    assert!(start.contains(r#""url": "../openapi.json""#), "{start}");
+    assert!(start.contains(r#""url": "openapi.json""#), "{start}");
     assert!(start.contains(r#""validatorUrl": "none""#) && !start.contains("://"), "{start}");
-    assert_eq!(get(&server, "/openapi.json", "content-type").0, 200);
+    // The page calls where it was loaded from, whatever the base URL says.
+    let servers = |path: &str| {
+        let (status, _, text) = get(&server, path, "content-type");
+        assert_eq!(status, 200, "{path}");
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        document["servers"][0]["url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(servers("/docs/openapi.json"), "..");
+    assert_eq!(servers("/openapi.json"), "http://127.0.0.1:8080");
 
     let (status, kind, _) = get(&server, "/docs/nothing.js", "content-type");
     assert_eq!((status, kind.as_str()), (404, "application/problem+json"));

@@ -80,6 +80,13 @@ fn probe(server: &Server, path: &str) -> (u16, String) {
 }
 
 fn is_draining(server: &Server) -> bool {
+    // By whichever method a load balancer checks.
+    for method in ["HEAD", "OPTIONS"] {
+        let url = format!("http://{}/readyz", server.health);
+        let agent = ureq::Agent::config_builder().http_status_as_error(false);
+        let request = ureq::http::Request::builder().method(method).uri(url).body(()).unwrap();
+        assert_eq!(agent.build().new_agent().run(request).unwrap().status().as_u16(), 503);
+    }
     probe(server, "/livez") == (200, "ok\n".to_owned())
         && probe(server, "/readyz") == (503, "draining\n".to_owned())
 }

@@ -21,7 +21,7 @@ use clap::{Args, ValueHint};
 use self::console::{Came, Console, Silence};
 use self::forger::Forger;
 use self::good::{Good, StandIn};
-use self::place::Place;
+use self::place::{Place, issuer};
 use self::report::Row;
 use self::specimens::{Specimen, by_a_stranger, by_the_issuer, fix};
 use super::Stopped;
@@ -110,8 +110,9 @@ pub(super) fn probe(probe: &Probe) -> Result<(), Stopped> {
 
 async fn rows(probe: &Probe) -> Result<Vec<Row>, String> {
     let (own, stranger) = (Forger::new()?, Forger::new()?);
-    let place = Place::open(probe.listen, own.key_set(), stranger.key_set())?;
-    let base = probe.base.clone().unwrap_or_else(|| format!("http://{}", place.address));
+    let base = probe.base.as_deref();
+    let place = Place::open(probe.listen, base, own.key_set(), stranger.key_set())?;
+    let base = place.base.clone();
     let run = Run { base, own, stranger, followed: place.followed.clone() };
     let probe = probe.clone();
     // The probe waits for its answers, on a thread of its own.
@@ -135,7 +136,7 @@ impl Run {
             return Ok(rows);
         }
         let stand_in = StandIn {
-            issuer: format!("{}/t/ten_{:032x}", self.base, 1),
+            issuer: issuer(&self.base),
             audience: probe.pretended.audience.clone().unwrap_or_default(),
             subject: probe.pretended.subject.clone(),
             count: Cell::new(0),
@@ -151,6 +152,7 @@ impl Run {
     fn announce(&self, stand_in: &StandIn) -> io::Result<()> {
         let mut aside = io::stderr();
         writeln!(aside, "issuer:   {}", stand_in.issuer)?;
+        writeln!(aside, "metadata: {}/.well-known/openid-configuration", stand_in.issuer)?;
         writeln!(aside, "key set:  {}/.well-known/jwks.json", self.base)?;
         writeln!(aside, "audience: {}", stand_in.audience)?;
         if io::stdin().is_terminal() {

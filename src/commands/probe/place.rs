@@ -8,24 +8,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, get};
 use actix_web::{App, HttpResponse, HttpServer, rt};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A listener that is open until it is stopped.
 pub(super) struct Place {
-    pub(super) address: SocketAddr,
+    /// How the console reaches it.
+    pub(super) base: String,
     /// How often somebody followed an address out of a token.
     pub(super) followed: Arc<AtomicUsize>,
     handle: ServerHandle,
 }
 
+/// The issuer of the pretended Pawl.
+pub(super) fn issuer(base: &str) -> String {
+    format!("{base}/t/ten_{:032x}", 1)
+}
+
 struct Shown {
     own: Value,
+    metadata: Value,
     stranger: Value,
     followed: Arc<AtomicUsize>,
 }
 
 async fn own(shown: Data<Shown>) -> HttpResponse {
     HttpResponse::Ok().json(&shown.own)
+}
+
+/// Consoles that find the key set by the issuer ask here, as they ask Pawl.
+async fn metadata(shown: Data<Shown>) -> HttpResponse {
+    HttpResponse::Ok().json(&shown.metadata)
 }
 
 async fn stranger(shown: Data<Shown>) -> HttpResponse {
@@ -37,6 +49,7 @@ impl Place {
     /// Opens it.
     pub(super) fn open(
         listen: SocketAddr,
+        base: Option<&str>,
         own_set: Value,
         stranger_set: Value,
     ) -> Result<Self, String> {
@@ -44,18 +57,30 @@ impl Place {
         let listener = TcpListener::bind(listen).map_err(told)?;
         let address = listener.local_addr().map_err(told)?;
         let followed = Arc::new(AtomicUsize::new(0));
-        let shown = Shown { own: own_set, stranger: stranger_set, followed: followed.clone() };
-        let shown = Data::new(shown);
+        let base = base.map_or_else(|| format!("http://{address}"), str::to_owned);
+        let shown = Data::new(Shown {
+            own: own_set,
+            metadata: json!({
+                "issuer": issuer(&base),
+                "jwks_uri": format!("{base}/.well-known/jwks.json"),
+                "access_token_signing_alg_values_supported": ["ES256"],
+                "response_types_supported": [],
+            }),
+            stranger: stranger_set,
+            followed: followed.clone(),
+        });
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shown.clone())
                 .route("/.well-known/jwks.json", get().to(own))
+                .route("/.well-known/oauth-authorization-server/t/{tenant}", get().to(metadata))
+                .route("/t/{tenant}/.well-known/openid-configuration", get().to(metadata))
                 .route("/stranger/{any}", get().to(stranger))
         });
         let server = server.workers(1).disable_signals().listen(listener).map_err(told)?.run();
         let handle = server.handle();
         rt::spawn(server);
-        Ok(Self { address, followed, handle })
+        Ok(Self { base, followed, handle })
     }
 
     /// Closes it.

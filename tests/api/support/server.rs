@@ -92,6 +92,12 @@ impl Server {
         Self::with(&[], |config| change(&mut config.edge))
     }
 
+    /// The same, with another public URL.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn with_base(base_url: &str) -> Self {
+        Self::with(&[], |config| base_url.clone_into(&mut config.base_url))
+    }
+
     fn with(others: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         let millis = Arc::new(AtomicI64::new(BEGINNING));
         let data_dir = fresh_directory();
@@ -246,6 +252,12 @@ impl Server {
     /// The HTTP client.
     pub fn agent(&self) -> &ureq::Agent {
         &self.0.agent
+    }
+
+    /// Where something of the second port is.
+    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
+    pub fn probe_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0.healths[0])
     }
 
     /// The status of a probe of the second port, as an orchestrator sees it.

@@ -49,15 +49,20 @@ impl Wire {
         self.0.read_to_end(&mut rest).is_ok() && rest.is_empty()
     }
 
-    /// The next answer.
-    pub fn answer(&mut self, operation: &str) -> Answer {
+    /// The head of the next answer.
+    pub fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
             assert_eq!(self.0.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&head));
             head.extend(byte);
         }
-        let head = String::from_utf8(head).unwrap();
+        String::from_utf8(head).unwrap()
+    }
+
+    /// The next answer.
+    pub fn answer(&mut self, operation: &str) -> Answer {
+        let head = self.head();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
         let headers: Vec<_> = lines.map(|(n, v)| (n.to_lowercase(), v.to_owned())).collect();

@@ -135,7 +135,9 @@ impl Validator {
 
     fn is_signed(&self, token: &Parts<'_>) -> bool {
         let Parts { header, input, signature, .. } = token;
-        let key = &fetched(&format!("{}/.well-known/jwks.json", self.base))["keys"][0];
+        let issuer = format!("{}/t/ten_{:032x}", self.base, 1);
+        let metadata = fetched(&format!("{issuer}/.well-known/openid-configuration"));
+        let key = &fetched(metadata["jwks_uri"].as_str().unwrap())["keys"][0];
         let own = point(key);
         let right = verified(&ECDSA_P256_SHA256_FIXED, &own, input, signature);
         let (alg, kid) = (header["alg"].as_str(), header["kid"].as_str());
