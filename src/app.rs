@@ -187,6 +187,7 @@ impl Installation {
             clock: self.clock.clone(),
             document,
             limits: Limits::from(&config.edge),
+            proxies: Arc::new(config.edge.proxies.clone()),
             draining: Draining::default(),
             traces: Exporter::begin(to.endpoint.as_deref(), to.ca_file.as_deref(), to.ratio)?,
         })

@@ -122,6 +122,8 @@ pub const VARIABLES: &[Variable] = &[
     workload::CA_FILE,
     Variable { name: "PAWL_WORKERS", default: "2", about: "Threads that serve HTTP, 1 to 64." },
     edge::MAX_CONNECTIONS,
+    edge::TRUSTED_PROXIES,
+    edge::PROXY_HEADER,
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
         default: "5",

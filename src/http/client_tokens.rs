@@ -146,6 +146,7 @@ async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<Client
         presented: Presented::Signed { id: client, key },
         now,
         request: telemetry::request_id().unwrap_or_else(|| Arc::from("none")),
+        source: telemetry::source(),
         entropy: app.entropy()?,
     };
     let wish = Wish { jti, scopes };

@@ -56,7 +56,8 @@ impl<A: Permitted> FromRequest for Caller<A> {
                 person(&credential, &app, now).await?
             };
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
-            let call = Call { presented, now, request, entropy: app.entropy()? };
+            let source = telemetry::source();
+            let call = Call { presented, now, request, source, entropy: app.entropy()? };
             call.clone().authenticate(&app.pawl, A::ACCESS).await?;
             telemetry::note(|log| log.trace.know_caller());
             Ok(Self { call, marked: PhantomData })

@@ -41,6 +41,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::connection::Limits;
 use self::health::Draining;
 use crate::clock::Clock;
+use crate::mfa::source::Proxies;
 use crate::operations::Pawl;
 use crate::telemetry::Exporter;
 use shared::Shared;
@@ -64,6 +65,8 @@ pub struct App {
     pub document: Shared,
     /// How long a peer may take.
     pub limits: Limits,
+    /// Who is believed about where a request came from.
+    pub proxies: Arc<Proxies>,
     /// Whether the process is about to end.
     pub draining: Draining,
     /// Where traces go, if anywhere.

@@ -1,5 +1,6 @@
 //! Around every request: its id, its one log line, and the headers of every answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
@@ -16,6 +17,7 @@ use super::connection::Running;
 use super::methods::{Unsent, allowed, as_get, options, without_body};
 use super::problem::{Code, Problem};
 use crate::clock;
+use crate::mfa::source::Proxies;
 use crate::telemetry::{RequestLog, Trace, TraceParent};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,7 +45,8 @@ pub async fn log_request<B: MessageBody>(
     let metrics = app.map(|app| Arc::clone(&app.pawl.metrics));
     let exporter = app.and_then(|app| app.traces.as_ref());
     let trace = Trace::begin(own, caller_of(&request), exporter, clock::since_epoch);
-    let log = RequestLog::new(Arc::clone(&id), trace);
+    let source = app.and_then(|app| source_of(&request, &app.proxies));
+    let log = RequestLog::new(Arc::clone(&id), trace, source);
     let (response, log) = log.scope(next.call(request)).await;
     let mut response = response?;
     if draining.is_some_and(|draining| draining.has_begun()) {
@@ -83,6 +86,15 @@ fn caller_of(request: &ServiceRequest) -> Option<TraceParent> {
     TraceParent::parse(header.to_str().ok()?)
 }
 
+/// Where it came from, as far as that is known.
+fn source_of(request: &ServiceRequest, proxies: &Proxies) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    // Bytes that are no text are no address.
+    let lines = request.headers().get_all(proxies.header.as_str());
+    let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap_or("?")).collect();
+    proxies.source(peer, &lines)
+}
+
 fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
@@ -96,6 +108,7 @@ fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
                 client = log.client,
                 person = log.person,
                 reported = log.reported,
+                source = log.source.map(|source| source.to_string()),
                 duration_us,
                 cause = log.cause,
                 "request"

@@ -134,6 +134,27 @@ choice_words! {
     }
 }
 
+impl EventKind {
+    /// Whether it says where the request came from, so that a stolen credential can be traced to a host.
+    #[must_use]
+    pub const fn has_source(self) -> bool {
+        matches!(
+            self,
+            Self::ClientCreated
+                | Self::ClientSecretCreated
+                | Self::ClientSecretRevoked
+                | Self::ClientKeyAdded
+                | Self::ClientKeyRemoved
+                | Self::ClientTokenIssued
+                | Self::CodeVerified
+                | Self::CodeRejected
+                | Self::RecoveryCodeUsed
+                | Self::RecoveryCodeRejected
+                | Self::EnrollmentConfirmed
+        )
+    }
+}
+
 /// Who acts, and through which console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {

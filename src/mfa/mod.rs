@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod reported;
 pub mod retention;
 pub mod secret;
+pub mod source;
 pub mod text;
 pub mod throttle;
 pub mod time;

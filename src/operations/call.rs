@@ -1,5 +1,6 @@
 //! One call of one operation: who presents what, when, with which random bytes.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use zeroize::Zeroizing;
@@ -68,6 +69,8 @@ pub struct Call {
     pub now: Timestamp,
     /// The request's id, for events and the log line.
     pub request: Arc<str>,
+    /// Where it came from, for events. Nothing is decided by it.
+    pub source: Option<IpAddr>,
     /// Its random bytes.
     pub entropy: Entropy,
 }
@@ -178,6 +181,7 @@ impl Call {
             caller,
             now,
             request: Arc::clone(&self.request),
+            source: self.source,
             draw: self.entropy.draw(),
             charge: Arc::default(),
         })
@@ -192,6 +196,7 @@ pub(super) struct Work<'t, 'a> {
     pub(super) caller: Caller,
     pub(super) now: Timestamp,
     request: Arc<str>,
+    source: Option<IpAddr>,
     draw: Draw,
     charge: Arc<Mutex<Option<Charge>>>,
 }
@@ -261,6 +266,7 @@ impl<'t, 'a> Work<'t, 'a> {
             caller,
             now,
             request,
+            source: None,
             draw: entropy.draw(),
             charge: Arc::default(),
         })
@@ -333,7 +339,12 @@ impl<'t, 'a> Work<'t, 'a> {
     }
 
     /// Writes an event whose id is known beforehand.
-    pub(super) fn record_as(&mut self, id: EventId, note: Note) -> Result<(), StoreError> {
+    pub(super) fn record_as(&mut self, id: EventId, mut note: Note) -> Result<(), StoreError> {
+        if let (Some(source), Some(data)) = (self.source, note.data.as_object_mut())
+            && note.kind.has_source()
+        {
+            data.insert("source".to_owned(), source.to_string().into());
+        }
         let event = Event {
             id,
             tenant: self.tenant.clone(),

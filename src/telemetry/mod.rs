@@ -10,6 +10,7 @@ pub mod metrics;
 
 use std::cell::RefCell;
 use std::error::Error;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub struct RequestLog {
     pub person: Option<String>,
     /// What was done to the console's reports about a person, so that they could be taken.
     pub reported: Option<String>,
+    /// Where it came from; `None` is unknown.
+    pub source: Option<IpAddr>,
     /// The problem's code.
     pub problem: Option<&'static str>,
     /// The whole cause, for operators only.
@@ -49,10 +52,10 @@ pub struct RequestLog {
 impl RequestLog {
     /// A request that begins.
     #[must_use]
-    pub fn new(id: Arc<str>, trace: Trace) -> Self {
+    pub fn new(id: Arc<str>, trace: Trace, source: Option<IpAddr>) -> Self {
         let (client, person, reported, cause) = (None, None, None, None);
         let (operation, problem) = (None, None);
-        Self { id, trace, operation, client, person, reported, problem, cause }
+        Self { id, trace, operation, client, person, reported, source, problem, cause }
     }
 
     /// Runs a request under this log and gives it back with what was noted meanwhile.
@@ -74,6 +77,12 @@ pub fn note(change: impl FnOnce(&mut RequestLog)) {
 #[must_use]
 pub fn request_id() -> Option<Arc<str>> {
     REQUEST.try_with(|log| Arc::clone(&log.borrow().id)).ok()
+}
+
+/// Where the present request came from.
+#[must_use]
+pub fn source() -> Option<IpAddr> {
+    REQUEST.try_with(|log| log.borrow().source).ok().flatten()
 }
 
 /// A span of the present request, a part of what it does; outside of one, nothing.

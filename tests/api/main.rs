@@ -37,6 +37,7 @@ mod resealing;
 mod retention;
 mod roles;
 mod shapes;
+mod sources;
 mod throttle;
 mod tickets;
 mod token_keys;

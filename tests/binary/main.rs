@@ -90,3 +90,15 @@ fn help_and_version_are_no_errors() {
     assert!(done(&place, &["--version"]).starts_with("pawl "));
     assert!(run(&place, &["override", "--help"]).status.success());
 }
+
+#[test]
+fn each_line_says_where_the_request_came_from() {
+    let mut command = support::pawl(&place("source"), &["serve"]);
+    command.env("PAWL_TRUSTED_PROXIES", "127.0.0.0/8").env("PAWL_PROXY_HEADER", "forwarded");
+    let server = support::Server::of(command);
+    let said = "for=192.0.2.1, for=203.0.113.9";
+    ureq::get(server.url("/openapi.json")).header("forwarded", said).call().unwrap();
+    let log = server.stop().log;
+    let line = log.lines().find(|line| line.contains("get_openapi")).unwrap();
+    assert!(line.contains("\"source\":\"203.0.113.9\""), "{line}");
+}

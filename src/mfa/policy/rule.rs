@@ -125,6 +125,20 @@ impl Network {
     }
 }
 
+impl std::str::FromStr for Network {
+    type Err = InvalidWord;
+
+    fn from_str(text: &str) -> Result<Self, InvalidWord> {
+        Self::parse(text)
+    }
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.first, self.prefix)
+    }
+}
+
 fn width_and_bits(address: IpAddr) -> (u8, u128) {
     match address {
         IpAddr::V4(v4) => (32, u128::from(v4.to_bits())),
