@@ -1,7 +1,5 @@
 //! The import table of `src/lib.rs`, held; and the places of which there is one.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot read its sources has failed")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

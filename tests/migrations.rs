@@ -1,14 +1,6 @@
 //! Migrations go up, down and up again to the same text; diesel's tables are the database's; and no
 //! state table comes without its guards.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot read the schema has failed"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,5 @@
 //! Holds the alerts, the dashboard and the documents to the numbers that a server shows.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot read a file has failed"
-)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

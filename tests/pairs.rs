@@ -1,13 +1,6 @@
 //! What the document promises and what the tests provoked are the same set: run after `api`, with the
 //! same `CONTRACT_DIR`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions: where it fails, the test failed"
-)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -1,17 +1,13 @@
 //! What PostgreSQL holds against whoever serves from it, and what the start refuses.
 //! `.ci/run postgres` starts the server that `TEST_POSTGRES` names.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test code outside of test functions")]
-
-#[path = "api/support/postgres.rs"]
-mod support;
-
 use std::sync::{Mutex, PoisonError};
 
+use crate::support::postgres::Schema;
 use pawl::store::{Database, Target, check_schema, grant, migrate, page_queries};
-use support::Schema;
 
-/// Held while the role or the whole database is not as it should be, and while it must be.
+/// Held while the role or the whole database is not as it should be, and while it must be: of the tests of
+/// one process. `.config/nextest.toml` lets each of these run alone.
 static SERVER: Mutex<()> = Mutex::new(());
 
 fn schema() -> Schema {

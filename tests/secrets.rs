@@ -2,30 +2,15 @@
 //! collected, and then looked for in all logs, in every answer but the one that shows it, in the bytes
 //! of the database, and in what a collector of traces got.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions: where it fails, the test failed"
-)]
-
-#[path = "api/support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the harness of another binary")]
-mod support;
-
-#[expect(dead_code, reason = "the collector of another binary")]
-mod collector;
-
 use std::fs;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Act, Answer, Authenticator, Console, REASON, Server, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use data_encoding::{BASE32, BASE32_NOPAD, HEXLOWER, HEXUPPER};
 use serde_json::{Value, json};
-use support::{Act, Answer, Authenticator, Console, REASON, Server, User};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Where all log lines go.
@@ -283,8 +268,8 @@ fn tell(server: &Server) -> Story {
 #[test]
 fn a_secret_is_in_no_log_no_later_answer_and_no_byte_of_the_database() {
     let logs = Logs::default();
-    pawl::telemetry::begin("trace", logs.clone()).unwrap();
-    let collector = collector::Collector::start();
+    pawl::telemetry::begin("trace", logs.clone()).expect(crate::ALONE);
+    let collector = crate::collector::Collector::start();
     let server = Server::traced(collector.url(), 1.0);
     let Story { console, secrets, later } = tell(&server);
     assert!(secrets.0.len() > 100, "the story tells {}", secrets.0.len());

@@ -1,14 +1,6 @@
 //! The start-up self-check: a schema that is not this program's, by so much as one body, is named and
 //! refused, by the library and by the program.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot change the schema has failed"
-)]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,29 +1,14 @@
 //! Traces, end to end: what a collector got of logins at a real server. A server that stops sends what
 //! is left, so each test reads after that.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions: where it fails, the test failed"
-)]
-
-#[path = "api/support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the harness of another binary")]
-mod support;
-
-#[expect(dead_code, reason = "the collector of another binary")]
-mod collector;
-
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::sync::{Barrier, Mutex, Once};
 use std::thread;
 
-use collector::{Collector, Seen};
+use crate::collector::{Collector, Seen};
+use crate::support::{Answer, Call, Console, Server, User};
 use serde_json::{Value, json};
-use support::{Answer, Call, Console, Server, User};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -56,7 +41,7 @@ fn line_of(answer: &Answer) -> Value {
 
 fn log() {
     static BEGUN: Once = Once::new();
-    BEGUN.call_once(|| pawl::telemetry::begin("info", || Logs).unwrap());
+    BEGUN.call_once(|| pawl::telemetry::begin("info", || Logs).expect(crate::ALONE));
 }
 
 /// A console with an enrolled user.

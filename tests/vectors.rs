@@ -1,12 +1,6 @@
 //! The published tokens, through Pawl's own validator: the good one passes, and each bad one is refused
 //! for its reason. `.ci/run examples` takes them through other languages.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use pawl::mfa::time::Timestamp;
 use pawl::token::{KeySet, PublicKey, TokenRefused, verify_person_token};
 use serde_json::Value;

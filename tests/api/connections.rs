@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::shapes::{Stage, filled};
+use crate::api::shapes::{Stage, filled};
 use crate::support::document::operations;
 use crate::support::wire::Wire;
 use crate::support::{Call, Server};

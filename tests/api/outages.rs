@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::shapes::{Stage, filled};
+use crate::api::shapes::{Stage, filled};
 use crate::support::code_of;
 use crate::support::document::operations;
 

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::cluster::{ACCOUNT, ClusterKey, Endpoint, ask, claims, jwks, publish, settings};
+use crate::api::cluster::{ACCOUNT, ClusterKey, Endpoint, ask, claims, jwks, publish, settings};
 use crate::support::signer::{Signer, form};
 use crate::support::{Act, Answer, Console, Server, Tenant, User};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{HandedOver, Server, code, done, mode, place, refused, run};
+use crate::binary::support::{HandedOver, Server, code, done, mode, place, refused, run};
 
 const REASON: &str = "drill of the emergency plan";
 
@@ -174,7 +174,7 @@ fn a_client_is_made_and_disabled_beside_the_server() {
     assert!(line("live"));
     done(&site.data, &["client", "disable", id]);
     assert!(line("disabled"));
-    let body = crate::support::login("ann", &["console"]);
+    let body = crate::binary::support::login("ann", &["console"]);
     assert_eq!(site.server.call("/v1/evaluations", key, Some(&body)).0, 401);
     refused(&site.data, &["client", "disable", id], 1);
     let (_, page) = site.server.call("/v1/events?limit=100", &token, None);
@@ -202,7 +202,7 @@ fn a_client_gets_a_second_key_beside_the_server_and_loses_the_first() {
     assert!(!said.contains("pawl_"), "a pipe is a log");
     let key = delivered(&said);
     let asked = |key: &str| {
-        let body = crate::support::login("ann", &["console"]);
+        let body = crate::binary::support::login("ann", &["console"]);
         site.server.call("/v1/evaluations", key, Some(&body)).0
     };
     assert_eq!([asked(&key), asked(&site.handed.key)], [200, 200]);
@@ -252,7 +252,7 @@ fn a_console_with_pyjwt_signs_in_with_a_key_of_its_own() {
         assert_eq!(site.server.evaluate(&token, "ann", &["console"])["decision"], "enroll");
         done(&site.data, &["client", "remove-key", id, key]);
         assert_eq!(ask()["error"], "invalid_client", "{alg}");
-        let body = crate::support::login("ann", &["console"]);
+        let body = crate::binary::support::login("ann", &["console"]);
         assert_eq!(site.server.call("/v1/evaluations", &token, Some(&body)).0, 401);
     }
     let private = site.data.join("ES256").join("key.pem");

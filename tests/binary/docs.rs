@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::support::{Server, pawl, place};
+use crate::binary::support::{Server, pawl, place};
 
 /// Status, the named header, body.
 fn get(server: &Server, path: &str, header: &str) -> (u16, String, String) {

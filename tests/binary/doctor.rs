@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
 use serde_json::Value;
 
-use crate::support::{Server, done, pawl, place, refused, text};
+use crate::binary::support::{Server, done, pawl, place, refused, text};
 
 /// Danger and text of each finding, in the order that they were told.
 fn findings(

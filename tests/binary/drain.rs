@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::support::{HandedOver, Server, login, pawl, place};
+use crate::binary::support::{HandedOver, Server, login, pawl, place};
 
 /// A server that pauses for so many seconds.
 fn pausing(name: &str, seconds: &str) -> Server {

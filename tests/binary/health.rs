@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use crate::support::{Server, pawl, place, text};
+use crate::binary::support::{Server, pawl, place, text};
 
 /// The check of a server whose health port is this.
 fn check(listen: &str, arguments: &[&str]) -> Output {

@@ -1,6 +1,6 @@
 //! A replica founds nothing; somebody at a terminal does, beside it.
 
-use crate::support::{Server, done, pawl, place, refused};
+use crate::binary::support::{Server, done, pawl, place, refused};
 
 #[test]
 fn a_replica_founds_no_tenant_and_serves_the_one_that_is_founded_beside_it() {
@@ -9,7 +9,7 @@ fn a_replica_founds_no_tenant_and_serves_the_one_that_is_founded_beside_it() {
     server.logged("there is no tenant yet");
     assert!(refused(&data, &["user", "list"], 1).contains("there is no tenant"));
     let said = done(&data, &["bootstrap"]);
-    let handed = crate::support::HandedOver::read(said.trim());
+    let handed = crate::binary::support::HandedOver::read(said.trim());
     assert_eq!(server.call("/v1/users", &handed.key, None).0, 200);
     let ended = server.stop();
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), ""));

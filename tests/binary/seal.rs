@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Server, done, pawl, place, refused, text};
+use crate::binary::support::{Server, done, pawl, place, refused, text};
 
 /// A data directory whose old key is `kek`, and a new one beside it.
 struct Site {

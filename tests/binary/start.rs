@@ -7,7 +7,7 @@ use std::process::Command;
 
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
 
-use crate::support::{HandedOver, Server, done, mode, pawl, place, refused, text};
+use crate::binary::support::{HandedOver, Server, done, mode, pawl, place, refused, text};
 
 #[test]
 fn the_first_start_makes_everything_and_says_nothing_secret() {

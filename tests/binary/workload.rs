@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::beside::python;
-use crate::support::{HandedOver, Server, done, pawl, place, refused};
+use crate::binary::beside::python;
+use crate::binary::support::{HandedOver, Server, done, pawl, place, refused};
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 const ACCOUNT: &str = "system:serviceaccount:shop:console";

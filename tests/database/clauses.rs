@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::every_statement;
-use crate::hostile::Hostile;
-use crate::place::Place;
-use crate::population::populated;
-use crate::story::Story;
+use crate::database::every_statement;
+use crate::database::hostile::Hostile;
+use crate::database::place::Place;
+use crate::database::population::populated;
+use crate::database::story::Story;
 
 /// Guards that are written a condition to a line.
 const GUARDS: &[&str] = &[

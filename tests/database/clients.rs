@@ -1,6 +1,6 @@
 //! Rules 2 and 5: no machine gives itself a way in, and an assertion works once.
 
-use crate::hostile::{Hostile, copy, event, hostile, list};
+use crate::database::hostile::{Hostile, copy, event, hostile, list};
 
 /// Clients, their secrets and public keys, and the tokens that they are given.
 pub fn all() -> Vec<Hostile> {

@@ -1,6 +1,6 @@
 //! Rules 1 and 5: no token without a code, and a code works once.
 
-use crate::hostile::{Hostile, copy, copy_or, hostile, list};
+use crate::database::hostile::{Hostile, copy, copy_or, hostile, list};
 
 /// Steps that were spent, tokens, challenges, enrollments and codes.
 pub fn all() -> Vec<Hostile> {

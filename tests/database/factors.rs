@@ -1,6 +1,6 @@
 //! Rules 1 and 2: a factor is bound by a code and ends by an authority, and there is no "disabled".
 
-use crate::hostile::{Hostile, copy, hostile, list};
+use crate::database::hostile::{Hostile, copy, hostile, list};
 
 /// Factors, users, roles.
 pub fn all() -> Vec<Hostile> {

@@ -1,6 +1,6 @@
 //! Rule 7 again: rows that only the tenant of their event is wrong with.
 
-use crate::hostile::{Hostile, copy, hostile};
+use crate::database::hostile::{Hostile, copy, hostile};
 
 /// A server's event of another tenant, as the row's own guard would want it of this one.
 fn fitting(kind: &str, user: &str) -> String {

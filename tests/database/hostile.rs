@@ -1,6 +1,6 @@
 //! What a hostile statement is, and how one is tried.
 
-use crate::story::{Story, expand};
+use crate::database::story::{Story, expand};
 
 /// A statement that must be refused. What stands before its last `;` prepares it and is legal.
 pub struct Hostile {

@@ -1,6 +1,6 @@
 //! Rules 2 and 3: what weakens is a dated, reasoned, approved override, and no machine makes one.
 
-use crate::hostile::{Hostile, copy, hostile, list};
+use crate::database::hostile::{Hostile, copy, hostile, list};
 
 /// Overrides, approvals, policies, petitions, tickets, clients and keys.
 pub fn all() -> Vec<Hostile> {

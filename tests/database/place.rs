@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use tokio_postgres::{SimpleQueryMessage, error::SqlState};
 
-use crate::schema::Schema;
+use crate::support::postgres::Schema;
 
 /// A database in one open transaction, never committed.
 pub enum Place {

@@ -1,6 +1,6 @@
 //! The people and things that hostile statements aim at.
 
-use crate::story::{By, Right, Story};
+use crate::database::story::{By, Right, Story};
 
 /// Everything, in one open transaction.
 pub fn populated(name: &str) -> Story {

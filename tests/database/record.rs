@@ -1,7 +1,7 @@
 //! Rule 7: no change without its event, and the record only grows. These are written once and aimed at
 //! every table.
 
-use crate::hostile::{Hostile, copy, hostile, list};
+use crate::database::hostile::{Hostile, copy, hostile, list};
 
 /// A state table: a row of it, a change that would be legal with an event, and columns that are facts.
 struct Table {

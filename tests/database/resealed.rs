@@ -1,9 +1,9 @@
 //! Rules 2 and 7: a secret is never another one. Re-sealing replaces a sealed value by one that another
 //! key sealed, and changes nothing beside it.
 
-use crate::hostile::{Hostile, event, hostile};
-use crate::population::populated;
-use crate::story::key_id;
+use crate::database::hostile::{Hostile, event, hostile};
+use crate::database::population::populated;
+use crate::database::story::key_id;
 
 /// An event that says that values moved to `new`, of the system tenant's how many.
 fn moved(id: &str, from: &str, signing_keys: u8, installation: u8) -> String {

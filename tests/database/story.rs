@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::place::Place;
+use crate::database::place::Place;
 
 /// When the story begins: the first instant of a time step, and long ago, for no event may be ahead of
 /// the database's clock.

@@ -1,7 +1,7 @@
 //! Token keys: one signs, a life goes forward only, and nobody but the server moves one.
 
-use crate::hostile::{Hostile, copy, event, hostile};
-use crate::population::populated;
+use crate::database::hostile::{Hostile, copy, event, hostile};
+use crate::database::population::populated;
 
 const MADE: &str = "signing_keys: not made by the server, or not new";
 const LIFE: &str = "signing_keys: no such transition";

@@ -1,6 +1,6 @@
 //! The versions of the schema are a record too.
 
-use crate::hostile::{Hostile, hostile};
+use crate::database::hostile::{Hostile, hostile};
 
 /// What would tell another version of the schema. On PostgreSQL the role that serves has no right to.
 pub fn all() -> Vec<Hostile> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::{Answer, Reply, get, parse};
-use crate::support::Server;
+use crate::binary::support::Server;
+use crate::drills::http::{Answer, Reply, get, parse};
 
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Reply, post};
-use crate::support::{HandedOver, code, login};
+use crate::binary::support::{HandedOver, code, login};
+use crate::drills::http::{Reply, post};
 
 /// The audience of every console here.
 pub const AUDIENCE: &str = "console";

@@ -1,8 +1,8 @@
 //! Nothing is founded or made whose secrets could not be kept. Over PostgreSQL, where the data directory
 //! holds nothing else that a start would miss.
 
-use crate::site::Site;
-use crate::support::text;
+use crate::binary::support::text;
+use crate::drills::site::Site;
 
 #[test]
 fn a_folder_that_takes_no_file_is_refused_before_anything_is_founded() {

@@ -7,11 +7,11 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::console::{Console, Person, Shown, handle};
-use crate::http::{Answer, Reply};
-use crate::ledger::{Acknowledged, Record, assert_dense};
-use crate::site::Site;
-use crate::support::Server;
+use crate::binary::support::Server;
+use crate::drills::console::{Console, Person, Shown, handle};
+use crate::drills::http::{Answer, Reply};
+use crate::drills::ledger::{Acknowledged, Record, assert_dense};
+use crate::drills::site::Site;
 
 const KILLS: usize = 20;
 /// Requests that are under way at a time.

@@ -6,8 +6,8 @@ use pawl::store::seal::sha256;
 use serde_json::Value;
 use tokio_postgres::Row;
 
-use crate::console::Shown;
-use crate::site::Site;
+use crate::drills::console::Shown;
+use crate::drills::site::Site;
 
 /// An acknowledged answer.
 #[derive(Debug)]

@@ -5,12 +5,12 @@ use std::iter;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use crate::console::{Console, Person, Shown};
-use crate::http::{Answer, Reply, get};
-use crate::ledger::{Acknowledged, Record, assert_dense};
-use crate::proxy::{Mode, Proxy};
-use crate::site::{Site, socket, wait_until};
-use crate::support::Server;
+use crate::binary::support::Server;
+use crate::drills::console::{Console, Person, Shown};
+use crate::drills::http::{Answer, Reply, get};
+use crate::drills::ledger::{Acknowledged, Record, assert_dense};
+use crate::drills::proxy::{Mode, Proxy};
+use crate::drills::site::{Site, socket, wait_until};
 
 /// People who sign in while the database goes.
 const LOGINS: usize = 36;

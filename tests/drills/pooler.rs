@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use crate::cluster::{folder, free_port, give, unprivileged};
-use crate::races::one_of_many;
-use crate::site::{Site, socket, wait_until};
+use crate::drills::cluster::{folder, free_port, give, unprivileged};
+use crate::drills::races::one_of_many;
+use crate::drills::site::{Site, socket, wait_until};
 
 /// A pooler that ends with its guard.
 struct Pooler {

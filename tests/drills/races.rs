@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::thread;
 
-use crate::console::{Console, Person};
-use crate::http::Reply;
-use crate::site::Site;
+use crate::drills::console::{Console, Person};
+use crate::drills::http::Reply;
+use crate::drills::site::Site;
 
 const CALLERS: usize = 50;
 const ROUNDS: usize = 20;

@@ -4,9 +4,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::console::{Console, Person};
-use crate::site::{Site, wait_until};
-use crate::support::{Server, done, text};
+use crate::binary::support::{Server, done, text};
+use crate::drills::console::{Console, Person};
+use crate::drills::site::{Site, wait_until};
 
 /// Users of each of two tenants: more than a few batches.
 const USERS: usize = 150;
@@ -139,7 +139,7 @@ fn a_key_rotates_under_logins_and_a_kill() {
     for replica in 0..servers.len() {
         servers[replica] = drill.serve(SWAPPED);
         drill.under_load(&addresses(&servers), &format!("swap{replica}"), || {
-            wait_until(|| drill.logins.load(Ordering::SeqCst) > 20 * replica)
+            wait_until(|| drill.logins.load(Ordering::SeqCst) > 20 * replica);
         });
     }
     assert_eq!(drill.seal("status", SWAPPED).0, Some(1));

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::balancer::{Balancer, Caller};
-use crate::console::{AUDIENCE, Console, Person, handle};
-use crate::http::{Reply, get};
-use crate::ledger::{Acknowledged, Record, assert_dense};
-use crate::site::{Site, wait_until};
-use crate::support::{Server, login, text};
+use crate::binary::support::{Server, login, text};
+use crate::drills::balancer::{Balancer, Caller};
+use crate::drills::console::{AUDIENCE, Console, Person, handle};
+use crate::drills::http::{Reply, get};
+use crate::drills::ledger::{Acknowledged, Record, assert_dense};
+use crate::drills::site::{Site, wait_until};
 
 const REPLICAS: usize = 3;
 /// People who sign in at a time.
@@ -79,13 +79,15 @@ impl<'a> Load<'a> {
             self.met(|met| met.requests += 1);
             match caller.post(self.console.key(), path, body) {
                 Reply::Answered(answer) if answer.status == status => Ok(answer.body),
-                instead => Err(format!("{path}: {instead:?}")),
+                instead @ (Reply::Answered(_) | Reply::Unanswered | Reply::Unreached) => {
+                    Err(format!("{path}: {instead:?}"))
+                }
             }
         };
         let login = login(name, &[AUDIENCE]);
         let asked = send("/v1/evaluations", &login, 200)?;
-        let begin = json!({ "challenge": handle(&asked) });
-        let begun = send("/v1/enrollments", &begin, 201)?;
+        let body = json!({ "challenge": handle(&asked) });
+        let begun = send("/v1/enrollments", &body, 201)?;
         let user = Person::of(name, &asked, &begun);
         let confirm = json!({ "enrollment": begun["enrollment"], "code": user.present_code() });
         send("/v1/enrollments/confirm", &confirm, 200)?;
@@ -185,7 +187,7 @@ impl<'a> Fleet<'a> {
 fn migrate(site: &Site, migration: &str) -> usize {
     let migration = migration.replace("{role}", site.role());
     let statements = format!("SET lock_timeout = 500; {migration}");
-    (1..).find(|_| site.attempt(&statements).is_ok()).unwrap()
+    (1..=120).find(|_| site.attempt(&statements).is_ok()).unwrap()
 }
 
 /// No code was taken twice, and everything that was answered is there.

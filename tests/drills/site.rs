@@ -8,9 +8,9 @@ use pawl::store::{Target, grant};
 use tokio_postgres::Row;
 use tokio_postgres::config::Host;
 
-use crate::console::Console;
-use crate::postgres::Schema;
-use crate::support::{HandedOver, Server, done, pawl, place};
+use crate::binary::support::{HandedOver, Server, done, pawl, place};
+use crate::drills::console::Console;
+use crate::support::postgres::Schema;
 
 /// An installation with one tenant.
 pub struct Site {

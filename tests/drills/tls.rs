@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cluster::{Cluster, folder, give, work};
-use crate::console::Console;
-use crate::proxy::Proxy;
-use crate::support::{HandedOver, Server, done, pawl, place, text};
+use crate::binary::support::{HandedOver, Server, done, pawl, place, text};
+use crate::drills::cluster::{Cluster, folder, give, work};
+use crate::drills::console::Console;
+use crate::drills::proxy::Proxy;
 
 const PASSWORD: &str = "a long password of the drill";
 

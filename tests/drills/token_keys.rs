@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::Value;
 
-use crate::console::{AUDIENCE, handle};
-use crate::http::{Reply, get};
-use crate::site::{Site, wait_until};
-use crate::support::Server;
+use crate::binary::support::Server;
+use crate::drills::console::{AUDIENCE, handle};
+use crate::drills::http::{Reply, get};
+use crate::drills::site::{Site, wait_until};
 
 const LOADERS: usize = 4;
 const CONSOLES: usize = 3;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::pool::Pool;
-use crate::random::Random;
+use crate::malicious::pool::Pool;
+use crate::malicious::random::Random;
 use crate::support::document::document;
 use crate::support::{Console, REASON, Server};
 

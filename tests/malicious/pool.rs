@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use crate::random::Random;
+use crate::malicious::random::Random;
 use crate::support::{Authenticator, Server};
 
 /// A token of a person, relayed by the console.

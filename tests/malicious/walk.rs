@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::bodies::{AUDIENCES, Maker};
-use crate::pool::{OpenAct, Pool, Token};
-use crate::random::Random;
+use crate::malicious::bodies::{AUDIENCES, Maker};
+use crate::malicious::pool::{OpenAct, Pool, Token};
+use crate::malicious::random::Random;
+use crate::malicious::witness::{Sent, Witness};
 use crate::support::document::{Operation, operations};
 use crate::support::{Act, Answer, Call, Console, Server};
-use crate::witness::{Sent, Witness};
 
 const EVERY_SCOPE: &[&str] = &["login", "users", "petitions", "tenant:read"];
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::pool::Token;
-use crate::random::Random;
+use crate::malicious::pool::Token;
+use crate::malicious::random::Random;
 use crate::support::{Answer, Console, User};
 
 /// A call of the malicious console and its answer.

@@ -12,7 +12,7 @@ use pawl::mfa::throttle::{Bucket, Limits, Throttle};
 use pawl::mfa::time::{Span, Step, Timestamp};
 use pawl::mfa::totp::{Algorithm, Code, Digits, Parameters, Window};
 
-use crate::world::{
+use crate::model::world::{
     Answer, EventKey, Kind, OverrideRow, PersonNumber, Rows, Run, Tenant, ThrottleRow, Typed,
 };
 
@@ -180,7 +180,7 @@ impl Fold<'_> {
         })?;
         let Some(Ok(_proof)) = spent.pop() else { return Err(GuardFailed) };
         self.known.last_step = step;
-        self.table.tokens.push(crate::world::TokenRow { step, event: key });
+        self.table.tokens.push(crate::model::world::TokenRow { step, event: key });
         Ok(Answer::Token(step))
     }
 

@@ -2,9 +2,9 @@
 
 use stateright::{Model, Property};
 
-use crate::fold::{Fold, GuardFailed, may_abort, rows_of};
-use crate::properties;
-use crate::world::{
+use crate::model::fold::{Fold, GuardFailed, may_abort, rows_of};
+use crate::model::properties;
+use crate::model::world::{
     Answer, Arrival, Caller, EventKey, Faults, InDoubt, Phase, Replica, Request, Rows, Run, Tenant,
     Transaction, Wish, World,
 };

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use pawl::mfa::policy::weakening::loosening;
 use stateright::{Model, Property};
 
-use crate::fold::{REQUIRED, is_blocked, policy, record_explains};
-use crate::lane::WritePath;
-use crate::world::{Answer, Arrival, Kind, Phase, Tenant, World};
+use crate::model::fold::{REQUIRED, is_blocked, policy, record_explains};
+use crate::model::lane::WritePath;
+use crate::model::world::{Answer, Arrival, Kind, Phase, Tenant, World};
 
 pub const SPENT_ONCE: &str = "a step is spent once";
 pub const TOKEN_HAS_CLAIM: &str = "a token has its committed claim";

@@ -38,7 +38,6 @@ impl Tenant {
     }
 
     /// `pawl bootstrap` once more: the administrator's enrollment is printed again.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn bootstrap_again(&self) {
         let founded = self.console.server.bootstrap(&self.name);
         let authenticator = Authenticator::scan(founded.otpauth_uri.expose());
@@ -346,7 +345,6 @@ impl Act {
     }
 
     /// `addClientKey` of a service account.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn bind(client: &str, account: &str) -> Self {
         let act =
             Self::new("addClientKey", json!({ "service_account": account, "reason": REASON }));

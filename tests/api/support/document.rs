@@ -71,7 +71,6 @@ impl Operation {
     }
 
     /// Whether it takes a body.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn takes_a_body(&self) -> bool {
         self.value["requestBody"].is_object()
     }

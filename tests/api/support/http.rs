@@ -105,13 +105,11 @@ impl Call {
     }
 
     /// Its operation.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub(super) fn operation(&self) -> &str {
         &self.operation
     }
 
     /// The request as it is sent.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub(super) fn as_text(&self, operation: &Operation) -> String {
         let url = self.url(operation);
         let path = url.splitn(4, '/').nth(3).unwrap();

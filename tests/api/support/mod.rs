@@ -4,16 +4,14 @@
 mod actors;
 mod authenticator;
 pub mod document;
-#[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
 pub mod held;
 mod http;
 mod keys;
-mod postgres;
+pub mod postgres;
 pub mod sample;
 mod scrape;
 mod server;
 pub mod signer;
-#[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
 pub mod wire;
 
 pub use actors::{Act, Console, REASON, Tenant, User};
@@ -21,5 +19,4 @@ pub use authenticator::Authenticator;
 pub use http::{Answer, Call, code_of};
 pub use keys::DAYS;
 pub use server::Server;
-#[allow(unused_imports, reason = "tests/secrets.rs has this harness too")]
 pub use server::{done, waited};

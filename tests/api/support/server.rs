@@ -63,13 +63,11 @@ impl Server {
     }
 
     /// The same, with more keys at hand that only open: new files of these names beside the key's.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn start_with(others: &[&str]) -> Self {
         Self::with(others, |_| {})
     }
 
     /// The same, of which this share of requests is traced.
-    #[allow(dead_code, reason = "for tests/traces.rs, which has this harness too")]
     pub fn traced(collector: String, ratio: f64) -> Self {
         Self::with(&[], |config| {
             config.traces = Traces { endpoint: Some(collector), ca_file: None, ratio };
@@ -77,7 +75,6 @@ impl Server {
     }
 
     /// The same, which takes the tokens of a cluster.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn in_cluster(cluster: Workload) -> Self {
         Self::with(&[], |config| {
             let folder = config.data_dir.clone();
@@ -87,7 +84,6 @@ impl Server {
     }
 
     /// The same, with other bounds.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn bounded(change: impl FnOnce(&mut Edge)) -> Self {
         Self::with(&[], |config| change(&mut config.edge))
     }
@@ -181,18 +177,15 @@ impl Server {
     }
 
     /// The operations' side of each replica.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn pawls(&self) -> &[Pawl] {
         &self.0.pawls
     }
 
     /// Its schema, on PostgreSQL.
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub(super) fn schema(&self) -> Option<&Schema> {
         self.0.schema.as_ref()
     }
 
-    #[allow(dead_code, reason = "tests/secrets.rs and tests/traces.rs have this harness too")]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.0.replicas
     }
@@ -267,7 +260,6 @@ impl Server {
     }
 
     /// What the first replica says of its readiness.
-    #[allow(dead_code, reason = "tests/secrets.rs has this harness too")]
     pub fn readiness(&self) -> String {
         let url = format!("http://{}/readyz", self.0.healths[0]);
         let mut answer = self.0.agent.get(url).call().unwrap();
@@ -277,7 +269,6 @@ impl Server {
     }
 
     /// The installation as a command opens it, whose key that seals is in the first of these files.
-    #[allow(dead_code, reason = "tests/secrets.rs has this harness too")]
     pub fn opened(&self, keys: &[&str]) -> Result<Pawl, String> {
         let mut files = keys.iter().map(|name| self.data_dir().join(name));
         let mut config = self.0.configured.clone();
@@ -312,7 +303,6 @@ impl Server {
 
     /// The database as it lies on the disk; of PostgreSQL's, each table and index of the schema, with
     /// what was too large for its row.
-    #[allow(dead_code, reason = "for tests/secrets.rs, which has this harness too")]
     pub fn stored(&self) -> Vec<u8> {
         let Some(schema) = &self.0.schema else {
             let files = ["pawl.db", "pawl.db-wal", "pawl.db-shm"];

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::consoles::{Signer, faulty, serve, sound};
 use self::validator::FAULTS;
-use crate::support::{pawl, place, text};
+use crate::binary::support::{pawl, place, text};
 
 /// Of nobody at this moment.
 fn free_address() -> SocketAddr {

@@ -1,14 +1,6 @@
 //! The built program as an operator meets it: first start, files and their modes, refusals in words,
 //! exit codes, and commands beside a running server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test whose process or answer is not as it must be has failed"
-)]
-
 mod beside;
 mod docs;
 mod doctor;
@@ -18,7 +10,7 @@ mod probe;
 mod replica;
 mod seal;
 mod start;
-mod support;
+pub mod support;
 mod workload;
 
 use std::path::Path;

@@ -1,16 +1,6 @@
 //! Pawl over real HTTP, as a console and its people see it. Every answer of every test is held to
 //! `openapi/openapi.json`, and what was provoked is written down for `tests/pairs.rs`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "the harness is test code outside of test functions: where it fails, the test failed"
-)]
-
-mod support;
-
 mod access;
 mod actions;
 mod client_tokens;

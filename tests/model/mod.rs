@@ -3,10 +3,6 @@
 //! What is modelled and what is not: docs/adr/0014-model.md.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     clippy::large_enum_variant,
     reason = "a model with a hole in it has failed"

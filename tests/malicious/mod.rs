@@ -4,21 +4,10 @@
 //!
 //! `WALK_SEED` repeats a walk; `tests/mutants/run.sh` shows that a broken server is found.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions: where it fails, the test failed"
-)]
-
 mod bodies;
 mod literals;
 mod pool;
 mod random;
-#[path = "../api/support/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the harness of the other binary")]
-mod support;
 mod walk;
 mod witness;
 

@@ -4,14 +4,6 @@
 //! PostgreSQL, where `TEST_POSTGRES` names a server, as the role that serves, as it is installed and
 //! with every right to the tables.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot write its database has failed"
-)]
-
 mod clauses;
 mod clients;
 mod codes;
@@ -23,9 +15,6 @@ mod place;
 mod population;
 mod record;
 mod resealed;
-#[path = "../api/support/postgres.rs"]
-#[expect(dead_code, reason = "the harness of the other binary")]
-mod schema;
 mod story;
 mod token_keys;
 mod versions;
