@@ -13,7 +13,7 @@ use crate::mfa::event::EventKind;
 use crate::mfa::ids::OverrideId;
 use crate::mfa::overrides::OverrideKind;
 use crate::mfa::policy::attributes::Attributes;
-use crate::mfa::policy::guard::{Warning, guard};
+use crate::mfa::policy::guard::{Warning, guard, never_holding};
 use crate::mfa::policy::weakening::loosening;
 use crate::mfa::policy::{Policy, PolicyDocument, guess_probability};
 use crate::mfa::refusal::Refusal;
@@ -97,16 +97,7 @@ fn view(row: PolicyRow, warnings: Vec<Warning>) -> PolicyVersion {
 /// # Errors
 /// None of its own.
 pub async fn get_policy(pawl: &Pawl, call: Call) -> Done<PolicyVersion> {
-    call.read(pawl, access::GetPolicy::ACCESS, |work| {
-        let row = work.tx.current_policy(&work.tenant)?;
-        let policy = row.document.0.clone();
-        let administrators = work.administrators()?;
-        // The policy in force against itself: only the warnings are of interest.
-        let warnings = guard(&policy, &policy, &administrators, &work.own_audience, work.now)
-            .unwrap_or_default();
-        Ok(view(row, warnings))
-    })
-    .await
+    call.read(pawl, access::GetPolicy::ACCESS, in_force).await
 }
 
 /// A page of versions, newest first.
@@ -200,7 +191,7 @@ pub async fn put_policy(
             match loosening(&current.document.0, &policy) {
                 None => {
                     write(work, policy, replaces + 1, None)?;
-                    in_force(work).map(Ok)
+                    put_in_force(work).map(Ok)
                 }
                 Some(loosened) => {
                     if body.proof.is_none() {
@@ -219,13 +210,22 @@ pub async fn put_policy(
     answer(committed)
 }
 
-fn in_force(work: &mut Work<'_, '_>) -> Done<PutOutcome> {
+/// The policy in force, and what is let through but worth a warning.
+fn in_force(work: &mut Work<'_, '_>) -> Done<PolicyVersion> {
     let row = work.tx.current_policy(&work.tenant)?;
     let policy = row.document.0.clone();
     let administrators = work.administrators()?;
-    let warnings =
+    // The policy in force against itself: only the warnings are of interest.
+    let mut warnings =
         guard(&policy, &policy, &administrators, &work.own_audience, work.now).unwrap_or_default();
-    Ok(PutOutcome::InForce(Box::new(view(row, warnings))))
+    let mut audiences = work.tx.registered_audiences(&work.tenant)?;
+    audiences.insert(work.own_audience.clone());
+    warnings.extend(never_holding(&policy, &audiences));
+    Ok(view(row, warnings))
+}
+
+fn put_in_force(work: &mut Work<'_, '_>) -> Done<PutOutcome> {
+    Ok(PutOutcome::InForce(Box::new(in_force(work)?)))
 }
 
 fn weaken(
@@ -263,6 +263,6 @@ fn weaken(
     if result.is_waiting() {
         Ok(Ok(PutOutcome::Waiting(Box::new(result))))
     } else {
-        in_force(work).map(Ok)
+        put_in_force(work).map(Ok)
     }
 }

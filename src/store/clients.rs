@@ -1,13 +1,16 @@
 //! Clients and their secrets.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
 use super::conn::{change, on};
 use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
-use super::{StoreError, Tx, exactly_one};
+use super::{Json, StoreError, Tx, exactly_one};
 use crate::mfa::ids::{ClientId, ClientSecretId, EventId, TenantId};
 use crate::mfa::time::Timestamp;
+use crate::mfa::words::Audience;
 
 impl Tx<'_> {
     /// A client by the id in its key. The tenant comes from the credential, so this one read is not
@@ -56,6 +59,19 @@ impl Tx<'_> {
             .limit(limit)
             .select(ClientRow::as_select())
             .load(conn))?)
+    }
+
+    /// Every audience that an enabled client of the tenant may ask tokens for.
+    pub(crate) fn registered_audiences(
+        &mut self,
+        tenant: &TenantId,
+    ) -> Result<BTreeSet<Audience>, StoreError> {
+        let lists: Vec<Json<BTreeSet<Audience>>> = on!(self, conn => clients::table
+            .filter(clients::tenant_id.eq(tenant))
+            .filter(clients::disabled_at.is_null())
+            .select(clients::audiences)
+            .load(conn))?;
+        Ok(lists.into_iter().flat_map(|list| list.0).collect())
     }
 
     /// The live secrets of a client.

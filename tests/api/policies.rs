@@ -77,3 +77,32 @@ fn weakening_says_what_it_weakens_and_takes_a_reason() {
     assert!(done["override_id"].is_string());
     assert_eq!(tenant.console.user("bo").evaluate().ok()["decision"], "not_required");
 }
+
+/// Every user holds the role `user`, and a word that the API accepts can hold: a rule on it applies.
+#[test]
+fn a_rule_on_the_role_user_applies_to_every_user() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let rule = json!([{ "id": "everybody", "when": { "roles_any": ["user"] },
+        "set": { "self_enrollment": "ticket_only" } }]);
+    admin.tighten(|policy| policy["rules"] = rule.clone());
+    let ana = tenant.console.user("ana");
+    assert_eq!(ana.evaluate().ok()["decision"], "ticket_required");
+}
+
+/// What can never hold is warned of: no operation sets labels, and no client knows the audience.
+#[test]
+fn a_rule_that_can_never_hold_is_warned_of() {
+    let server = Server::start();
+    let admin = server.tenant("acme").administrator();
+    let warnings = |when: serde_json::Value| {
+        let rule = json!([{ "id": "never", "when": when, "set": { "mfa": "required" } }]);
+        admin.tighten(|policy| policy["rules"] = rule.clone());
+        admin.call("getPolicy").send().ok()["warnings"].to_string()
+    };
+    assert!(warnings(json!({ "labels_any": ["vip"] })).contains("labels_never_set"));
+    assert!(warnings(json!({ "audiences": ["nowhere"] })).contains("audiences_unknown"));
+    let known = warnings(json!({ "audiences": ["acme"] }));
+    assert!(!known.contains("never") && !known.contains("unknown"), "{known}");
+}

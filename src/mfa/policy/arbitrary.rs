@@ -62,7 +62,7 @@ impl Person {
     pub fn plain() -> Self {
         Self {
             groups: Groups::Known(BTreeSet::new()),
-            roles: BTreeSet::from([Role::User]),
+            roles: BTreeSet::new(),
             labels: BTreeSet::new(),
             audiences: vec![Audience::parse("a0").unwrap()],
             address: None,
@@ -244,7 +244,9 @@ pub fn groups() -> impl Strategy<Value = Groups> {
 pub fn person() -> impl Strategy<Value = Person> {
     let addresses = ["10.0.0.1", "10.1.0.1", "::ffff:10.1.0.1", "11.0.0.1", "2001:db8::1", "::2"];
     let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    let who = (groups(), btree_set(select(Role::ALL.to_vec()), 0..3), btree_set(label(), 0..3));
+    // As rows grant them: no row grants `user`.
+    let granted = vec![Role::Helpdesk, Role::Auditor, Role::Admin];
+    let who = (groups(), btree_set(select(granted), 0..3), btree_set(label(), 0..3));
     let how = (btree_set(audience(), 1..3), option::of(select(addresses)), instant());
     (who, how).prop_map(|((groups, roles, labels), (audiences, address, now))| Person {
         groups,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Policy;
 use super::attributes::{Approvals, Attributes};
 use super::join::{Context, Groups, Requirement, join};
+use super::rule::Condition;
 use crate::mfa::decision::{Decision, Standing, decide, may_self_enroll};
 use crate::mfa::ids::UserId;
 use crate::mfa::time::Timestamp;
@@ -35,6 +36,10 @@ choice_words! {
         ApprovalsZero = "approvals_zero",
         /// There are enough administrators to ask for one approval.
         ProposeApproval = "propose_approval",
+        /// A rule asks for a label, and no user can carry one yet: the rule never holds.
+        LabelsNeverSet = "labels_never_set",
+        /// A rule asks for audiences, and no client is registered for any of them: the rule never holds.
+        AudiencesUnknown = "audiences_unknown",
     }
 }
 
@@ -149,6 +154,22 @@ fn warnings(
     .into_iter()
     .filter_map(|(applies, warning)| applies.then_some(warning))
     .collect()
+}
+
+/// Warns of rules that can never hold: no operation sets labels yet, and `audiences` are all that some
+/// client of the tenant may ask tokens for.
+#[must_use]
+pub fn never_holding(policy: &Policy, audiences: &BTreeSet<Audience>) -> Vec<Warning> {
+    let some = |dead: fn(&Condition, &BTreeSet<Audience>) -> bool| {
+        policy.rules().iter().any(|rule| dead(&rule.when, audiences))
+    };
+    let labels = some(|when, _| when.labels_any.is_some());
+    let unknown =
+        some(|when, known| when.audiences.as_ref().is_some_and(|wanted| !wanted.meets(known)));
+    [(labels, Warning::LabelsNeverSet), (unknown, Warning::AudiencesUnknown)]
+        .into_iter()
+        .filter_map(|(applies, warning)| applies.then_some(warning))
+        .collect()
 }
 
 fn approvals(

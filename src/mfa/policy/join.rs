@@ -29,7 +29,7 @@ pub enum Groups {
 pub struct Context<'a> {
     /// Asserted by consoles.
     pub groups: &'a Groups,
-    /// Kept by Pawl.
+    /// Kept by Pawl, as rows grant them. A rule on `user` holds without a row.
     pub roles: &'a BTreeSet<Role>,
     /// Set by persons.
     pub labels: &'a BTreeSet<Label>,

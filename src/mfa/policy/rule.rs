@@ -178,7 +178,7 @@ impl<T: Ord> Members<T> {
         }
     }
 
-    fn meets<'a>(&self, given: impl IntoIterator<Item = &'a T>) -> bool
+    pub(super) fn meets<'a>(&self, given: impl IntoIterator<Item = &'a T>) -> bool
     where
         T: 'a,
     {
@@ -200,7 +200,7 @@ pub struct Condition {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Group>>, min_items = 1, max_items = 50)]
     pub groups_any: Option<Members<Group>>,
-    /// The user has one of these roles.
+    /// The user has one of these roles. Everybody has `user`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Role>>, min_items = 1, max_items = 50)]
     pub roles_any: Option<Members<Role>>,
@@ -244,7 +244,10 @@ impl Condition {
             context.address.is_some_and(|at| ranges.0.iter().any(|range| range.contains(at)))
         };
         groups
-            && self.roles_any.as_ref().is_none_or(|wanted| wanted.meets(context.roles))
+            && self.roles_any.as_ref().is_none_or(|wanted| {
+                // Every user holds the role `user`, which no row grants.
+                wanted.meets(&[Role::User]) || wanted.meets(context.roles)
+            })
             && self.labels_any.as_ref().is_none_or(|wanted| wanted.meets(context.labels))
             && self.labels_none.as_ref().is_none_or(|barred| !barred.meets(context.labels))
             && self.audiences.as_ref().is_none_or(|wanted| wanted.meets(context.audiences))
