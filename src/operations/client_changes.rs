@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::acts::{Act, Proof, prove, required};
+use super::approvals::{Concerns, approvals_needed};
 use super::call::Work;
 use super::client_keys;
 use super::client_secrets;
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
+use super::protocol::{Plan, WAITING, file, proceed};
 use super::{Done, Traced};
 use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::ClientId;
@@ -87,7 +88,7 @@ pub(super) fn ask(
 ) -> Done<Traced<OverrideResult>> {
     let person = work.person()?;
     change.fits(work)?;
-    let needed = approvals_needed(work, &person, None, 0)?;
+    let needed = approvals_needed(work, &person, &Concerns::Tenant, 0)?;
     let proven = match prove(work, &person, act, required(proof)?)? {
         Ok(proven) => proven,
         Err(refusal) => return Ok(Err(refusal)),

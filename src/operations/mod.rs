@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod acts;
+mod approvals;
 pub mod bootstrap;
 pub mod break_glass;
 mod call;

@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::acts::{Act, Proof, PutPolicyAct, apart, prove, unwritten};
+use super::approvals::{Concerns, approvals_needed};
 use super::call::{Caller, Note, Work};
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
+use super::protocol::{Plan, WAITING, file, proceed};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::OverrideId;
@@ -202,7 +203,7 @@ pub async fn put_policy(
                         .into());
                     }
                     let act = Act::PutPolicyAct(PutPolicyAct { if_match, body: body.clone() });
-                    weaken(work, &act, &body, replaces)
+                    weaken(work, &act, &body, (&policy, replaces))
                 }
             }
         })
@@ -232,14 +233,14 @@ fn weaken(
     work: &mut Work<'_, '_>,
     act: &Act,
     body: &PutPolicy,
-    replaces: i64,
+    (policy, replaces): (&Policy, i64),
 ) -> Done<Traced<PutOutcome>> {
     let person = work.person()?;
     let Some(reason) = body.reason.clone() else {
         let reason = "needed where the policy loosens";
         return Err(Refusal::InvalidInput { field: "reason", reason }.into());
     };
-    let required = approvals_needed(work, &person, None, 0)?;
+    let required = approvals_needed(work, &person, &Concerns::Policy(policy), 0)?;
     let proof = super::acts::required(body.proof.as_ref())?;
     let proven = match prove(work, &person, act, proof)? {
         Ok(proven) => proven,

@@ -5,20 +5,18 @@ use std::collections::BTreeSet;
 
 use super::Done;
 use super::Traced;
-use super::acts::{Act, Proof, cooled_down, hex, prove, required};
+use super::acts::{Act, Proof, hex, prove, required};
+use super::approvals::{Concerns, approvals_needed, demanded_by};
 use super::call::{Note, Person, Work};
 use super::execute::{self, execute};
 use super::overrides::{Override, OverrideResult};
 use super::standing::Facts;
-use crate::mfa::decision::FactorStanding;
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{EventId, OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::{
-    OPEN_PER_ADMINISTRATOR, OverrideKind, OverrideState, PetitionKind, PetitionState, is_approved,
-    state_at,
+    OverrideKind, OverrideState, PetitionKind, PetitionState, is_approved, state_at,
 };
 use crate::mfa::policy::attributes::Attribute;
-use crate::mfa::policy::guard::{Administrator, strictest_approvals};
 use crate::mfa::policy::join::Requirement;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
@@ -108,10 +106,9 @@ fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<P
     check_kind(work, asking, &facts, &requirement)?;
     let longest = Span::hours(i64::from(requirement.attributes.override_max_hours.get()));
     let expires_at = expiry(work, asking, longest)?;
-    let own = i64::from(requirement.attributes.approvals.get());
     // A reset answers a ticket, and whoever can enroll somebody with a role can become them.
     let role = i64::from(asking.kind == PetitionKind::Reset && !facts.roles.is_empty());
-    let required = approvals_needed(work, person, Some(asking.user), own.max(role))?;
+    let required = approvals_needed(work, person, &Concerns::User(asking.user), role)?;
     let body = serde_json::json!({
         "kind": asking.kind, "user_id": asking.user, "audiences": asking.audiences,
         "expires_at": expires_at,
@@ -177,46 +174,13 @@ fn expiry(work: &Work<'_, '_>, asking: &Asking<'_>, longest: Span) -> Done<Times
     }
 }
 
-/// How many other persons must approve: the strictest that the policy demands of anybody concerned,
-/// and at least `least`. If so many cannot be found, the request could never end.
-pub(super) fn approvals_needed(
-    work: &mut Work<'_, '_>,
-    person: &Person,
-    subject: Option<&UserId>,
-    least: i64,
-) -> Done<i64> {
-    cooled_down(work, person)?;
-    let open = work.tx.count_open_overrides(&work.tenant, &person.user.id, work.now)?;
-    if open >= OPEN_PER_ADMINISTRATOR {
-        return Err(Refusal::TooManyOverrides.into());
-    }
-    let administrators = work.administrators()?;
-    let required = demanded(work, &administrators)?.max(least);
-    let others = administrators
-        .iter()
-        .filter(|other| other.user != person.user.id && Some(&other.user) != subject)
-        .filter(|other| other.standing.factor == FactorStanding::Active)
-        .count();
-    if i64::try_from(others).unwrap_or(0) < required {
-        return Err(Refusal::SecondPersonRequired.into());
-    }
-    Ok(required)
-}
-
-/// The approvals that the policy in force demands.
-fn demanded(work: &mut Work<'_, '_>, administrators: &[Administrator]) -> Done<i64> {
-    let policy = work.tx.current_policy(&work.tenant)?.document.0;
-    let approvals = strictest_approvals(&policy, administrators, &work.own_audience, work.now);
-    Ok(i64::from(approvals.get()))
-}
-
 /// Whether a request that waited is still one that could be made: its requester is an administrator,
 /// it asks for as many approvals as the policy now demands, and an exemption is within its bounds.
 pub(super) fn still_allowed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
     let administrators = work.administrators()?;
     let requester = administrators.iter().find(|other| other.user.as_str() == row.requested_by);
     let here = requester.is_some_and(|other| !other.standing.offboarded);
-    if !here || demanded(work, &administrators)? > row.required_approvals {
+    if !here || demanded_by(work, &administrators, row)? > row.required_approvals {
         return Err(Refusal::OverrideNotOpen.into());
     }
     if row.kind != OverrideKind::Exempt {

@@ -5,10 +5,11 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, apart, prove, required, unwritten};
+use super::approvals::{Concerns, approvals_needed};
 use super::call::{Note, Work};
 use super::enrollments::give_up_pending;
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
+use super::protocol::{Plan, WAITING, file, proceed};
 use super::users::{User, view};
 use super::{Call, Done, Pawl, Traced, answer};
 use crate::mfa::event::EventKind;
@@ -199,7 +200,7 @@ fn protocol(
         return Err(Refusal::OwnAccount.into());
     }
     fits(work, change)?;
-    let needed = approvals_needed(work, &person, Some(&change.user_id), least)?;
+    let needed = approvals_needed(work, &person, &Concerns::User(&change.user_id), least)?;
     let proven = match prove(work, &person, act, required(proof)?)? {
         Ok(proven) => proven,
         Err(refusal) => return Ok(Err(refusal)),

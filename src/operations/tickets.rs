@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::acts::{Act, CreateTicketAct, Proof, apart, cooled_down, prove, required, unwritten};
+use super::approvals::{Concerns, approvals_needed};
 use super::call::{Caller, Note, Work};
 use super::enrollments::{EnrollmentSecret, Right, begin};
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, approvals_needed, file, proceed};
+use super::protocol::{Plan, WAITING, file, proceed};
 use super::verifications::{live_challenge, live_user};
 use super::{Call, Done, Handle, Page, Pawl, Shown, answer, cut};
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
@@ -215,7 +216,7 @@ pub async fn create_ticket(pawl: &Pawl, call: Call, body: CreateTicket) -> Done<
 
 fn plan(work: &mut Work<'_, '_>, body: &CreateTicket) -> Done<Plan> {
     let person = work.person()?;
-    let required = approvals_needed(work, &person, Some(&body.user_id), 1)?;
+    let required = approvals_needed(work, &person, &Concerns::User(&body.user_id), 1)?;
     let policy_version = work.tx.current_policy(&work.tenant)?.version;
     Ok(Plan {
         kind: OverrideKind::Ticket,

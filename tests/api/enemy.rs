@@ -162,6 +162,33 @@ fn a_waiting_request_must_fit_the_rules_of_its_approval() {
     assert_eq!(ana.evaluate().ok()["decision"], "challenge");
 }
 
+/// A rule that demands approvals for a person is met by every kind of override about that person, and it is
+/// not deleted with fewer.
+#[test]
+fn approvals_for_a_subject_count_for_every_kind() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let first = tenant.administrator();
+    let hank = tenant.console.user("hank");
+    first.act(&Act::grant(&hank.id, "helpdesk")).ok();
+    tenant.second_administrator(&first, "bea");
+    first.forget();
+    let rule = json!([{ "id": "staff", "when": { "roles_any": ["helpdesk"] },
+        "set": { "approvals": 1 } }]);
+    let (mut policy, version) = first.tighten(|policy| policy["rules"] = rule.clone());
+    for act in [Act::ticket(&hank.id), Act::grant(&hank.id, "auditor")] {
+        let asked = first.act(&act).ok();
+        assert_eq!(asked["override"]["state"], "requested", "{}", act.operation());
+        assert_eq!(asked["override"]["required_approvals"], 1, "{}", act.operation());
+    }
+    let revoked = first.act(&Act::revoke(&hank.id, "helpdesk"));
+    assert_eq!(revoked.status, 202, "a role that the rule names");
+    policy["rules"] = json!([]);
+    let body = json!({ "policy": policy, "reason": REASON });
+    let put = first.act(&Act::new("putPolicy", body).with("if_match", &version));
+    assert_eq!(put.status, 202, "the rule is not deleted by one administrator");
+}
+
 /// In another directory an administrator is somebody else: its clients do not count.
 #[test]
 fn the_last_client_of_the_administrators_directory_stays() {

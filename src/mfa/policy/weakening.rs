@@ -3,7 +3,7 @@
 //! override that nobody needed.
 
 use super::Policy;
-use super::attributes::{Attribute, Attributes, PartialAttributes};
+use super::attributes::{Approvals, Attribute, Attributes, PartialAttributes};
 use super::rule::{Condition, RuleName};
 
 /// Why a new policy counts as weakening.
@@ -27,6 +27,20 @@ pub fn loosening(old: &Policy, new: &Policy) -> Option<Loosening> {
             uncovered(&RuleName::Rule(rule.id.clone()), &rule.when, &rule.set, new)
         })
     })
+}
+
+/// The most approvals that an old rule demands of those to whom it applies, among the rules that `new` loosens.
+#[must_use]
+pub fn approvals_of_loosened(old: &Policy, new: &Policy) -> Approvals {
+    let base = (RuleName::Base, Condition::default(), old.base());
+    let rules = old.rules().iter();
+    let rules = rules.map(|rule| (RuleName::Rule(rule.id.clone()), rule.when.clone(), &rule.set));
+    std::iter::once(base)
+        .chain(rules)
+        .filter(|(name, when, set)| uncovered(name, when, set, new).is_some())
+        .map(|(_, _, set)| Attributes::LOOSEST.join(set).approvals)
+        .max()
+        .unwrap_or(Approvals::LOOSEST)
 }
 
 fn uncovered(
