@@ -79,15 +79,20 @@ pub(super) fn files(config: &Config, findings: &mut Findings) -> Option<KeyRing>
 }
 
 fn cluster(path: &Path, findings: &mut Findings) {
-    if let Err(error) = keys_of_file(path) {
-        findings.add(
-            Danger::Down,
-            "files",
-            format!("PAWL_WORKLOAD_JWKS_FILE is {}: {}", path.display(), chain(&error)),
-            "put the answer of `kubectl get --raw /openid/v1/jwks` there, for Pawl to read; until then no \
-             service account signs in",
-        );
-    }
+    let fault = match keys_of_file(path) {
+        Ok(keys) if keys.is_empty() => {
+            "it has no key for RS256 of 2048 to 4096 bits or for ES256, with a kid".to_owned()
+        }
+        Ok(_) => return,
+        Err(error) => chain(&error),
+    };
+    findings.add(
+        Danger::Down,
+        "files",
+        format!("PAWL_WORKLOAD_JWKS_FILE is {}: {fault}", path.display()),
+        "put the answer of `kubectl get --raw /openid/v1/jwks` there, for Pawl to read; until then no \
+         service account signs in",
+    );
 }
 
 fn folder(config: &Config, findings: &mut Findings) {
