@@ -1,12 +1,15 @@
 //! The token endpoint (RFC 6749 section 4.4 with RFC 7523): an assertion that a client's key signed, or a
-//! cluster's token of a service account, for an access token of that client. Its problems say `error` too, as RFC 6749 section 5.2 names it.
+//! cluster's token of a service account, for an access token of that client. Its errors are those of RFC 6749
+//! section 5.2, with the members of a problem beside `error` and `error_description`.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use actix_web::{HttpRequest, post, web};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,6 +37,8 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 #[derive(Deserialize, ToSchema)]
 pub struct ClientTokenRequest {
     /// `client_credentials`.
+    #[serde(default)]
+    #[schema(required)]
     pub grant_type: String,
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
     #[serde(default)]
@@ -48,6 +53,18 @@ pub struct ClientTokenRequest {
     /// Scopes of its registration with blanks between them; all if left out.
     #[serde(default)]
     pub scope: Option<String>,
+}
+
+impl ClientTokenRequest {
+    /// A parameter without a value counts as left out (RFC 6749 section 3.2).
+    fn without_empty(self) -> Self {
+        let present = |text: &String| !text.is_empty();
+        Self {
+            client_id: self.client_id.filter(present),
+            scope: self.scope.filter(present),
+            ..self
+        }
+    }
 }
 
 /// A client's access token (RFC 6749 section 5.1).
@@ -70,20 +87,23 @@ pub fn endpoint(base: &str) -> String {
     format!("{base}{PATH}")
 }
 
-/// With the name that RFC 6749 has for it. Whatever is wrong with who asks is one problem (R-117).
+/// With the name that RFC 6749 section 5.2 has for it. Whatever is wrong with who asks is one problem (R-117). That
+/// Pawl cannot answer has no name there: it is a 503 as everywhere else.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other problem is a wrong request")]
 fn named(problem: Problem) -> Problem {
-    let (problem, error) = if problem.code.status() == StatusCode::UNAUTHORIZED {
-        (Problem::new(Code::InvalidClient), "invalid_client")
-    } else if problem.code == Code::InvalidScope {
-        (problem, "invalid_scope")
-    } else if problem.code == Code::UnsupportedGrantType {
-        (problem, "unsupported_grant_type")
-    } else if problem.code == Code::Unavailable {
-        (problem, "temporarily_unavailable")
-    } else {
-        (problem, "invalid_request")
+    let (problem, error) = match problem.code {
+        Code::Unavailable => return problem,
+        Code::Unauthenticated | Code::InvalidClient => (problem, "invalid_client"),
+        Code::InvalidScope => (problem, "invalid_scope"),
+        Code::UnsupportedGrantType => (problem, "unsupported_grant_type"),
+        _ => (problem, "invalid_request"),
     };
-    Problem { error: Some(error), ..problem }
+    let told = || match (&problem.field, &problem.reason) {
+        (Some(field), Some(reason)) => format!("{field} {reason}"),
+        _ => problem.detail.clone(),
+    };
+    let description = problem.error_description.clone().unwrap_or_else(told);
+    Problem { error: Some(error), error_description: Some(description), ..problem }
 }
 
 /// Get an access token for a client.
@@ -114,20 +134,39 @@ fn form(request: &HttpRequest, body: Raw) -> Result<ClientTokenRequest, Problem>
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(Problem::new(Code::UnsupportedMediaType));
     }
-    if request.headers().contains_key(AUTHORIZATION) {
-        return Err(Problem::invalid("client_assertion", "is the one way to authenticate here"));
-    }
     let body = body.0?;
     let text = std::str::from_utf8(&body).map_err(|_| Problem::invalid("body", "is not UTF-8"))?;
     let form = web::Query::<ClientTokenRequest>::from_query(text);
     let form = form.map_err(|_| Problem::invalid("body", "has a missing or repeated parameter"))?;
+    let form = form.into_inner().without_empty();
+    if request.headers().contains_key(AUTHORIZATION) {
+        return Err(other_way(&form));
+    }
+    if form.grant_type.is_empty() {
+        return Err(Problem::invalid("grant_type", "is wanted: client_credentials"));
+    }
     if form.grant_type != "client_credentials" {
         return Err(Problem::new(Code::UnsupportedGrantType));
     }
     if form.client_assertion_type != ASSERTION_TYPE {
-        return Err(Problem::invalid("client_assertion_type", ASSERTION_TYPE));
+        return Err(Problem::invalid("client_assertion_type", format!("must be {ASSERTION_TYPE}")));
     }
-    Ok(form.into_inner())
+    Ok(form)
+}
+
+/// Two ways to authenticate are a wrong request. The `Authorization` header alone is an authentication that
+/// failed, and RFC 6749 section 5.2 wants 401 for it.
+fn other_way(form: &ClientTokenRequest) -> Problem {
+    if form.client_assertion.is_empty() {
+        let description = "client_assertion is the one way to authenticate here (private_key_jwt)";
+        let description = Some(description.to_owned());
+        Problem { error_description: description, ..Problem::new(Code::Unauthenticated) }
+    } else {
+        Problem::invalid(
+            "client_assertion",
+            "is the one way to authenticate here: no Authorization",
+        )
+    }
 }
 
 async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<ClientToken, Problem> {
@@ -150,7 +189,11 @@ async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<Client
         entropy: app.entropy()?,
     };
     let wish = Wish { jti, scopes };
-    let issued = issue(&app.pawl, call, wish).await?;
+    let issued =
+        issue(&app.pawl, call, wish).await.map_err(|failure| match Problem::from(failure) {
+            gone if gone.code == Code::Unauthenticated => spent(),
+            problem => problem,
+        })?;
     let words: Vec<&str> = issued.scopes.iter().map(|scope| scope.as_str()).collect();
     Ok(ClientToken {
         access_token: issued.token,
@@ -162,7 +205,15 @@ async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<Client
 
 pub(super) fn refused(why: AssertionRefused) -> Problem {
     telemetry::note(|log| log.cause = Some(why.to_string()));
-    Problem::new(Code::InvalidClient)
+    let error_description = Some(why.description().to_owned());
+    Problem { error_description, ..Problem::new(Code::InvalidClient) }
+}
+
+/// The key signed it; the transaction found that this is not enough.
+fn spent() -> Problem {
+    let description = "jti was used before, or the client or its key has just been taken away";
+    let error_description = Some(description.to_owned());
+    Problem { error_description, ..Problem::new(Code::InvalidClient) }
 }
 
 /// Who it is, and how that was shown.
@@ -200,38 +251,36 @@ async fn signer(
         found.map_or((None, Vec::new()), |found| (Some(issuer(base, &found.tenant)), found.keys));
     let audiences: Vec<&str> =
         [Some(here.as_str()), issuer.as_deref()].into_iter().flatten().collect();
-    let mut why = AssertionRefused::Signature;
     if keys.is_empty() {
-        let nobody = nobody().ok_or_else(|| Problem::new(Code::Unavailable))?;
-        let _ = assertion.verify(nobody, &audiences, now.seconds());
+        // Whatever it says: there is no key, and no id of one to answer.
+        let absent = absent_key().ok_or_else(|| Problem::new(Code::Unavailable))?;
+        let _ = assertion.verify(absent, &audiences, now.seconds());
     }
+    let mut why = AssertionRefused::Signature;
     for (id, key) in keys {
         match assertion.verify(&key, &audiences, now.seconds()) {
             Ok(()) => return Ok(id),
-            Err(refused) => why = refused,
+            // Of two keys, the one that signed says more.
+            Err(AssertionRefused::Algorithm | AssertionRefused::Signature) => {}
+            Err(other) => why = other,
         }
     }
     Err(refused(why))
 }
 
-/// A key whose answer nobody uses: the base point of P-256.
-fn nobody() -> Option<&'static ClientKey> {
-    static NOBODY: OnceLock<Option<ClientKey>> = OnceLock::new();
-    let made = NOBODY.get_or_init(|| {
-        let jwk = PublicJwk {
-            kty: "EC".to_owned(),
-            alg: KeyAlgorithm::Es256,
-            crv: Some("P-256".to_owned()),
-            x: Some("axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY".to_owned()),
-            y: Some("T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU".to_owned()),
-            n: None,
-            e: None,
-            r#use: None,
-            kid: None,
-        };
-        jwk.parse().ok()
-    });
-    made.as_ref()
+/// A key to compare with where there is none. Its private half was dropped when it was made.
+fn absent_key() -> Option<&'static ClientKey> {
+    static MADE: OnceLock<Option<ClientKey>> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok()?;
+        // An uncompressed point: 4, x, y.
+        let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
+        let [x, y] = [x, y].map(|half| Some(URL_SAFE_NO_PAD.encode(half)));
+        let (kty, crv) = ("EC".to_owned(), Some("P-256".to_owned()));
+        let alg = KeyAlgorithm::Es256;
+        PublicJwk { kty, alg, crv, x, y, n: None, e: None, r#use: None, kid: None }.parse().ok()
+    })
+    .as_ref()
 }
 
 fn scopes(text: &str) -> Result<BTreeSet<Scope>, Problem> {

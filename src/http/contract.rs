@@ -11,7 +11,7 @@ use Code::{
     OverrideNotOpen, OwnAccount, PetitionDecided, PolicyGuard, PreconditionRequired, ProofMismatch,
     ProofRequired, RoleHeld, RoleNotHeld, SecondPersonRequired, StalePrimaryLogin, TicketOver,
     TicketRequired, TooManyAttempts, TooManyKeys, TooManyOverrides, TooManySecrets,
-    UnsupportedGrantType, UserOffboarded, VersionMismatch,
+    Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
 };
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
@@ -232,7 +232,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
         ],
     ),
     ("removeClientKey", &[NotFound, LastClient]),
-    ("issueClientToken", &[InvalidClient, InvalidScope, UnsupportedGrantType]),
+    ("issueClientToken", &[InvalidClient, InvalidScope, Unauthenticated, UnsupportedGrantType]),
     ("getClient", &[NotFound]),
     ("getServerMetadata", &[NotFound]),
     ("listPolicyVersions", &[InvalidRequest]),

@@ -11,7 +11,7 @@ use utoipa_actix_web::AppExt as _;
 
 use super::absence::without_null;
 use super::contract::refuses;
-use super::problem::{Code, Problem};
+use super::problem::{Code, JSON, PROBLEM_JSON, Problem};
 use super::public::{BY_ISSUER, OPENID, OPENID_BY_ISSUER};
 use super::routes;
 use crate::operations::access::{ALL, Access};
@@ -113,7 +113,7 @@ fn complete(operation: &mut Operation) {
         operation.security = Some(security(access));
     }
     for (status, codes) in by_status(codes_of(&name, operation, access.copied())) {
-        operation.responses.responses.insert(status, problem_response(&codes));
+        operation.responses.responses.insert(status, problem_response(&name, &codes));
     }
 }
 
@@ -161,7 +161,8 @@ fn by_status(codes: BTreeSet<Code>) -> std::collections::BTreeMap<String, Vec<Co
     grouped
 }
 
-fn problem_response(codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
+fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
+    let is_oauth = operation == "issueClientToken" && !codes.contains(&Code::Unavailable);
     let lines: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
@@ -170,7 +171,7 @@ fn problem_response(codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
         utoipa::openapi::extensions::ExtensionsBuilder::new().add("x-codes", names).build();
     ResponseBuilder::new()
         .description(lines.join(" "))
-        .content("application/problem+json", content)
+        .content(if is_oauth { JSON } else { PROBLEM_JSON }, content)
         .extensions(Some(extensions))
         .build()
         .into()

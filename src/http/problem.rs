@@ -149,7 +149,7 @@ problems! {
         "Revoke the old one with revokeClientSecret first.";
     TooManyKeys = CONFLICT, "too-many-keys", "The client has two public keys",
         "Remove the old one with removeClientKey first.";
-    InvalidClient = UNAUTHORIZED, "invalid-client", "The assertion is not good",
+    InvalidClient = BAD_REQUEST, "invalid-client", "The assertion is not good",
         "Sign a new one with a key of the client: see \"Sign in as a client\" in docs/integrating.md.";
     InvalidScope = BAD_REQUEST, "invalid-scope", "The client does not have this scope",
         "Ask for scopes of the client's registration, or leave `scope` out.";
@@ -210,7 +210,14 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub error: Option<&'static str>,
+    /// The same in words, for who runs the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_description: Option<String>,
 }
+
+/// What the bodies of errors are.
+pub(super) const JSON: &str = "application/json";
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Seconds after which a caller may try again when Pawl cannot answer.
 const UNAVAILABLE_SECONDS: i64 = 1;
@@ -238,6 +245,7 @@ impl Problem {
             usable_from: None,
             latest: None,
             error: None,
+            error_description: None,
         }
     }
 
@@ -357,7 +365,9 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         telemetry::note(|log| log.problem = Some(self.code.as_str()));
         let mut response = HttpResponse::build(self.code.status());
-        response.content_type("application/problem+json");
+        // RFC 6749 section 5.2: the token endpoint's errors are plain JSON.
+        let is_oauth = self.error.is_some();
+        response.content_type(if is_oauth { JSON } else { PROBLEM_JSON });
         if let Some(seconds) = self.retry_after_seconds {
             response.insert_header((RETRY_AFTER, HeaderValue::from(seconds)));
         }

@@ -15,7 +15,7 @@ pub const TICKET_KEPT: Span = Span::hours(30 * 24);
 /// the client for ever.
 pub const ISSUED_TOKEN_KEPT: Span = Span::hours(1);
 /// The row of a client's access token, after the token expired: with it goes the memory of its
-/// assertion, which was over four minutes before.
+/// assertion, which was over at the latest when the token was.
 pub const CLIENT_TOKEN_KEPT: Span = Span::hours(1);
 /// The longest that a token lives, and so the time by which the row of any token may be purged.
 pub const LONGEST_TOKEN: Span = Span::minutes(15);

@@ -11,8 +11,8 @@ use crate::mfa::ids::ClientId;
 
 /// A longer assertion is not even decoded.
 const LONGEST: usize = 4096;
-/// The longest life of an assertion (R-106).
-const LONGEST_LIFE_SECONDS: i64 = 60;
+/// The longest life of an assertion (R-106): client libraries use up to five minutes.
+const LONGEST_LIFE_SECONDS: i64 = 300;
 /// How far a client's clock may run ahead.
 pub(super) const LEEWAY_SECONDS: i64 = 5;
 
@@ -43,7 +43,7 @@ struct Claims {
     jti: String,
 }
 
-/// Why an assertion is refused. For the log line only.
+/// Why an assertion is refused, for the log line; [`AssertionRefused::description`] is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("assertion refused: {self:?}")]
 pub enum AssertionRefused {
@@ -71,6 +71,33 @@ pub enum AssertionRefused {
     UnknownKey,
     /// `sub` is no service account, or none that may sign in as this client.
     Subject,
+}
+
+impl AssertionRefused {
+    /// What the client is told (`error_description`). The checks before the signature depend only on what the
+    /// client sent. Everything that depends on what is registered has one text, which tells nobody whether
+    /// a client exists. The checks after the signature are told to who holds the key.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Malformed => "client_assertion is not a compact JWS of at most 4096 characters",
+            Self::Header => "the header may have alg, typ and kid, as strings, and nothing else",
+            Self::Type => "typ is neither JWT nor client-authentication+jwt",
+            Self::Claims => {
+                "iss, sub, aud, exp and jti are wanted: iss and sub are the client id, as in client_id, aud is one \
+                 string, exp a whole number, and jti has 1 to 128 characters"
+            }
+            Self::Algorithm | Self::Signature | Self::UnknownKey | Self::Subject => {
+                "no live key of a client of this id made this signature, or no such service account is registered"
+            }
+            Self::Audience => "aud is neither the URL of this endpoint nor the issuer",
+            Self::NotYetValid => "iat or nbf is more than 5 seconds in the future",
+            Self::Expired => "exp is in the past: the assertion expired",
+            Self::Life => {
+                "the assertion may live 300 seconds at the most, a service account's token 3600"
+            }
+        }
+    }
 }
 
 /// An assertion that nobody has vouched for yet.

@@ -97,7 +97,7 @@ fn whatever_is_wrong_with_an_assertion_the_answer_is_the_same_and_nothing_is_wri
         claimed("aud", json!(format!("{}/", claims["aud"].as_str().unwrap()))),
         claimed("aud", json!("https://pawl.test")),
         claimed("exp", json!(now)),
-        claimed("exp", json!(now + 61)),
+        claimed("exp", json!(now + 301)),
         claimed("exp", json!(1e10)),
         claimed("iat", json!(now + 6)),
         claimed("nbf", json!(now + 6)),
@@ -159,7 +159,7 @@ fn a_scope_is_one_of_the_registration_and_a_token_has_no_more() {
     let portal = tenant.console.another(&admin, "portal", &["login", "users"]);
     let (signer, _) = Signer::added(&portal, &admin);
     for (n, scope) in
-        ["tenant:read", "users tenant:read", "users2", "Users", "users%20%20login", ""]
+        ["tenant:read", "users tenant:read", "users2", "Users", "users%20%20login", "%20"]
             .into_iter()
             .enumerate()
     {
@@ -186,10 +186,19 @@ fn the_form_is_the_one_of_rfc_6749() {
     assert_eq!(problem["error"], "unsupported_grant_type");
     let twice = format!("{good}&client_assertion=x");
     let basic = good.replace("jwt-bearer", "saml2-bearer");
-    for body in [&twice, &basic, "", "client_assertion=x"] {
-        let problem = call().form(body).send().refused("invalid-request");
+    let none = good.replace("client_credentials", "");
+    for body in [&twice, &basic, &none, "", "client_assertion=x"] {
+        let answer = call().form(body).send();
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let problem = answer.refused("invalid-request");
         assert_eq!(problem["error"], "invalid_request");
+        assert!(problem["error_description"].is_string(), "{problem}");
     }
+    // The header alone is a way to authenticate that failed.
+    let header = call().form("grant_type=client_credentials").header("authorization", "Basic Og==");
+    assert_eq!(header.send().refused("unauthenticated")["error"], "invalid_client");
+    // A parameter without a value counts as left out.
+    signer.ask(&signer.assertion("empty"), "&scope=&client_id=").ok();
     let both = call().form(&good).bearer(&tenant.console.key).send();
     both.refused("invalid-request");
     call().json(&json!({})).send().refused("unsupported-media-type");
@@ -273,4 +282,45 @@ fn a_key_that_waited_is_looked_at_again_when_it_is_approved() {
         assert!(second.act(&approval).ok()["client_key"].is_null());
     }
     second.try_act(&full).refused("too-many-keys");
+}
+
+/// Each refusal says why, and none says which clients there are.
+#[test]
+fn each_refusal_has_a_description_and_none_tells_which_clients_exist() {
+    let (server, tenant, admin) = acme();
+    let (signer, _) = Signer::added(&tenant.console, &admin);
+    // Of two keys, the one that signed says why.
+    Signer::added(&tenant.console, &admin);
+    let now = server.now().seconds();
+    let said = |answer: Answer| {
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let problem = answer.refused("invalid-client");
+        problem["error_description"].as_str().unwrap().to_owned()
+    };
+    let claimed = |name: &str, value: Value| {
+        let mut claims = signer.claims("one");
+        claims[name] = value;
+        said(signer.ask(&signer.sign(&Signer::header(), &claims), ""))
+    };
+    assert!(claimed("exp", json!(now)).starts_with("exp is in the past"));
+    assert!(claimed("exp", json!(now + 301)).contains("300 seconds at the most"));
+    assert!(claimed("iat", json!(now + 6)).starts_with("iat or nbf is more than 5 seconds"));
+    assert!(claimed("aud", json!("https://pawl.test")).starts_with("aud is neither"));
+    assert!(claimed("jti", json!("")).contains("jti has 1 to 128 characters"));
+    assert!(said(signer.ask("a.b", "")).contains("compact JWS"));
+    let mut five_minutes = signer.claims("long");
+    five_minutes["exp"] = json!(now + 300);
+    let five_minutes = signer.sign(&Signer::header(), &five_minutes);
+    signer.ask(&five_minutes, "").ok();
+    assert!(said(signer.ask(&five_minutes, "")).starts_with("jti was used before"));
+    // A wrong key, an algorithm that the client has no key for, and a client that is not there.
+    let wrong =
+        said(Signer::new(&tenant.console).ask(&Signer::new(&tenant.console).assertion("x"), ""));
+    let header = json!({ "alg": "RS256" });
+    assert_eq!(said(signer.ask(&signer.sign(&header, &signer.claims("x")), "")), wrong);
+    let mut unknown = signer.claims("x");
+    let other = json!(format!("cli_{}", "0f".repeat(16)));
+    (unknown["iss"], unknown["sub"]) = (other.clone(), other);
+    assert_eq!(said(signer.ask(&signer.sign(&Signer::header(), &unknown), "")), wrong);
+    assert_eq!(said(signer.ask(&signer.sign(&header, &unknown), "")), wrong);
 }

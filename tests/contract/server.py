@@ -30,13 +30,13 @@ def code(secret):
 
 
 class Server:
-    def __init__(self, pawl, folder, postgres=None):
+    def __init__(self, pawl, folder, postgres=None, listen="127.0.0.1:0"):
         self.pawl, self.folder = pawl, folder
         folder.mkdir(mode=0o700)
         self.environment = {
             "PATH": os.environ["PATH"],
             "PAWL_DATA_DIR": str(folder),
-            "PAWL_LISTEN": "127.0.0.1:0",
+            "PAWL_LISTEN": listen,
             "PAWL_HEALTH_LISTEN": "127.0.0.1:0",
             "PAWL_DRAIN_PAUSE_SECONDS": "0",
         }
