@@ -88,7 +88,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "PAWL_BASE_URL",
         default: "http://127.0.0.1:8080",
-        about: "The public URL: part of every issuer. https, but for loopback. No slash at its end.",
+        about: "The public URL: part of every issuer. https, but for loopback. No slash at its end. The default has the port of PAWL_LISTEN if that is on loopback.",
     },
     Variable {
         name: "PAWL_DOCS",
@@ -231,7 +231,7 @@ impl Config {
             reader.fault("PAWL_TOKEN_KEY_DAYS", "wants 1 to 365");
         }
         let workers = reader.parsed("PAWL_WORKERS", "wants 1 to 64");
-        let base_url = reader.text("PAWL_BASE_URL").to_owned();
+        let base_url = base_url(&reader, listen);
         if let Some(reason) = fault_of_base(&base_url) {
             reader.fault("PAWL_BASE_URL", reason);
         }
@@ -323,6 +323,18 @@ fn shown(path: Option<&PathBuf>) -> String {
     path.map(|path| path.display().to_string()).unwrap_or_default()
 }
 
+/// What was given, or loopback with the port that the API listens on: a first start on another port makes an
+/// issuer that leads there.
+fn base_url(reader: &Reader<'_>, listen: Option<SocketAddr>) -> String {
+    let is_given = reader.given.iter().any(|(name, _)| name == "PAWL_BASE_URL");
+    match listen {
+        Some(SocketAddr::V4(own)) if !is_given && own.ip().is_loopback() && own.port() != 0 => {
+            format!("http://127.0.0.1:{}", own.port())
+        }
+        _ => reader.text("PAWL_BASE_URL").to_owned(),
+    }
+}
+
 /// The base URL is part of every issuer, so it must be one that consumers can compare byte by byte.
 fn fault_of_base(base: &str) -> Option<&'static str> {
     let rest = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
@@ -351,6 +363,17 @@ mod tests {
         let names: Vec<_> = config.pairs().iter().map(|(name, _)| *name).collect();
         let known: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
         assert_eq!(names, known);
+    }
+
+    #[test]
+    fn the_base_url_follows_the_port_on_loopback_unless_it_is_given() {
+        let of = |pairs: &[(&str, &str)]| read(pairs).expect("a configuration").base_url;
+        assert_eq!(of(&[("PAWL_LISTEN", "127.0.0.1:9000")]), "http://127.0.0.1:9000");
+        for listen in ["0.0.0.0:9000", "[::1]:9000", "127.0.0.1:0"] {
+            assert_eq!(of(&[("PAWL_LISTEN", listen)]), "http://127.0.0.1:8080", "{listen}");
+        }
+        let given = ("PAWL_BASE_URL", "https://mfa.example");
+        assert_eq!(of(&[("PAWL_LISTEN", "127.0.0.1:9000"), given]), given.1);
     }
 
     #[test]

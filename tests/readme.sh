@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the walks of README.md and docs/integrating.md: every ```sh block, in order, in one shell, as it is
-# written. A ```json block is what the last answer must hold: each member of it, of the same type and value; "…"
+# written, in bash and in zsh. A ```json block is what the last answer must hold: each member of it, of the same type and value; "…"
 # stands for text that is another one each time.
 #
 #   tests/readme.sh [BINARY]
@@ -10,10 +10,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ $# -gt 0 ]; then
-    binary=$(realpath "$1")
-    cargo() { exec "$binary"; }
-fi
+scripts=$(mktemp -d)
+trap 'rm -rf "$scripts"' EXIT
+[ $# -eq 0 ] || binary=$(realpath "$1")
 
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
@@ -40,14 +39,21 @@ shown() {
         fits($answer)' >/dev/null || { echo "the document shows another answer than:"; jq . <<<"$answer"; return 1; }
 }
 
-# walk NAME: runs the blocks on standard input; one that ends early leaves no server behind.
+# walk SHELL NAME: runs the blocks on standard input; one that ends early leaves no server behind.
 walk() {
+    local script
+    script=$scripts/$1-$(basename "$2")
     PAWL_LISTEN=127.0.0.1:$(port)
     PAWL_HEALTH_LISTEN=127.0.0.1:$(port)
     export PAWL_LISTEN PAWL_HEALTH_LISTEN PAWL_BASE_URL="http://$PAWL_LISTEN"
-    trap '[ -z "${server:-}" ] || kill "$server" 2>/dev/null || true' EXIT
-    eval "$(cat)"
-    echo "the walk of $1 ends well"
+    {
+        [ -z "${binary:-}" ] || printf 'cargo() { exec %q; }\n' "$binary"
+        declare -f shown
+        echo "trap '[ -z \"\${server:-}\" ] || kill \"\$server\" 2>/dev/null || true' EXIT"
+        cat
+    } >"$script"
+    "$1" -euo pipefail "$script"
+    echo "the walk of $2 in $1 ends well"
 }
 
 readme=$(blocks README.md)
@@ -56,9 +62,12 @@ integrating=$(blocks docs/integrating.md)
 [ -n "$readme" ] && [ -n "$begin" ] && [ -n "$integrating" ] || { echo "a document has no sh block" >&2; exit 1; }
 [ "$begin" != "$readme" ] || { echo "README.md has lost the heading that docs/integrating.md begins at" >&2; exit 1; }
 
-(walk README.md <<<"$readme") &
-(walk docs/integrating.md <<<"$begin"$'\n'"$integrating") &
+for shell in bash zsh; do
+    (walk "$shell" README.md <<<"$readme") &
+    (walk "$shell" docs/integrating.md <<<"$begin"$'\n'"$integrating") &
+done
 outcome=0
-wait -n || outcome=1
-wait -n || outcome=1
+for _ in 1 2 3 4; do
+    wait -n || outcome=1
+done
 exit "$outcome"

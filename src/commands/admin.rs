@@ -51,6 +51,9 @@ pub(super) enum ClientCommand {
         /// An audience that it may ask tokens for; may be given more than once.
         #[arg(long = "audience", required = true)]
         audiences: Vec<String>,
+        /// What it may do: login, users, petitions or tenant:read; may be given more than once.
+        #[arg(long = "scope", default_value = "login")]
+        scopes: Vec<String>,
     },
     /// Disable a client, for good.
     Disable {
@@ -225,13 +228,13 @@ pub(super) async fn client(
             }
             Ok(())
         }
-        ClientCommand::Create { place, name, directory, audiences: wanted } => {
+        ClientCommand::Create { place, name, directory, audiences: wanted, scopes } => {
             let tenant = tenant(pawl, &place).await?;
             let directory = directory.as_deref().map(DirectoryId::parse).transpose();
             let body = CreateClient {
                 name: DisplayName::parse(&name).map_err(|error| format!("--name {error}"))?,
                 directory_id: directory.map_err(|error| format!("--directory: {error}"))?,
-                scopes: Scope::ALL.iter().copied().collect(),
+                scopes: scopes_of(&scopes)?,
                 audiences: audiences(&wanted)?,
                 key_days: 90,
                 reason: Reason::parse("made at the command line").map_err(|e| e.to_string())?,
@@ -254,6 +257,14 @@ pub(super) async fn client(
         }
         ClientCommand::Secret(command) => secret(config, pawl, command).await,
     }
+}
+
+fn scopes_of(words: &[String]) -> Result<BTreeSet<Scope>, String> {
+    let wanted = || Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+    let scope = |word: &String| {
+        Scope::parse(word).ok_or_else(|| format!("--scope wants one of {}", wanted()))
+    };
+    words.iter().map(scope).collect()
 }
 
 async fn secret(config: &Config, pawl: &Pawl, command: SecretCommand) -> Result<(), String> {

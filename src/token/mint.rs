@@ -34,6 +34,9 @@ use crate::mfa::time::Timestamp;
 use crate::mfa::words::Audience;
 use crate::store::Committed;
 
+/// How far a validator's clock may be behind for `nbf`, which many hold to their clock without a leeway.
+const BEHIND_SECONDS: i64 = 5;
+
 /// A proof was good, but its token could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
@@ -136,7 +139,7 @@ impl Signer {
             aud: grant.audience.as_str().to_owned(),
             client_id: login.client.clone(),
             iat: verified_at,
-            nbf: verified_at,
+            nbf: verified_at.saturating_sub(BEHIND_SECONDS),
             exp: verified_at.saturating_add(life),
             jti: grant.token.clone(),
             tid: login.tenant.clone(),
@@ -238,7 +241,7 @@ mod tests {
             "sub": "usr_02020202020202020202020202020202",
             "aud": "console",
             "client_id": "cli_03030303030303030303030303030303",
-            "iat": NOW, "nbf": NOW, "exp": NOW + 300,
+            "iat": NOW, "nbf": NOW - 5, "exp": NOW + 300,
             "jti": "tok_09090909090909090909090909090909",
             "tid": "ten_01010101010101010101010101010101",
             "acr": "urn:pawl:acr:totp",

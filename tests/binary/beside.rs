@@ -166,6 +166,14 @@ fn a_client_is_made_and_disabled_beside_the_server() {
     assert!(!said.contains("\npawl_"), "a pipe is a log");
     let (id, key) = (said.lines().next().unwrap(), &delivered(&said));
     assert_eq!(site.server.evaluate(key, "ann", &["console"])["decision"], "enroll");
+    // It may do the least: sign people in.
+    let users = |key: &str| site.server.call("/v1/users", key, None).0;
+    assert_eq!(users(key), 403);
+    let create = ["client", "create", "--name", "Lists", "--audience", "console", "--scope"];
+    let more = done(&site.data, &[&create[..], &["users", "--scope", "tenant:read"]].concat());
+    assert_eq!(users(&delivered(&more)), 200);
+    let wrong = refused(&site.data, &[&create[..], &["all"]].concat(), 1);
+    assert!(wrong.contains("--scope wants one of login, users, petitions, tenant:read"), "{wrong}");
     let line = |state: &str| {
         let listed = done(&site.data, &["client", "list"]);
         assert!(!listed.contains(key), "a list shows no key");

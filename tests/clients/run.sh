@@ -44,7 +44,7 @@ start() { # FOLDER
   export PAWL_BASE_URL=http://$PAWL_LISTEN
   mkdir "$1"
   # Pawl refuses a variable that it does not know, and these are the last story's.
-  unset PAWL_ISSUER PAWL_CLIENT_KEY PAWL_ADMIN_SECRET
+  unset CONSOLE_ISSUER CONSOLE_KEY ADMIN_SECRET
   "$pawl" serve >"$1/stdout" 2>"$1/log" &
   server=$!
   until curl -fs "http://$PAWL_HEALTH_LISTEN/readyz" >/dev/null; do
@@ -52,10 +52,10 @@ start() { # FOLDER
     sleep 0.2
   done
   local first=("$1"/data/first-start-*.txt)
-  PAWL_ISSUER=$(sed -n 's/^issuer: *//p' "${first[0]}")
-  PAWL_CLIENT_KEY=$(sed -n 's/^client key: *//p' "${first[0]}")
-  PAWL_ADMIN_SECRET=$(sed -n 's/^authenticator:.*[?&]secret=\([A-Z2-7]*\).*/\1/p' "${first[0]}")
-  export PAWL_ISSUER PAWL_CLIENT_KEY PAWL_ADMIN_SECRET
+  CONSOLE_ISSUER=$(sed -n 's/^issuer: *//p' "${first[0]}")
+  CONSOLE_KEY=$(sed -n 's/^client key: *//p' "${first[0]}")
+  ADMIN_SECRET=$(sed -n 's/^authenticator:.*[?&]secret=\([A-Z2-7]*\).*/\1/p' "${first[0]}")
+  export CONSOLE_ISSUER CONSOLE_KEY ADMIN_SECRET
 }
 
 for generator in "$@"; do

@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	issuer      = os.Getenv("PAWL_ISSUER")
-	adminSecret = os.Getenv("PAWL_ADMIN_SECRET")
+	issuer      = os.Getenv("CONSOLE_ISSUER")
+	adminSecret = os.Getenv("ADMIN_SECRET")
 	client      = connect()
-	console     = as(os.Getenv("PAWL_CLIENT_KEY"))
+	console     = as(os.Getenv("CONSOLE_KEY"))
 )
 
 func connect() *pawl.APIClient {

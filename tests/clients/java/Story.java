@@ -13,9 +13,9 @@ import pawl.model.*;
 
 /** The whole story with the client that openapi-generator makes for Java. */
 public final class Story {
-    private static final String ISSUER = System.getenv("PAWL_ISSUER");
-    private static final String ADMIN_SECRET = System.getenv("PAWL_ADMIN_SECRET");
-    private static final ApiClient CONSOLE = connect(System.getenv("PAWL_CLIENT_KEY"));
+    private static final String ISSUER = System.getenv("CONSOLE_ISSUER");
+    private static final String ADMIN_SECRET = System.getenv("ADMIN_SECRET");
+    private static final ApiClient CONSOLE = connect(System.getenv("CONSOLE_KEY"));
 
     public static void main(String[] arguments) throws Exception {
         ApiClient person = connect(enrollTheAdministrator());

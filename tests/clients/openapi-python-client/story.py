@@ -15,7 +15,7 @@ from pawl_client.api.petitions import request_disable
 from pawl_client.types import UNSET, Unset
 
 T = TypeVar("T")
-CLIENT_KEY, ISSUER = os.environ["PAWL_CLIENT_KEY"], os.environ["PAWL_ISSUER"]
+CLIENT_KEY, ISSUER = os.environ["CONSOLE_KEY"], os.environ["CONSOLE_ISSUER"]
 
 
 def connect(credential: str) -> AuthenticatedClient:
@@ -58,7 +58,7 @@ def confirm(enrollment: str, secret: str) -> models.EnrollmentConfirmed:
 
 
 # The first administrator's secret was printed at the first start.
-admin_secret = os.environ["PAWL_ADMIN_SECRET"]
+admin_secret = os.environ["ADMIN_SECRET"]
 enroll = expect(models.EnrollDecision, log_in("admin", "console", ISSUER))
 confirmed = confirm(expect(models.OpenEnrollment, enroll.enrollment).handle, admin_secret)
 person = connect(next(token.access_token for token in confirmed.tokens if token.audience == ISSUER))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pawl_client as pawl
 
-CLIENT_KEY, ISSUER = os.environ["PAWL_CLIENT_KEY"], os.environ["PAWL_ISSUER"]
+CLIENT_KEY, ISSUER = os.environ["CONSOLE_KEY"], os.environ["CONSOLE_ISSUER"]
 
 
 def connect(credential: str) -> pawl.ApiClient:
@@ -39,7 +39,7 @@ def log_in(user: str, *audiences: str) -> pawl.Evaluation:
 
 
 # The first administrator's secret was printed at the first start.
-admin_secret = os.environ["PAWL_ADMIN_SECRET"]
+admin_secret = os.environ["ADMIN_SECRET"]
 decision = log_in("admin", "console", ISSUER).actual_instance
 assert isinstance(decision, pawl.EnrollDecision) and decision.enrollment
 confirmed = enrollments.confirm_enrollment(pawl.ConfirmEnrollment(

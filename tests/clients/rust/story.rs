@@ -55,8 +55,8 @@ async fn confirm(
 
 #[tokio::main]
 async fn main() -> Story<()> {
-    let console = connect(variable("PAWL_CLIENT_KEY"));
-    let (issuer, admin_secret) = (variable("PAWL_ISSUER"), variable("PAWL_ADMIN_SECRET"));
+    let console = connect(variable("CONSOLE_KEY"));
+    let (issuer, admin_secret) = (variable("CONSOLE_ISSUER"), variable("ADMIN_SECRET"));
 
     // The first administrator's secret was printed at the first start.
     let Evaluation::Enroll(decision) = log_in(&console, "admin", &["console", &issuer]).await?

@@ -8,8 +8,8 @@ import type { components, paths } from "./schema.js";
 
 type Schemas = components["schemas"];
 
-const { PAWL_BASE_URL: baseUrl = "", PAWL_ISSUER: issuer = "" } = process.env;
-const { PAWL_CLIENT_KEY: clientKey = "", PAWL_ADMIN_SECRET: adminSecret = "" } = process.env;
+const { PAWL_BASE_URL: baseUrl = "", CONSOLE_ISSUER: issuer = "" } = process.env;
+const { CONSOLE_KEY: clientKey = "", ADMIN_SECRET: adminSecret = "" } = process.env;
 
 const connect = (credential: string) =>
   createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${credential}` } });
