@@ -192,13 +192,10 @@ async fn tenant(pawl: &Pawl, place: &InTenant) -> Result<TenantId, String> {
             None => Err("there is no such tenant".to_owned()),
         },
         (None, [only]) => Ok(only.tenant_id.clone()),
-        (None, []) => {
-            Err("there is no tenant; start the server once, or `pawl bootstrap`".to_owned())
-        }
+        (None, []) => Err("there is no tenant; start the server, or `pawl bootstrap`".to_owned()),
         (None, several) => {
-            let names =
-                several.iter().map(|row| format!("  {} {}", row.tenant_id, row.name.as_str()));
-            let names: Vec<_> = names.collect();
+            let names = several.iter().map(|row| (&row.tenant_id, row.name.as_str()));
+            let names: Vec<_> = names.map(|(id, name)| format!("  {id} {name}")).collect();
             Err(format!("say which with --tenant:\n{}", names.join("\n")))
         }
     }

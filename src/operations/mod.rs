@@ -19,6 +19,7 @@ pub mod clients;
 mod codes;
 pub mod confirmations;
 mod credential;
+mod decisions;
 pub mod enrollments;
 mod entropy;
 pub mod evaluations;
@@ -100,6 +101,10 @@ impl From<StoreError> for Failure {
 }
 
 impl Failing for Failure {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     fn is_sound(&self) -> bool {
         match self {
             Self::Refused(_) => true,

@@ -108,7 +108,8 @@ where
         let result = (self.operation)(tx);
         self.stages.enter("write");
         let is_refused = result.as_ref().is_err_and(Failing::is_sound);
-        if is_refused && tx.memo.is_changed {
+        let is_answer = result.as_ref().is_err_and(Failing::is_refusal);
+        if is_answer && tx.memo.is_changed {
             tx.memo.late_refusals.push(self.name);
         }
         // What wrote nothing and broke nothing leaves nothing to be rolled back.

@@ -233,7 +233,7 @@ fn users() -> Vec<Hostile> {
         (
             "a user takes another one's place",
             "INSERT OR REPLACE INTO users SELECT tenant_id, 'zed', directory_id, external_id, \
-             display_name, kind, labels, epoch, ever_enrolled, ticket_only, grace_until, created_at, \
+             display_name, kind, labels, epoch, ever_enrolled, TRUE, grace_until, created_at, \
              offboarded_at, 'new_server', external_id_folded FROM users WHERE id = 'ivy'"
                 .to_owned(),
             "users: exists",
