@@ -211,12 +211,6 @@ impl Store {
         self.enqueue(name, Some((whose, ahead)), operation, charged).await
     }
 
-    /// Whether every writer still takes requests: a thread that ended took none with it that anybody hears of.
-    #[must_use]
-    pub fn is_writing(&self) -> bool {
-        self.inner.queues.iter().all(|queue| !queue.is_closed())
-    }
-
     async fn enqueue<T, E>(
         &self,
         name: &'static str,
