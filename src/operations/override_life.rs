@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::access::{self, Access, Permitted};
-use super::call::{Note, Work};
+use super::call::{Note, Person, Work};
 use super::overrides::Override;
 use super::protocol::{in_state, view};
 use super::{Call, Done, Pawl};
@@ -46,6 +46,21 @@ fn shown(work: &mut Work<'_, '_>, id: &OverrideId) -> Done<Override> {
     view(work, row)
 }
 
+/// An override that the calling person may end or shorten: not one on themselves, who would keep a
+/// role or a factor by it.
+fn decidable(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    id: &OverrideId,
+    states: &[OverrideState],
+) -> Done<OverrideRow> {
+    let row = in_state(work, id, states)?;
+    if row.user_id.as_ref() == Some(&person.user.id) {
+        return Err(Refusal::NotAnApprover("the subject decides nothing about it").into());
+    }
+    Ok(row)
+}
+
 /// An end: from which state, to which, by which event.
 struct End {
     access: &'static Access,
@@ -60,7 +75,7 @@ async fn end(pawl: &Pawl, call: Call, id: OverrideId, how: End) -> Done<Override
     let committed = call
         .write(pawl, how.access, move |work| {
             let person = work.person()?;
-            let row = in_state(work, &id, &[how.from])?;
+            let row = decidable(work, &person, &id, &[how.from])?;
             if how.own && row.requested_by != person.user.id.as_str() {
                 return Err(Refusal::NotAnApprover("only the requester withdraws").into());
             }
@@ -81,7 +96,7 @@ async fn end(pawl: &Pawl, call: Call, id: OverrideId, how: End) -> Done<Override
 /// Denies a request.
 ///
 /// # Errors
-/// `not-found`, `override-not-open`.
+/// `not-found`, `override-not-open`, `not-an-approver` for its subject.
 pub async fn deny_override(
     pawl: &Pawl,
     call: Call,
@@ -118,7 +133,7 @@ pub async fn withdraw_override(pawl: &Pawl, call: Call, id: OverrideId) -> Done<
 /// Ends an override in force, at once.
 ///
 /// # Errors
-/// `not-found`, `override-not-open`.
+/// `not-found`, `override-not-open`, `not-an-approver` for its subject.
 pub async fn revoke_override(pawl: &Pawl, call: Call, id: OverrideId) -> Done<Override> {
     let how = End {
         access: access::RevokeOverride::ACCESS,
@@ -134,7 +149,7 @@ pub async fn revoke_override(pawl: &Pawl, call: Call, id: OverrideId) -> Done<Ov
 /// Brings the end of an override closer.
 ///
 /// # Errors
-/// `not-found`, `override-not-open`, `expiry-out-of-bounds`.
+/// `not-found`, `override-not-open`, `expiry-out-of-bounds`, `not-an-approver` for its subject.
 pub async fn shorten_override(
     pawl: &Pawl,
     call: Call,
@@ -143,7 +158,9 @@ pub async fn shorten_override(
 ) -> Done<Override> {
     let committed = call
         .write(pawl, access::ShortenOverride::ACCESS, move |work| {
-            let row = in_state(work, &id, &[OverrideState::Requested, OverrideState::Approved])?;
+            let person = work.person()?;
+            let open = [OverrideState::Requested, OverrideState::Approved];
+            let row = decidable(work, &person, &id, &open)?;
             if request.expires_at <= work.now || request.expires_at >= row.expires_at {
                 return Err(Refusal::ExpiryOutOfBounds { latest: row.expires_at }.into());
             }
