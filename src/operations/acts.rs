@@ -368,7 +368,9 @@ fn open_challenge(work: &mut Work<'_, '_>, person: &Person, proof: &Proof) -> Do
         .tx
         .find_challenge(&work.tenant, proof.challenge.hash())?
         .filter(|row| row.purpose == Purpose::Act && row.user_id == person.user.id)
-        .ok_or(Refusal::ChallengeOver("no such act of this person"))?;
+        // A console that another one's challenge leaked to has no use for it.
+        .filter(|row| row.client_id == person.client)
+        .ok_or(Refusal::ChallengeOver("no such act of this person at this client"))?;
     still_open(challenge.closed_at, challenge.expires_at, challenge.attempts, work.now)
         .map_err(|_| Refusal::ChallengeOver("closed, expired or out of attempts"))?;
     Ok(challenge)

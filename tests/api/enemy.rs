@@ -237,3 +237,20 @@ fn directories_decide_who_is_the_same_person() {
     let body = json!({ "challenge": apart["challenge"]["handle"], "code": one.code() });
     server.call("verifyCode").bearer(key).json(&body).send().refused("challenge-over");
 }
+
+/// A proof belongs to the console that began it: another one of the same directory cannot use it.
+#[test]
+fn a_proof_is_bound_to_its_console() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let ana = tenant.console.user("ana").enrolled();
+    let mut elsewhere = tenant.console.another(&admin, "other", &["login", "users"]).user("admin");
+    elsewhere.phone.clone_from(&admin.phone);
+    let _ = elsewhere.token();
+    server.advance(60);
+    let act = Act::request(&ana.id, "unlock");
+    let challenge = admin.step_up(&act);
+    elsewhere.act_with(&act, &challenge, &admin.code()).refused("challenge-over");
+    admin.act_with(&act, &challenge, &admin.code()).ok();
+}

@@ -7,6 +7,7 @@ use totp_rs::Totp;
 use super::server::Server;
 
 /// An authenticator app with one secret.
+#[derive(Clone)]
 pub struct Authenticator {
     totp: Totp,
     /// The last step of which a code was read.
