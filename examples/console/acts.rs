@@ -80,7 +80,7 @@ impl Act {
                 target: None,
                 body: json!({ "user_id": posted.field("user_id"), "reason": reason }),
             }),
-            (_, kind @ ("reset" | "exempt" | "unlock")) => {
+            (_, kind @ ("reset" | "exempt" | "unlock" | "resume")) => {
                 let user_id = posted.field("user_id");
                 let body = json!({ "user_id": user_id, "kind": kind, "reason": reason });
                 Ok(Self {

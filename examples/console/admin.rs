@@ -117,6 +117,7 @@ pub fn kind_in_words(kind: &str) -> &str {
         "exempt" => "sign in without a code",
         "reset" => "reset a lost authenticator",
         "unlock" => "unlock after too many codes",
+        "resume" => "use the phone again that was reported lost",
         "policy" => "a looser policy",
         "role" => "a role",
         "ticket" => "a ticket",
@@ -255,7 +256,8 @@ fn help_form(visit: &Visit, options: &[Html]) -> Html {
 <option value="ticket">A ticket for a first authenticator</option>
 <option value="reset">Reset a lost authenticator</option>
 <option value="exempt">Sign in without a code, for some hours</option>
-<option value="unlock">Unlock after too many codes</option></select>
+<option value="unlock">Unlock after too many codes</option>
+<option value="resume">Use the phone again that was reported lost</option></select>
 <label for="reason">Your reason, in a sentence</label><input id="reason" name="reason" minlength="15" maxlength="200" required>
 {}<button>Go on</button></form></section>"#,
         visit.csrf(),

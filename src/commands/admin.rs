@@ -176,8 +176,10 @@ pub(super) enum OverrideCommand {
         #[arg(long = "audience", required = true)]
         audiences: Vec<String>,
     },
-    /// Lift the user's block and resume a suspended factor.
+    /// Lift the user's block.
     Unlock(Wish),
+    /// Let a factor work again that was reported lost.
+    Resume(Wish),
 }
 
 fn random() -> Result<Entropy, String> {
@@ -368,6 +370,7 @@ pub(super) async fn r#override(
     let (kind, wish, wanted) = match command {
         OverrideCommand::Reset(wish) => (PetitionKind::Reset, wish, Vec::new()),
         OverrideCommand::Unlock(wish) => (PetitionKind::Unlock, wish, Vec::new()),
+        OverrideCommand::Resume(wish) => (PetitionKind::Resume, wish, Vec::new()),
         OverrideCommand::Exempt { wish, audiences } => (PetitionKind::Exempt, wish, audiences),
     };
     let wish = BreakGlass {

@@ -95,6 +95,8 @@ problems! {
         "To replace a factor use beginRotation; if it is lost, a recovery code or a reset.";
     NotEnrolled = CONFLICT, "not-enrolled", "The user has no factor",
         "Let the user enroll first.";
+    FactorNotSuspended = CONFLICT, "factor-not-suspended", "The user's factor is not suspended",
+        "There is nothing to resume: read getMfaStatus again.";
     UserOffboarded = CONFLICT, "user-offboarded", "The user left, or is a service account",
         "Nothing can be done for this user.";
     HoldsRole = CONFLICT, "holds-role", "The user holds a role",
@@ -282,6 +284,7 @@ impl From<Refusal> for Problem {
             Refusal::TicketRequired => Self::new(Code::TicketRequired),
             Refusal::AlreadyEnrolled => Self::new(Code::AlreadyEnrolled),
             Refusal::NotEnrolled => Self::new(Code::NotEnrolled),
+            Refusal::FactorNotSuspended => Self::new(Code::FactorNotSuspended),
             Refusal::UserGone => Self::new(Code::UserOffboarded),
             Refusal::HoldsRole => Self::new(Code::HoldsRole),
             Refusal::DisableRefused { policy_version, rule, petition } => Self {

@@ -21,8 +21,10 @@ choice_words! {
         Exempt = "exempt",
         /// Ends a user's factor and answers a ticket; the requirement stays.
         Reset = "reset",
-        /// Lifts a user's block and resumes a suspended factor.
+        /// Lifts a user's block.
         Unlock = "unlock",
+        /// Makes a factor work again that was suspended by a report of loss.
+        Resume = "resume",
         /// A looser policy version.
         Policy = "policy",
         /// A role for a user.
@@ -55,8 +57,10 @@ choice_words! {
         Exempt = "exempt",
         /// To enroll again.
         Reset = "reset",
-        /// To be let in again.
+        /// To be let in again after too many wrong codes.
         Unlock = "unlock",
+        /// To use the phone again that was reported lost.
+        Resume = "resume",
     }
     /// Where a petition is.
     PetitionState {
@@ -77,6 +81,7 @@ impl From<PetitionKind> for OverrideKind {
             PetitionKind::Exempt => Self::Exempt,
             PetitionKind::Reset => Self::Reset,
             PetitionKind::Unlock => Self::Unlock,
+            PetitionKind::Resume => Self::Resume,
         }
     }
 }
@@ -131,12 +136,39 @@ pub fn may_approve(
     }
 }
 
-/// Whether enough of those who approved still may: the approval of somebody who lost the role since
-/// does not count any more.
+/// When a person requested or approved, and the epoch that they had then.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    /// When.
+    pub at: Timestamp,
+    /// The person's epoch then: a loss, a reset, a new factor and off-boarding raise it.
+    pub epoch: i64,
+}
+
+/// What a person who requested or approved is now.
+#[derive(Debug, Clone, Copy)]
+pub struct Holding {
+    /// The person's epoch.
+    pub epoch: i64,
+    /// Whether the person left.
+    pub is_offboarded: bool,
+    /// Since when the person has been an administrator without a break.
+    pub administrator_since: Option<Timestamp>,
+    /// Whether the person's factor is active.
+    pub has_active_factor: bool,
+    /// Whether the client that the person used still works.
+    pub is_client_live: bool,
+}
+
+/// Whether a request or an approval still counts: its person is still who they were, has been an
+/// administrator ever since, and used a client that still works.
 #[must_use]
-pub fn is_approved(required: i64, approvers: &[UserId], administrators: &[UserId]) -> bool {
-    let given = approvers.iter().filter(|person| administrators.contains(person)).count();
-    i64::try_from(given).is_ok_and(|given| given >= required)
+pub fn still_stands(used: Used, now: &Holding) -> bool {
+    now.epoch == used.epoch
+        && !now.is_offboarded
+        && now.administrator_since.is_some_and(|since| since <= used.at)
+        && now.has_active_factor
+        && now.is_client_live
 }
 
 /// Whether the factor of a person who weakens is old enough. A rotation inherits the age of
@@ -167,13 +199,23 @@ mod tests {
     }
 
     #[test]
-    fn only_the_approvals_of_administrators_count() {
-        let [a, b] = [1, 2].map(|n| UserId::from_random([n; 16]));
-        let (both, one) = ([a.clone(), b.clone()], [a]);
-        assert!(is_approved(0, &[], &[]));
-        assert!(is_approved(2, &both, &both));
-        assert!(!is_approved(2, &one, &both));
-        assert!(!is_approved(2, &both, &one));
+    fn an_approval_counts_while_its_person_is_who_they_were() {
+        let at = |seconds| Timestamp::from_seconds(seconds);
+        let used = Used { at: at(100), epoch: 7 };
+        let good = Holding {
+            epoch: 7,
+            is_offboarded: false,
+            administrator_since: Some(at(100)),
+            has_active_factor: true,
+            is_client_live: true,
+        };
+        assert!(still_stands(used, &good));
+        assert!(!still_stands(used, &Holding { epoch: 8, ..good }));
+        assert!(!still_stands(used, &Holding { is_offboarded: true, ..good }));
+        assert!(!still_stands(used, &Holding { administrator_since: None, ..good }));
+        assert!(!still_stands(used, &Holding { administrator_since: Some(at(101)), ..good }));
+        assert!(!still_stands(used, &Holding { has_active_factor: false, ..good }));
+        assert!(!still_stands(used, &Holding { is_client_live: false, ..good }));
     }
 
     #[test]

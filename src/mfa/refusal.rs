@@ -24,6 +24,7 @@ pub enum Refusal {
     TicketRequired,
     AlreadyEnrolled,
     NotEnrolled,
+    FactorNotSuspended,
     UserGone,
     DisableRefused { policy_version: i64, rule: RuleName, petition: Option<PetitionId> },
     ProofRequired { rule: Option<RuleName>, attribute: Option<Attribute> },

@@ -7,9 +7,10 @@ use super::Entropy;
 use super::call::{Note, Work};
 use super::clients::{self, ClientKey, CreateClient};
 use super::codes::parameters;
+use super::ending::end_everything_open;
 use super::enrollments::pend;
 use super::{Done, Pawl};
-use crate::mfa::challenge::{BOOTSTRAP_LIFE, EnrollmentAuthority, Purpose};
+use crate::mfa::challenge::{BOOTSTRAP_LIFE, EnrollmentAuthority};
 use crate::mfa::client::Scope;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::PrimaryMethod;
@@ -217,10 +218,8 @@ fn again(
         .find_user(&work.tenant, None, first)?
         .ok_or(StoreError::Invalid("administrator"))?;
     let facts = work.facts(user)?;
-    super::enrollments::give_up_pending(work, &facts)?;
     // A challenge that a password opened before must not meet the new enrollment.
-    let event = work.record(Note::new(EventKind::UserChanged).user(&facts.user.id))?;
-    work.tx.close_challenges_of(&work.tenant, &facts.user.id, Purpose::ALL, now, &event)?;
+    end_everything_open(work, &facts)?;
     enroll(work, &facts.user)
 }
 

@@ -7,7 +7,7 @@ use super::Entropy;
 use super::call::{Note, Work};
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
-use super::protocol::{digest, proceed};
+use super::protocol::{digest, proceed, suspended};
 use super::roles;
 use super::users::{User, offboard, view};
 use super::{Done, Pawl};
@@ -79,6 +79,7 @@ fn request(work: &mut Work<'_, '_>, wish: &BreakGlass) -> Done<OverrideRow> {
             return Err(Refusal::ExemptionNotAllowed { rule }.into());
         }
         PetitionKind::Reset if !facts.user.ever_enrolled => return Err(Refusal::NotEnrolled.into()),
+        PetitionKind::Resume => suspended(&facts).map(|_| ())?,
         PetitionKind::Exempt | PetitionKind::Reset | PetitionKind::Unlock => {}
     }
     file(work, wish, facts.policy.version)
@@ -102,6 +103,7 @@ fn file(work: &mut Work<'_, '_>, wish: &BreakGlass, policy_version: i64) -> Done
         ticket_reference: None,
         requested_by: "server".to_owned(),
         requested_client_id: None,
+        requested_epoch: None,
         requested_at: work.now,
         required_approvals: 0,
         policy_version,

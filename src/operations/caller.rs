@@ -122,6 +122,15 @@ impl Caller {
         }
     }
 
+    /// The id of the client or person; `server` for the command line.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Client(client) => client.row().id.as_str(),
+            Self::Person(person) => person.user.id.as_str(),
+            Self::Server(_) => "server",
+        }
+    }
+
     pub(super) fn actor(&self) -> Actor {
         match self {
             Self::Client(client) => Actor::Client(client.row().id.clone()),

@@ -5,12 +5,12 @@ use super::call::{Note, Work};
 use super::client_changes::ClientChange;
 use super::clients::ClientKey;
 use super::codes::limits;
-use super::enrollments::give_up_pending;
+use super::ending::end_everything_open;
 use super::policies;
-use super::protocol::still_allowed;
+use super::protocol::{still_allowed, suspended};
 use super::roles::{self, RoleChange};
 use super::tickets::{self, IssuedTicket};
-use crate::mfa::challenge::{Authority, Purpose};
+use crate::mfa::challenge::Authority;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
 use crate::mfa::ids::UserId;
@@ -45,6 +45,11 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
     still_allowed(work, row)?;
     match row.kind {
         OverrideKind::Exempt | OverrideKind::Reset | OverrideKind::Unlock => Ok(()),
+        OverrideKind::Resume => {
+            let user = subject(work, row)?;
+            let facts = work.facts(user)?;
+            Ok(suspended(&facts).map(|_| ())?)
+        }
         OverrideKind::Client => {
             let change: ClientChange = facts(row)?;
             change.fits(work)
@@ -78,6 +83,7 @@ pub(super) fn execute(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Handed
         }
         OverrideKind::Reset => handed.ticket = Some(reset(work, row)?),
         OverrideKind::Unlock => unlock(work, row)?,
+        OverrideKind::Resume => resume(work, row)?,
         OverrideKind::Policy => {
             let document: PolicyDocument = facts(row)?;
             let policy = policies::fits(work, document, row.policy_version)?;
@@ -118,7 +124,7 @@ fn reset(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<IssuedTicket> {
     let facts = work.facts(user)?;
     let attributes = facts.requirement(work, &[], None).attributes;
     let (tenant, now, id) = (work.tenant.clone(), work.now, facts.user.id.clone());
-    give_up_pending(work, &facts)?;
+    end_everything_open(work, &facts)?;
     let mut note = Note::new(EventKind::FactorEnded).user(&id);
     if let Some(factor) = &facts.factor {
         note = note.object(&factor.id);
@@ -128,7 +134,6 @@ fn reset(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<IssuedTicket> {
         work.tx.end_factor(factor, &Authority::Override(row.id.clone()), now, &event)?;
     }
     work.tx.require_ticket(&tenant, &id, &event)?;
-    work.tx.close_challenges_of(&tenant, &id, Purpose::ALL, now, &event)?;
     work.tx.replace_recovery_codes(&tenant, &id, Vec::new(), now, &event)?;
     work.lift_block(&id, limits(&attributes), &event)?;
     let life = row.is_break_glass.then_some(BREAK_GLASS_LIFE);
@@ -142,11 +147,15 @@ fn unlock(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
     let id: UserId = facts.user.id.clone();
     let event = work.record(Note::new(EventKind::UserUnlocked).user(&id).object(&row.id))?;
     work.lift_block(&id, limits(&attributes), &event)?;
-    if let Some(factor) = facts.factor.filter(|factor| factor.state == FactorState::Suspended) {
-        let note = Note::new(EventKind::FactorResumed).user(&id).object(&factor.id);
-        let event = work.record(note)?;
-        work.tx.set_factor_state(&factor, FactorState::Active, &event)?;
-    }
     let event = work.record(Note::new(EventKind::UserChanged).user(&id).object(&row.id))?;
     Ok(work.tx.raise_epoch(&work.tenant, &id, &event)?)
+}
+
+fn resume(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
+    let user = subject(work, row)?;
+    let facts = work.facts(user)?;
+    let factor = suspended(&facts)?;
+    let note = Note::new(EventKind::FactorResumed).user(&facts.user.id).object(&factor.id);
+    let event = work.record(note)?;
+    Ok(work.tx.set_factor_state(factor, FactorState::Active, &event)?)
 }

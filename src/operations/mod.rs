@@ -7,6 +7,7 @@
 pub mod access;
 pub mod acts;
 mod approvals;
+mod authority;
 pub mod bootstrap;
 pub mod break_glass;
 mod call;
@@ -20,6 +21,7 @@ mod codes;
 pub mod confirmations;
 mod credential;
 mod decisions;
+mod ending;
 pub mod enrollments;
 mod entropy;
 pub mod evaluations;

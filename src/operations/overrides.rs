@@ -226,6 +226,8 @@ pub async fn approve_override(
                 override_id: row.id.clone(),
                 person_id: person.user.id.clone(),
                 digest: row.digest.clone(),
+                client_id: person.client.clone(),
+                epoch: person.user.epoch,
                 at: work.now,
                 event_id: event,
             })?;

@@ -7,21 +7,21 @@ use super::Done;
 use super::Traced;
 use super::acts::{Act, Proof, hex, prove, required};
 use super::approvals::{Concerns, approvals_needed, demanded_by};
+use super::authority::{requester_stands, standing_approvals};
 use super::call::{Note, Person, Work};
 use super::execute::{self, execute};
 use super::overrides::{Override, OverrideResult};
 use super::standing::Facts;
 use crate::mfa::event::EventKind;
+use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{EventId, OverrideId, PetitionId, UserId};
-use crate::mfa::overrides::{
-    OverrideKind, OverrideState, PetitionKind, PetitionState, is_approved, state_at,
-};
+use crate::mfa::overrides::{OverrideKind, OverrideState, PetitionKind, PetitionState, state_at};
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::policy::join::Requirement;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
-use crate::mfa::words::{Audience, Reason, Role, TicketReference, UserKind};
-use crate::store::rows::{OverrideRow, PetitionRow};
+use crate::mfa::words::{Audience, Reason, TicketReference, UserKind};
+use crate::store::rows::{FactorRow, OverrideRow, PetitionRow};
 use crate::store::seal::sha256;
 use crate::store::{Json, PetitionDecision, StoreError};
 
@@ -106,8 +106,7 @@ fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<P
     check_kind(work, asking, &facts, &requirement)?;
     let longest = Span::hours(i64::from(requirement.attributes.override_max_hours.get()));
     let expires_at = expiry(work, asking, longest)?;
-    // A reset answers a ticket, and whoever can enroll somebody with a role can become them.
-    let role = i64::from(asking.kind == PetitionKind::Reset && !facts.roles.is_empty());
+    let role = i64::from(hands_over(asking.kind) && !facts.roles.is_empty());
     let required = approvals_needed(work, person, &Concerns::User(asking.user), role)?;
     let body = serde_json::json!({
         "kind": asking.kind, "user_id": asking.user, "audiences": asking.audiences,
@@ -125,6 +124,24 @@ fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<P
         policy_version: facts.policy.version,
         petition: asking.petition.map(|petition| petition.id.clone()),
     })
+}
+
+/// Whether an override of this kind could make its requester the user: a reset answers a ticket, and the
+/// phone that is resumed may be in a thief's hand. For a user with a role it takes a second person.
+fn hands_over(kind: PetitionKind) -> bool {
+    match kind {
+        PetitionKind::Reset | PetitionKind::Resume => true,
+        PetitionKind::Exempt | PetitionKind::Unlock => false,
+    }
+}
+
+/// The user's suspended factor.
+///
+/// # Errors
+/// `factor-not-suspended`.
+pub(super) fn suspended(facts: &Facts) -> Result<&FactorRow, Refusal> {
+    let factor = facts.factor.as_ref().filter(|factor| factor.state == FactorState::Suspended);
+    factor.ok_or(Refusal::FactorNotSuspended)
 }
 
 fn check_kind(
@@ -148,11 +165,14 @@ fn check_kind(
             }
             Ok(())
         }
-        PetitionKind::Reset | PetitionKind::Unlock if !asking.audiences.is_empty() => {
+        PetitionKind::Reset | PetitionKind::Unlock | PetitionKind::Resume
+            if !asking.audiences.is_empty() =>
+        {
             let reason = "only an exemption names audiences";
             Err(Refusal::InvalidInput { field: "audiences", reason }.into())
         }
         PetitionKind::Reset if !facts.user.ever_enrolled => Err(Refusal::NotEnrolled.into()),
+        PetitionKind::Resume => Ok(suspended(facts).map(|_| ())?),
         PetitionKind::Reset | PetitionKind::Unlock => Ok(()),
     }
 }
@@ -165,7 +185,9 @@ fn expiry(work: &Work<'_, '_>, asking: &Asking<'_>, longest: Span) -> Done<Times
             let reason = "an exemption has an end";
             return Err(Refusal::InvalidInput { field: "expires_at", reason }.into());
         }
-        (None, PetitionKind::Reset | PetitionKind::Unlock) => latest.min(work.now.after(WAITING)),
+        (None, PetitionKind::Reset | PetitionKind::Unlock | PetitionKind::Resume) => {
+            latest.min(work.now.after(WAITING))
+        }
     };
     if wished > work.now && wished <= latest {
         Ok(wished)
@@ -174,13 +196,14 @@ fn expiry(work: &Work<'_, '_>, asking: &Asking<'_>, longest: Span) -> Done<Times
     }
 }
 
-/// Whether a request that waited is still one that could be made: its requester is an administrator,
+/// Whether a request that waited is still one that could be made: its requester still may,
 /// it asks for as many approvals as the policy now demands, and an exemption is within its bounds.
 pub(super) fn still_allowed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
+    if !requester_stands(work, row)? {
+        return Err(Refusal::OverrideNotOpen.into());
+    }
     let administrators = work.administrators()?;
-    let requester = administrators.iter().find(|other| other.user.as_str() == row.requested_by);
-    let here = requester.is_some_and(|other| !other.standing.offboarded);
-    if !here || demanded_by(work, &administrators, row)? > row.required_approvals {
+    if demanded_by(work, &administrators, row)? > row.required_approvals {
         return Err(Refusal::OverrideNotOpen.into());
     }
     if row.kind != OverrideKind::Exempt {
@@ -220,6 +243,7 @@ pub(super) fn file(
         ticket_reference: plan.ticket_reference,
         requested_by: person.user.id.to_string(),
         requested_client_id: Some(person.client.clone()),
+        requested_epoch: Some(person.user.epoch),
         requested_at: work.now,
         required_approvals: plan.required,
         policy_version: plan.policy_version,
@@ -266,10 +290,8 @@ pub(super) fn digest(row: &OverrideRow) -> Result<[u8; 32], StoreError> {
 
 /// Executes an override that has its approvals, or leaves it waiting.
 pub(super) fn proceed(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<OverrideResult> {
-    let given = work.tx.approvers_of(&work.tenant, &row.id)?;
-    let administrators = work.tx.holders_of(&work.tenant, Role::Admin)?;
     let mut result = execute::Handed::default();
-    if is_approved(row.required_approvals, &given, &administrators) {
+    if standing_approvals(work, &row)? >= row.required_approvals {
         let mut note = Note::new(EventKind::OverrideApproved).object(&row.id);
         if let Some(user) = &row.user_id {
             note = note.user(user);

@@ -8,6 +8,7 @@ use super::acts::{Act, Proof, RegenerateRecoveryCodesAct, apart, prove, required
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked, limits};
 use super::credential::MatchedRow;
+use super::ending::end_everything_open;
 use super::enrollments::give_up_pending;
 use super::evaluations::OpenChallenge;
 use super::petitions::{self, Filing, Petition};
@@ -367,11 +368,11 @@ fn with_code(
 }
 
 fn suspend(work: &mut Work<'_, '_>, facts: &Facts, factor: &FactorRow) -> Done<LossReport> {
+    // Also if the factor is suspended already: a thief may have begun something with a recovery code.
+    end_everything_open(work, facts)?;
+    let note = Note::new(EventKind::LossReported).user(&factor.user_id).object(&factor.id);
+    let event = work.record(note)?;
     if factor.state == FactorState::Active {
-        // Whoever found the phone may have begun a rotation with it.
-        give_up_pending(work, facts)?;
-        let note = Note::new(EventKind::LossReported).user(&factor.user_id).object(&factor.id);
-        let event = work.record(note)?;
         work.tx.set_factor_state(factor, FactorState::Suspended, &event)?;
         work.tx.raise_epoch(&work.tenant, &factor.user_id, &event)?;
     }

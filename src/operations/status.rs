@@ -267,6 +267,9 @@ fn actions(facts: &Facts, may_begin: bool, codes: usize) -> Vec<Action> {
         shut("requestDisable", Obstacle::DisableRefused, Whom::Administrator),
         open("createPetition"),
         match (state, may_begin) {
+            (Some(FactorState::Suspended), _) => {
+                shut("beginEnrollment", Obstacle::ChallengeOver, Whom::User)
+            }
             (Some(_), _) => shut("beginEnrollment", Obstacle::AlreadyEnrolled, Whom::User),
             (None, true) => open("beginEnrollment"),
             (None, false) => shut("beginEnrollment", Obstacle::TicketRequired, Whom::Administrator),

@@ -7,9 +7,11 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::call::{Note, Work};
+use super::ending::end_everything_open;
 use super::groups::{Told, put_groups};
+use super::roles::{self, RoleChange};
 use super::{Call, Done, Page, Pawl, cut};
-use crate::mfa::challenge::{Authority, Purpose};
+use crate::mfa::challenge::Authority;
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{DirectoryId, UserId};
 use crate::mfa::refusal::Refusal;
@@ -222,15 +224,15 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: UserRow) -> Done<User> {
 
 pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
     let (tenant, now) = (work.tenant.clone(), work.now);
+    let facts = work.facts(user.clone())?;
+    end_everything_open(work, &facts)?;
+    for role in &facts.roles {
+        let change = RoleChange { user_id: user.id.clone(), role: *role, grant: false };
+        roles::write(work, &change, None)?;
+    }
     let event = work.record(Note::new(EventKind::UserOffboarded).user(&user.id))?;
     work.tx.offboard_user(&tenant, &user.id, now, &event)?;
-    work.tx.close_challenges_of(&tenant, &user.id, Purpose::ALL, now, &event)?;
-    work.tx.revoke_tickets_of(&tenant, &user.id, now, &event)?;
     work.tx.replace_recovery_codes(&tenant, &user.id, Vec::new(), now, &event)?;
-    if let Some(pending) = work.tx.pending_factor(&tenant, &user.id)? {
-        work.tx.close_enrollments_of(&tenant, &pending.id, now, &event)?;
-        work.tx.drop_pending_factor(&pending, now, &event)?;
-    }
     if let Some(factor) = work.tx.bound_factor(&tenant, &user.id)? {
         let note = Note::new(EventKind::FactorEnded).user(&user.id).object(&factor.id);
         let event = work.record(note)?;

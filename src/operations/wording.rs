@@ -33,6 +33,7 @@ pub(super) fn for_user(
         }
         PetitionKind::Reset => format!("End the factor of user {user}, who enrolls again"),
         PetitionKind::Unlock => format!("Lift the block of user {user}"),
+        PetitionKind::Resume => format!("Let the factor of user {user}, reported lost, work again"),
     }
 }
 
@@ -98,6 +99,7 @@ fn request(row: &OverrideRow) -> Result<String, StoreError> {
         OverrideKind::Exempt => of_user(PetitionKind::Exempt),
         OverrideKind::Reset => of_user(PetitionKind::Reset),
         OverrideKind::Unlock => of_user(PetitionKind::Unlock),
+        OverrideKind::Resume => of_user(PetitionKind::Resume),
         OverrideKind::Ticket => Ok(ticket(user()?)),
         OverrideKind::Policy => Ok(policy(row.policy_version)),
         OverrideKind::Role => {

@@ -178,6 +178,37 @@ impl Tx<'_> {
         exactly_one("overrides", rows)
     }
 
+    /// The requests that wait and that a user made, or that would resume the user's factor.
+    pub(crate) fn requests_touching(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Vec<OverrideRow>, StoreError> {
+        let resumes = overrides::user_id.eq(user).and(overrides::kind.eq(OverrideKind::Resume));
+        Ok(on!(self, conn => overrides::table
+            .filter(overrides::tenant_id.eq(tenant))
+            .filter(overrides::state.eq(OverrideState::Requested))
+            .filter(overrides::expires_at.gt(now))
+            .filter(overrides::requested_by.eq(user.as_str()).or(resumes.assume_not_null()))
+            .order(overrides::id.asc())
+            .select(OverrideRow::as_select())
+            .load(conn))?)
+    }
+
+    /// The approvals of an override.
+    pub(crate) fn approvals_of(
+        &mut self,
+        tenant: &TenantId,
+        id: &OverrideId,
+    ) -> Result<Vec<ApprovalRow>, StoreError> {
+        Ok(on!(self, conn => approvals::table
+            .filter(approvals::tenant_id.eq(tenant))
+            .filter(approvals::override_id.eq(id))
+            .select(ApprovalRow::as_select())
+            .load(conn))?)
+    }
+
     /// Who approved an override.
     pub(crate) fn approvers_of(
         &mut self,

@@ -69,6 +69,23 @@ impl Tx<'_> {
             .load(conn))?)
     }
 
+    /// Since when a user has had a role without a break; nothing if they do not have it.
+    pub(crate) fn holder_since(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        role: Role,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        Ok(on!(self, conn => roles::table
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::user_id.eq(user))
+            .filter(roles::role.eq(role))
+            .filter(roles::revoked_at.is_null())
+            .select(roles::granted_at)
+            .get_result(conn)
+            .optional())?)
+    }
+
     /// Gives a role, for the first time or again.
     pub(crate) fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
         let again = change!(self, conn => diesel::update(roles::table)

@@ -306,6 +306,7 @@ rows! {
         ticket_reference: Option<TicketReference>,
         requested_by: String,
         requested_client_id: Option<ClientId>,
+        requested_epoch: Option<i64>,
         requested_at: Timestamp,
         required_approvals: i64,
         policy_version: i64,
@@ -323,6 +324,8 @@ rows! {
         override_id: OverrideId,
         person_id: UserId,
         digest: Vec<u8>,
+        client_id: ClientId,
+        epoch: i64,
         at: Timestamp,
         event_id: EventId,
     }

@@ -333,6 +333,7 @@ diesel::table! {
         ticket_reference -> Nullable<Text>,
         requested_by -> Text,
         requested_client_id -> Nullable<Text>,
+        requested_epoch -> Nullable<BigInt>,
         requested_at -> BigInt,
         required_approvals -> BigInt,
         policy_version -> BigInt,
@@ -352,6 +353,8 @@ diesel::table! {
         override_id -> Text,
         person_id -> Text,
         digest -> Binary,
+        client_id -> Text,
+        epoch -> BigInt,
         at -> BigInt,
         event_id -> Text,
     }

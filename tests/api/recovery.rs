@@ -73,6 +73,37 @@ fn a_loss_reported_with_a_code_suspends_the_factor() {
     call.send().refused("unauthenticated");
 }
 
+/// A thief with the password and one recovery code keeps nothing of what they began, also if the factor
+/// was suspended before.
+#[test]
+fn a_report_of_loss_ends_everything_that_is_open() {
+    let server = Server::start();
+    let mut ana = ana(&server);
+    let opened = |ana: &User, code: usize| {
+        let handle = ana.evaluate().ok()["challenge"]["handle"].as_str().unwrap().to_owned();
+        let used = recover(ana, &handle, &ana.recovery_codes[code]).ok();
+        used["challenge"]["handle"].as_str().unwrap().to_owned()
+    };
+    let begin = |ana: &User, challenge: &str| {
+        ana.console.call("beginEnrollment").json(&json!({ "challenge": challenge })).send()
+    };
+    let (first, second) = (opened(&ana, 0), opened(&ana, 1));
+    let begun = begin(&ana, &first).ok();
+    let code = ana.code();
+    ana.report(&ana.challenge(), Some(&code)).ok();
+    begin(&ana, &second).refused("challenge-over");
+    let old = ana.phone.clone();
+    ana.scan(&begun).refused("enrollment-over");
+    ana.phone = old;
+    let third = opened(&ana, 2);
+    let handle = ana.evaluate().ok()["challenge"]["handle"].clone();
+    let body = json!({
+        "challenge": handle, "reason": REASON, "recovery_code": ana.recovery_codes[3],
+    });
+    assert_eq!(ana.console.call("reportLoss").json(&body).send().ok()["outcome"], "suspended");
+    begin(&ana, &third).refused("challenge-over");
+}
+
 #[test]
 fn a_loss_reported_with_wrong_codes_is_throttled() {
     let server = Server::start();

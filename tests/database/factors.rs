@@ -129,14 +129,14 @@ fn lives() -> Vec<Hostile> {
             life,
         ),
         (
-            "a suspended factor resumes after the unlock's end",
+            "a suspended factor resumes after the override's end",
             "UPDATE factors SET state = 'active', event_id = 'new_late' WHERE id = 'fac_cat'",
             life,
         ),
         (
-            "a suspended factor resumes without an unlock",
+            "a suspended factor resumes without an override",
             "UPDATE overrides SET state = 'used', ended_at = NOW, event_id = 'new_server' \
-             WHERE id = 'ovr_unlock_cat'; \
+             WHERE id = 'ovr_resume_cat'; \
              UPDATE factors SET state = 'active', event_id = 'new_person' WHERE id = 'fac_cat'",
             life,
         ),
@@ -196,7 +196,7 @@ fn ended() -> Vec<Hostile> {
         ("a factor ends by another user's off-boarding", by("'offboarding'", "'dan'")),
         (
             "a suspended factor ends without an authority",
-            end("'override'", "'ovr_unlock_cat'", "fac_cat", "new_server"),
+            end("'override'", "'ovr_resume_cat'", "fac_cat", "new_server"),
         ),
     ]
     .into_iter()

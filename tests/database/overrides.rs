@@ -77,12 +77,29 @@ fn lives() -> Vec<Hostile> {
     let approved =
         "state = 'approved', approved_at = (SELECT at FROM events WHERE id = 'new_person')";
     let back = "state = 'approved', ended_at = NULL";
+    let stale = |person: &str| {
+        format!("UPDATE users SET epoch = epoch + 1, event_id = 'new_server' WHERE id = '{person}'")
+    };
+    let disabled =
+        "UPDATE clients SET disabled_at = NOW, event_id = 'new_server' WHERE id = 'cli_a'";
     let late = "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
          VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_a'), 'too_late', 'ten_a', NOW + 864000000, 'override.approved', 'person', 'adm', 'req', \
          '{}'); ";
     let mut all: Vec<Hostile> = [
         ("approved without any approval", set(approved, "ovr_waiting", "new_person")),
         ("approved with too few approvals", set(approved, "ovr_half", "new_person")),
+        (
+            "approved with the approval of a person who reported a loss since",
+            format!("{}; {}", stale("bea"), set(approved, "ovr_full", "new_person")),
+        ),
+        (
+            "approved for a requester who reported a loss since",
+            format!("{}; {}", stale("adm"), set(approved, "ovr_full", "new_person")),
+        ),
+        (
+            "approved through a client that is disabled",
+            format!("{disabled}; {}", set(approved, "ovr_full", "new_person")),
+        ),
         (
             "approved after its end, as if it had been before",
             format!(
@@ -134,8 +151,8 @@ fn approvals() -> Vec<Hostile> {
     let says = "approvals: by another person, of what they saw";
     let approve = |id: &str, person: &str, digest: &str, event: &str| {
         format!(
-            "INSERT INTO approvals VALUES ('ten_a', '{id}', '{person}', {digest}, \
-             (SELECT at FROM events WHERE id = '{event}'), '{event}')"
+            "INSERT INTO approvals VALUES ('ten_a', '{id}', '{person}', {digest}, 'cli_a', \
+             (SELECT epoch FROM users WHERE id = '{person}'), (SELECT at FROM events WHERE id = '{event}'), '{event}')"
         )
     };
     // A good proof of Bea's, and the event that would name it.

@@ -110,11 +110,13 @@ fn overrides(story: &mut Story) {
     story.request("ovr_waiting", "reset", "bob", "{}", 1);
     story.request("ovr_half", "reset", "bob", "{}", 2);
     story.endorse("ovr_half", "bea");
+    story.request("ovr_full", "reset", "bob", "{}", 1);
+    story.endorse("ovr_full", "bea");
     story.request("ovr_reset_gil", "reset", "gil", "{}", 1);
     story.endorse("ovr_reset_gil", "bea");
     story.approve("ovr_reset_gil");
-    story.request("ovr_unlock_cat", "unlock", "cat", "{}", 0);
-    story.approve("ovr_unlock_cat");
+    story.request("ovr_resume_cat", "resume", "cat", "{}", 0);
+    story.approve("ovr_resume_cat");
     let facts = r#"{"user_id":"bob","role":"helpdesk","grant":true}"#;
     story.request("ovr_role_bob", "role", "bob", facts, 0);
     story.approve("ovr_role_bob");

@@ -185,7 +185,7 @@ impl Story {
         self.run(&format!(
             "INSERT INTO overrides VALUES ('ten_a', '{id}', '{kind}', nullif('{user}', ''), \
              '{facts}', '[]', h(digest {id}), 'requested', 'a reason that is long enough', NULL, \
-             'adm', 'cli_a', NOW, {approvals}, 1, NULL, FALSE, NOW + 259200000, NULL, NULL, NULL, \
+             'adm', 'cli_a', (SELECT epoch FROM users WHERE id = 'adm'), NOW, {approvals}, 1, NULL, FALSE, NOW + 259200000, NULL, NULL, NULL, \
              '{event}')"
         ));
     }
@@ -196,7 +196,8 @@ impl Story {
         let data = format!(r#"{{"proof":"{proof}"}}"#);
         let event = self.event("override.endorsed", By::Person(person), "", id, &data);
         self.run(&format!(
-            "INSERT INTO approvals VALUES ('ten_a', '{id}', '{person}', h(digest {id}), NOW, '{event}')"
+            "INSERT INTO approvals VALUES ('ten_a', '{id}', '{person}', h(digest {id}), \
+             'cli_a', (SELECT epoch FROM users WHERE id = '{person}'), NOW, '{event}')"
         ));
     }
 

@@ -4,7 +4,7 @@ use pawl::mfa::attempt::{Attempt, Sought};
 use pawl::mfa::challenge::still_open;
 use pawl::mfa::factor::{Login, Matched, Primary, PrimaryMethod};
 use pawl::mfa::ids::{ClientId, EventId, FactorId, TenantId, UserId};
-use pawl::mfa::overrides::{OverrideState, is_approved, may_approve, state_at};
+use pawl::mfa::overrides::{Holding, OverrideState, Used, may_approve, state_at, still_stands};
 use pawl::mfa::policy::Policy;
 use pawl::mfa::policy::weakening::loosening;
 use pawl::mfa::secret::{Secret, Seed};
@@ -233,10 +233,11 @@ impl Fold<'_> {
 
     /// Executes the newest override if it has its approvals.
     fn proceed(&mut self, key: EventKey) -> Answer {
-        let administrators = persons(&self.known.administrators);
+        let administrators = &self.known.administrators;
         if let Some(row) = self.known.overrides.last_mut() {
-            let given = persons(&row.approvers);
-            if !self.counts || is_approved(row.required, &given, &administrators) {
+            let given = row.approvers.iter().filter(|person| stands(administrators, **person));
+            let is_enough = i64::try_from(given.count()).is_ok_and(|given| given >= row.required);
+            if !self.counts || (is_enough && stands(administrators, row.requester)) {
                 row.is_used = true;
                 row.witnesses.clone_from(&self.table.administrators);
                 self.known.is_loose = true;
@@ -255,6 +256,19 @@ impl Fold<'_> {
         self.record(key, Kind::Changed);
         Answer::Done
     }
+}
+
+/// Whether a person's request or approval counts: nothing but the role changes here.
+fn stands(administrators: &[PersonNumber], person: PersonNumber) -> bool {
+    let since = administrators.contains(&person).then_some(now());
+    let holding = Holding {
+        epoch: 1,
+        is_offboarded: false,
+        administrator_since: since,
+        has_active_factor: true,
+        is_client_live: true,
+    };
+    still_stands(Used { at: now(), epoch: 1 }, &holding)
 }
 
 /// Whether a throttle row is what the record explains: each event on it charged once, in its order.

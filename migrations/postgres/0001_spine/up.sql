@@ -350,7 +350,7 @@ CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
 CREATE TABLE petitions (
   tenant_id TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL,
-  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'groups')),
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'groups')),
   user_id TEXT COLLATE "C" NOT NULL,
   state TEXT COLLATE "C" NOT NULL CHECK (state IN ('open', 'taken_up', 'denied', 'withdrawn')),
   reason TEXT COLLATE "C" NOT NULL,
@@ -371,7 +371,7 @@ CREATE TABLE petitions (
 CREATE TABLE overrides (
   tenant_id TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL,
-  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'policy', 'floor', 'role', 'labels',
+  kind TEXT COLLATE "C" NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'policy', 'floor', 'role', 'labels',
     'groups', 'reinstate', 'ticket', 'client', 'tenant')),
   user_id TEXT COLLATE "C",
   facts TEXT COLLATE "C" NOT NULL CHECK (facts::jsonb IS NOT NULL),
@@ -382,6 +382,7 @@ CREATE TABLE overrides (
   ticket_reference TEXT COLLATE "C",
   requested_by TEXT COLLATE "C" NOT NULL,
   requested_client_id TEXT COLLATE "C",
+  requested_epoch BIGINT,
   requested_at BIGINT NOT NULL,
   required_approvals BIGINT NOT NULL CHECK (required_approvals BETWEEN 0 AND 4),
   policy_version BIGINT NOT NULL,
@@ -394,7 +395,7 @@ CREATE TABLE overrides (
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
-  CHECK ((kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
+  CHECK ((kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
     = (user_id IS NOT NULL)),
   CHECK (user_id IS NULL OR user_id <> requested_by),
   CHECK (expires_at > requested_at AND expires_at <= requested_at + 604800000),
@@ -413,6 +414,8 @@ CREATE TABLE approvals (
   override_id TEXT COLLATE "C" NOT NULL,
   person_id TEXT COLLATE "C" NOT NULL,
   digest BYTEA NOT NULL CHECK (length(digest) = 32),
+  client_id TEXT COLLATE "C" NOT NULL,
+  epoch BIGINT NOT NULL,
   at BIGINT NOT NULL,
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, override_id, person_id),
@@ -1288,6 +1291,7 @@ CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW
   OR NEW.ticket_reference IS DISTINCT FROM OLD.ticket_reference
   OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
   OR NEW.requested_client_id IS DISTINCT FROM OLD.requested_client_id
+  OR NEW.requested_epoch IS DISTINCT FROM OLD.requested_epoch
   OR NEW.requested_at IS DISTINCT FROM OLD.requested_at
   OR NEW.required_approvals IS DISTINCT FROM OLD.required_approvals
   OR NEW.policy_version IS DISTINCT FROM OLD.policy_version
@@ -1569,7 +1573,7 @@ BEGIN
     OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
          SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
          WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
-           AND o.kind = 'unlock' AND o.state = 'approved' AND e.at < o.expires_at))))
+           AND o.kind = 'resume' AND o.state = 'approved' AND e.at < o.expires_at))))
   OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state IN ('active', 'suspended')))
   OR (NEW.state <> 'ended' AND OLD.rotate_by < coalesce(NEW.rotate_by, OLD.rotate_by + 1))
@@ -1754,7 +1758,9 @@ BEGIN
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
         WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
-          AND e.at = NEW.requested_at AND p.at = NEW.requested_at))
+          AND e.at = NEW.requested_at AND p.at = NEW.requested_at
+          AND e.client_id = NEW.requested_client_id AND EXISTS (SELECT 1 FROM users u
+            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.requested_by AND u.epoch = NEW.requested_epoch)))
   THEN RAISE EXCEPTION 'overrides: starts requested, by a person or by break-glass'; END IF;
   RETURN NEW;
 END $$;
@@ -1770,7 +1776,21 @@ BEGIN
   OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
        NEW.approved_at >= NEW.expires_at
     OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
-    OR OLD.required_approvals > (SELECT count(*) FROM approvals a WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id)))
+    OR (NOT OLD.is_break_glass AND NOT EXISTS (SELECT 1 FROM users u
+        JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
+          AND r.revoked_at IS NULL AND r.granted_at <= OLD.requested_at
+        JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
+        JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = OLD.requested_client_id AND c.disabled_at IS NULL
+        WHERE u.tenant_id = OLD.tenant_id AND u.id = OLD.requested_by AND u.offboarded_at IS NULL
+          AND u.epoch = OLD.requested_epoch))
+    OR OLD.required_approvals > (SELECT count(*) FROM approvals a
+        WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id AND EXISTS (SELECT 1 FROM users u
+          JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
+            AND r.revoked_at IS NULL AND r.granted_at <= a.at
+          JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
+          JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = a.client_id AND c.disabled_at IS NULL
+          WHERE u.tenant_id = OLD.tenant_id AND u.id = a.person_id AND u.offboarded_at IS NULL
+            AND u.epoch = a.epoch))))
   THEN RAISE EXCEPTION 'overrides: no such transition, or not enough approvals'; END IF;
   RETURN NEW;
 END $$;
@@ -1788,7 +1808,9 @@ BEGIN
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
         WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
-          AND e.at = NEW.at AND p.at = NEW.at)
+          AND e.at = NEW.at AND p.at = NEW.at
+          AND e.client_id = NEW.client_id AND EXISTS (SELECT 1 FROM users u
+            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.person_id AND u.epoch = NEW.epoch))
   THEN RAISE EXCEPTION 'approvals: by another person, of what they saw'; END IF;
   RETURN NEW;
 END $$;

@@ -349,7 +349,7 @@ CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
 CREATE TABLE petitions (
   tenant_id TEXT NOT NULL,
   id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'groups')),
+  kind TEXT NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'groups')),
   user_id TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('open', 'taken_up', 'denied', 'withdrawn')),
   reason TEXT NOT NULL,
@@ -370,7 +370,7 @@ CREATE TABLE petitions (
 CREATE TABLE overrides (
   tenant_id TEXT NOT NULL,
   id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'policy', 'floor', 'role', 'labels',
+  kind TEXT NOT NULL CHECK (kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'policy', 'floor', 'role', 'labels',
     'groups', 'reinstate', 'ticket', 'client', 'tenant')),
   user_id TEXT,
   facts TEXT NOT NULL CHECK (json_valid(facts)),
@@ -381,6 +381,7 @@ CREATE TABLE overrides (
   ticket_reference TEXT,
   requested_by TEXT NOT NULL,
   requested_client_id TEXT,
+  requested_epoch INTEGER,
   requested_at INTEGER NOT NULL,
   required_approvals INTEGER NOT NULL CHECK (required_approvals BETWEEN 0 AND 4),
   policy_version INTEGER NOT NULL,
@@ -393,7 +394,7 @@ CREATE TABLE overrides (
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
-  CHECK ((kind IN ('exempt', 'reset', 'unlock', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
+  CHECK ((kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
     = (user_id IS NOT NULL)),
   CHECK (user_id IS NULL OR user_id <> requested_by),
   CHECK (expires_at > requested_at AND expires_at <= requested_at + 604800000),
@@ -412,6 +413,8 @@ CREATE TABLE approvals (
   override_id TEXT NOT NULL,
   person_id TEXT NOT NULL,
   digest BLOB NOT NULL CHECK (length(digest) = 32),
+  client_id TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
   at INTEGER NOT NULL,
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, override_id, person_id),
@@ -970,6 +973,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
   OR NEW.ticket_reference IS NOT OLD.ticket_reference
   OR NEW.requested_by IS NOT OLD.requested_by
   OR NEW.requested_client_id IS NOT OLD.requested_client_id
+  OR NEW.requested_epoch IS NOT OLD.requested_epoch
   OR NEW.requested_at IS NOT OLD.requested_at
   OR NEW.required_approvals IS NOT OLD.required_approvals
   OR NEW.policy_version IS NOT OLD.policy_version
@@ -1176,7 +1180,7 @@ WHEN (NEW.state <> OLD.state AND NOT (
     OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
          SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
          WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
-           AND o.kind = 'unlock' AND o.state = 'approved' AND e.at < o.expires_at))))
+           AND o.kind = 'resume' AND o.state = 'approved' AND e.at < o.expires_at))))
   OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state IN ('active', 'suspended')))
   OR (NEW.state <> 'ended' AND OLD.rotate_by < coalesce(NEW.rotate_by, OLD.rotate_by + 1))
@@ -1302,7 +1306,9 @@ WHEN NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
         WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
-          AND e.at = NEW.requested_at AND p.at = NEW.requested_at))
+          AND e.at = NEW.requested_at AND p.at = NEW.requested_at
+          AND e.client_id = NEW.requested_client_id AND EXISTS (SELECT 1 FROM users u
+            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.requested_by AND u.epoch = NEW.requested_epoch)))
 BEGIN SELECT RAISE(ABORT, 'overrides: starts requested, by a person or by break-glass'); END;
 CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides
 WHEN NEW.expires_at > OLD.expires_at
@@ -1314,7 +1320,21 @@ WHEN NEW.expires_at > OLD.expires_at
   OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
        NEW.approved_at >= NEW.expires_at
     OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
-    OR OLD.required_approvals > (SELECT count(*) FROM approvals a WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id)))
+    OR (OLD.is_break_glass = 0 AND NOT EXISTS (SELECT 1 FROM users u
+        JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
+          AND r.revoked_at IS NULL AND r.granted_at <= OLD.requested_at
+        JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
+        JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = OLD.requested_client_id AND c.disabled_at IS NULL
+        WHERE u.tenant_id = OLD.tenant_id AND u.id = OLD.requested_by AND u.offboarded_at IS NULL
+          AND u.epoch = OLD.requested_epoch))
+    OR OLD.required_approvals > (SELECT count(*) FROM approvals a
+        WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id AND EXISTS (SELECT 1 FROM users u
+          JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
+            AND r.revoked_at IS NULL AND r.granted_at <= a.at
+          JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
+          JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = a.client_id AND c.disabled_at IS NULL
+          WHERE u.tenant_id = OLD.tenant_id AND u.id = a.person_id AND u.offboarded_at IS NULL
+            AND u.epoch = a.epoch))))
 BEGIN SELECT RAISE(ABORT, 'overrides: no such transition, or not enough approvals'); END;
 CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals
 WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
@@ -1328,7 +1348,9 @@ WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
         WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
-          AND e.at = NEW.at AND p.at = NEW.at)
+          AND e.at = NEW.at AND p.at = NEW.at
+          AND e.client_id = NEW.client_id AND EXISTS (SELECT 1 FROM users u
+            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.person_id AND u.epoch = NEW.epoch))
 BEGIN SELECT RAISE(ABORT, 'approvals: by another person, of what they saw'); END;
 
 -- No token without a code: its event is the one that spent the factor's step, for a login or an
