@@ -14,11 +14,9 @@ use crate::config::Config;
 use crate::mfa::client::Scope;
 use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId, DirectoryId, TenantId, UserId};
-use crate::mfa::overrides::PetitionKind;
 use crate::mfa::words::{Audience, DisplayName, Reason, ServiceAccount};
 use crate::operations::break_glass::{
-    BreakGlass, break_glass, create_client, disable_client, list_clients_of, list_tenants,
-    list_users_of, offboard_user,
+    create_client, disable_client, list_clients_of, list_tenants, list_users_of, offboard_user,
 };
 use crate::operations::client_keys::{add_by_server, list_keys_of, remove_by_server};
 use crate::operations::client_secrets::{list_secrets_of, revoke_by_server, rotate_by_server};
@@ -151,42 +149,11 @@ pub(super) enum UserCommand {
     },
 }
 
-/// For whom the glass is broken, and why.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Wish {
-    #[command(flatten)]
-    place: InTenant,
-    /// The user's id.
-    user: String,
-    /// Why: at least 15 characters, for the record.
-    #[arg(long)]
-    reason: String,
-}
-
-/// Break-glass.
-#[derive(Debug, Subcommand)]
-pub(super) enum OverrideCommand {
-    /// End the user's factor and print a ticket for enrolling again, good for an hour.
-    Reset(Wish),
-    /// Do not ask the user for a code for an hour.
-    Exempt {
-        #[command(flatten)]
-        wish: Wish,
-        /// An audience that it covers; may be given more than once.
-        #[arg(long = "audience", required = true)]
-        audiences: Vec<String>,
-    },
-    /// Lift the user's block.
-    Unlock(Wish),
-    /// Let a factor work again that was reported lost.
-    Resume(Wish),
-}
-
-fn random() -> Result<Entropy, String> {
+pub(super) fn random() -> Result<Entropy, String> {
     entropy().map_err(|error| explain(&error))
 }
 
-async fn tenant(pawl: &Pawl, place: &InTenant) -> Result<TenantId, String> {
+pub(super) async fn tenant(pawl: &Pawl, place: &InTenant) -> Result<TenantId, String> {
     let tenants = list_tenants(pawl).await.map_err(refused)?;
     match (&place.tenant, tenants.as_slice()) {
         (Some(id), _) => match tenants.iter().find(|row| row.tenant_id.as_str() == id) {
@@ -203,7 +170,7 @@ async fn tenant(pawl: &Pawl, place: &InTenant) -> Result<TenantId, String> {
     }
 }
 
-fn audiences(texts: &[String]) -> Result<BTreeSet<Audience>, String> {
+pub(super) fn audiences(texts: &[String]) -> Result<BTreeSet<Audience>, String> {
     let parse = |text: &String| Audience::parse(text).map_err(|e| format!("--audience {e}"));
     texts.iter().map(parse).collect()
 }
@@ -359,44 +326,5 @@ pub(super) async fn user(pawl: &Pawl, command: UserCommand) -> Result<(), String
             offboard_user(pawl, tenant, id, now, random()?).await.map_err(refused)?;
             say("off-boarded")
         }
-    }
-}
-
-pub(super) async fn r#override(
-    config: &Config,
-    pawl: &Pawl,
-    command: OverrideCommand,
-) -> Result<(), String> {
-    let (kind, wish, wanted) = match command {
-        OverrideCommand::Reset(wish) => (PetitionKind::Reset, wish, Vec::new()),
-        OverrideCommand::Unlock(wish) => (PetitionKind::Unlock, wish, Vec::new()),
-        OverrideCommand::Resume(wish) => (PetitionKind::Resume, wish, Vec::new()),
-        OverrideCommand::Exempt { wish, audiences } => (PetitionKind::Exempt, wish, audiences),
-    };
-    let wish = BreakGlass {
-        tenant: tenant(pawl, &wish.place).await?,
-        user: UserId::parse(&wish.user).map_err(|error| error.to_string())?,
-        kind,
-        audiences: audiences(&wanted)?,
-        reason: Reason::parse(&wish.reason).map_err(|error| format!("--reason {error}"))?,
-    };
-    let now = Clock::system().now();
-    let delivery =
-        if kind == PetitionKind::Reset { Some(Delivery::prepare(config)?) } else { None };
-    let result = break_glass(pawl, wish, now, random()?).await.map_err(refused)?;
-    let state = result.r#override.state.as_str();
-    let line = format!("{}: {state} until {}", result.r#override.id, result.r#override.expires_at);
-    let told = say(&line);
-    match result.ticket {
-        Some(ticket) => {
-            let delivery = delivery.map_or_else(|| Delivery::prepare(config), Ok)?;
-            let words = format!(
-                "{}\ngood until {}, with the user's own login\n",
-                ticket.ticket.expose(),
-                ticket.expires_at
-            );
-            delivery.give("The ticket", &format!("{}.txt", ticket.id), &words).and(told)
-        }
-        None => told,
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod break_glass;
 mod doctor;
 mod first_start;
 mod healthcheck;
@@ -79,7 +80,7 @@ enum Command {
     Keys(keys::KeyCommand),
     /// Break-glass: an override for one user, at most an hour, loudly on record.
     #[command(subcommand)]
-    Override(admin::OverrideCommand),
+    Override(break_glass::OverrideCommand),
 }
 
 /// Who and what the first tenant is.
@@ -175,7 +176,7 @@ pub fn run(cli: Cli) -> Result<(), Stopped> {
             on_installation(async |installation| keys::keys(&installation.pawl, command).await)
         }
         Command::Override(command) => on_installation(async |installation| {
-            admin::r#override(&config()?, &installation.pawl, command).await
+            break_glass::r#override(&config()?, &installation.pawl, command).await
         }),
     };
     ended.map_err(Stopped::from)

@@ -7,6 +7,7 @@ use super::extract::{Body, Caller, Named, PageQuery, Query, page};
 use super::problem::Problem;
 use super::reply::{Answer, ok, waiting};
 use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId};
+use crate::operations::client_endings::{self, DisableClient};
 use crate::operations::client_keys::{self, AddClientKey};
 use crate::operations::client_secrets::{self, RotateClientSecret};
 use crate::operations::clients::{Client, ClientPage, CreateClient};
@@ -76,6 +77,7 @@ pub async fn get_client(
     operation_id = "disableClient",
     tag = "clients",
     params(("client_id" = ClientId, Path, description = "The client.")),
+    request_body = DisableClient,
     responses((status = 200, description = "The client.", body = Client)),
 )]
 #[post("/v1/clients/{client_id}/disable")]
@@ -83,9 +85,11 @@ pub async fn disable_client(
     app: AppData,
     caller: Caller<access::DisableClient>,
     id: Named<ClientId>,
+    body: Body<DisableClient>,
 ) -> Answer<Client> {
     let id = id.read()?;
-    Ok(ok(operations::clients::disable_client(&app.pawl, caller.call, id).await?))
+    let body = body.read()?;
+    Ok(ok(client_endings::disable_client(&app.pawl, caller.call, id, body).await?))
 }
 
 /// Give a client a second secret.

@@ -7,11 +7,12 @@ use Code::{
     AlreadyEnrolled, AudienceNotRegistered, AudienceReserved, ChallengeOver, ClientDisabled,
     CodeRejected, DigestMismatch, EnrollmentOver, ExemptionNotAllowed, ExpiryOutOfBounds,
     FactorNotSuspended, FactorTooNew, HoldsRole, InvalidClient, InvalidPolicy, InvalidRequest,
-    InvalidScope, LastAdministrator, LastClient, MfaDisableRefused, NotAnApprover, NotEnrolled,
-    NotFound, OverrideNotOpen, OwnAccount, PetitionDecided, PolicyGuard, PreconditionRequired,
-    ProofMismatch, ProofRequired, RoleHeld, RoleNotHeld, SecondPersonRequired, StalePrimaryLogin,
-    TicketOver, TicketRequired, TooManyAttempts, TooManyKeys, TooManyOverrides, TooManySecrets,
-    Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
+    InvalidScope, LastAdministrator, LastClient, LastWayIn, MfaDisableRefused, NotAnApprover,
+    NotEnrolled, NotFound, OverrideNotOpen, OwnAccount, PetitionDecided, PolicyGuard,
+    PreconditionRequired, ProofMismatch, ProofRequired, RoleHeld, RoleNotHeld,
+    SecondPersonRequired, StalePrimaryLogin, TicketOver, TicketRequired, TooManyAttempts,
+    TooManyKeys, TooManyOverrides, TooManySecrets, Unauthenticated, UnsupportedGrantType,
+    UserOffboarded, VersionMismatch,
 };
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
@@ -199,7 +200,19 @@ pub const REFUSES: &[(&str, &[Code])] = &[
             TooManyAttempts,
         ],
     ),
-    ("disableClient", &[NotFound, ClientDisabled, LastClient]),
+    (
+        "disableClient",
+        &[
+            NotFound,
+            ClientDisabled,
+            LastClient,
+            ProofRequired,
+            ProofMismatch,
+            ChallengeOver,
+            CodeRejected,
+            TooManyAttempts,
+        ],
+    ),
     (
         "rotateClientSecret",
         &[
@@ -216,7 +229,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
             TooManyAttempts,
         ],
     ),
-    ("revokeClientSecret", &[NotFound, LastClient]),
+    ("revokeClientSecret", &[NotFound, LastClient, LastWayIn]),
     (
         "addClientKey",
         &[
@@ -233,7 +246,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
             TooManyAttempts,
         ],
     ),
-    ("removeClientKey", &[NotFound, LastClient]),
+    ("removeClientKey", &[NotFound, LastClient, LastWayIn]),
     ("issueClientToken", &[InvalidClient, InvalidScope, Unauthenticated, UnsupportedGrantType]),
     ("getClient", &[NotFound]),
     ("getServerMetadata", &[NotFound]),

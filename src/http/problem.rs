@@ -139,6 +139,8 @@ problems! {
         "Give the role to another enrolled user first.";
     LastClient = CONFLICT, "last-client", "No client could pass on a login any more",
         "Make another client first.";
+    LastWayIn = CONFLICT, "last-way-in", "The client could not sign in any more",
+        "Give the client another key first, or disable it with disableClient.";
     RoleHeld = CONFLICT, "role-held", "The user has this role",
         "Nothing is to be done.";
     RoleNotHeld = CONFLICT, "role-not-held", "The user does not have this role",
@@ -329,6 +331,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::LastAdministrator => Self::new(Code::LastAdministrator),
             Refusal::LastClient => Self::new(Code::LastClient),
+            Refusal::LastWayIn => Self::new(Code::LastWayIn),
             Refusal::RoleHeld => Self::new(Code::RoleHeld),
             Refusal::RoleNotHeld => Self::new(Code::RoleNotHeld),
             Refusal::SecondPersonRequired => Self::new(Code::SecondPersonRequired),

@@ -45,6 +45,7 @@ pub enum Refusal {
     GuardRefused(GuardRefused),
     LastAdministrator,
     LastClient,
+    LastWayIn,
     RoleHeld,
     RoleNotHeld,
     SecondPersonRequired,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::call::{Note, Person, Work};
+use super::client_endings::DisableClient;
 use super::client_keys::AddClientKey;
 use super::client_secrets::RotateClientSecret;
 use super::clients::CreateClient;
@@ -141,6 +142,13 @@ acts! {
         /// The body of the operation, without its proof.
         body: CreateClient,
     } in |act| wording::client(act.body.name.as_str());
+    /// Disabling a client.
+    DisableClientAct = "disableClient" {
+        /// The client in the operation's path.
+        client_id: ClientId,
+        /// The body of the operation, without its proof.
+        body: DisableClient,
+    } in |act| format!("Disable the client {} for good", act.client_id);
     /// Giving a client a second secret.
     RotateClientSecretAct = "rotateClientSecret" {
         /// The client in the operation's path.
@@ -187,6 +195,8 @@ union! {
         CreateTicketAct(CreateTicketAct) = "createTicket",
         /// `createClient`.
         CreateClientAct(CreateClientAct) = "createClient",
+        /// `disableClient`.
+        DisableClientAct(DisableClientAct) = "disableClient",
         /// `rotateClientSecret`.
         RotateClientSecretAct(RotateClientSecretAct) = "rotateClientSecret",
         /// `addClientKey`.

@@ -33,12 +33,12 @@ pub(super) fn standing_approvals(work: &mut Work<'_, '_>, row: &OverrideRow) -> 
 }
 
 fn stands(work: &mut Work<'_, '_>, person: &UserId, client: &ClientId, used: Used) -> Done<bool> {
-    let Some(user) = work.tx.find_user(&work.tenant, None, person)? else { return Ok(false) };
+    let Some(row) = work.tx.find_user(&work.tenant, None, person)? else { return Ok(false) };
     let factor = work.tx.bound_factor(&work.tenant, person)?;
     let client = work.tx.find_client(&work.tenant, client)?;
     let holding = Holding {
-        epoch: user.epoch,
-        is_offboarded: user.offboarded_at.is_some(),
+        epoch: row.epoch,
+        is_offboarded: row.offboarded_at.is_some(),
         administrator_since: work.tx.holder_since(&work.tenant, person, Role::Admin)?,
         has_active_factor: factor.is_some_and(|factor| factor.state == FactorState::Active),
         is_client_live: client.is_some_and(|client| client.disabled_at.is_none()),

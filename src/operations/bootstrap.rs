@@ -247,6 +247,7 @@ fn enroll(work: &mut Work<'_, '_>, user: &UserRow) -> Done<Founded> {
         audiences: Json(Vec::new()),
         primary_method: PrimaryMethod::Other,
         primary_at: work.now,
+        address: None,
         attempts: 0,
         created_at: work.now,
         expires_at,

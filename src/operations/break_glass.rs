@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Entropy;
 use super::call::{Note, Work};
+use super::client_endings;
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
 use super::protocol::{digest, proceed, suspended};
@@ -233,7 +234,7 @@ pub async fn disable_client(
             match work.tx.find_client(&work.tenant, &id)? {
                 None => Err(Refusal::NotFound.into()),
                 Some(row) if row.disabled_at.is_some() => Err(Refusal::ClientDisabled.into()),
-                Some(_) => clients::disable(&mut work, &id),
+                Some(_) => client_endings::disable(&mut work, &id, None),
             }
         })
         .await?;

@@ -8,7 +8,8 @@ use super::access::{self, Permitted};
 use super::acts::{Act, AddClientKeyAct, Proof, apart, unwritten};
 use super::call::{Note, Work};
 use super::client_changes::{Asked, ClientChange, ask, enabled};
-use super::clients::{Client, enough_without, view};
+use super::client_endings::{another_way_in, enough_without};
+use super::clients::{Client, view};
 use super::overrides::OverrideResult;
 use super::{Call, Done, Entropy, Pawl, answer, wording};
 use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk, SignsIn};
@@ -196,6 +197,7 @@ pub async fn remove_client_key(
             let row = work.tx.find_client(&work.tenant, &client)?.ok_or(Refusal::NotFound)?;
             live(work, &client, &id)?;
             enough_without(work, |_, way| way == id.as_str())?;
+            another_way_in(work, &client, id.as_str())?;
             remove(work, &client, &id)?;
             view(work, row)
         })

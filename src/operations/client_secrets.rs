@@ -7,9 +7,8 @@ use super::access::{self, Permitted};
 use super::acts::{Act, Proof, RotateClientSecretAct, apart, unwritten};
 use super::call::{Note, Work};
 use super::client_changes::{Asked, ClientChange, ask, enabled};
-use super::clients::{
-    Client, ClientKey, ClientSecret, add_secret, check_days, enough_without, longest_key, view,
-};
+use super::client_endings::{another_way_in, enough_without};
+use super::clients::{Client, ClientKey, ClientSecret, add_secret, check_days, longest_key, view};
 use super::overrides::OverrideResult;
 use super::{Call, Done, Entropy, Pawl, answer};
 use crate::mfa::client::LIVE_SECRETS;
@@ -98,6 +97,7 @@ pub async fn revoke_client_secret(
             let row = work.tx.find_client(&work.tenant, &client)?.ok_or(Refusal::NotFound)?;
             live(work, &client, &id)?;
             enough_without(work, |_, way| way == id.as_str())?;
+            another_way_in(work, &client, id.as_str())?;
             revoke(work, &client, &id)?;
             view(work, row)
         })

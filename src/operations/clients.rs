@@ -12,17 +12,16 @@ use super::client_changes::{Asked, ClientChange, ask};
 use super::client_keys::{ClientPublicKey, ClientServiceAccount, SignIns};
 use super::overrides::OverrideResult;
 use super::{Call, Done, Page, Pawl, Shown, answer, cut};
-use crate::mfa::client::{KEY_PREFIX, LASTING, Scope};
+use crate::mfa::client::{KEY_PREFIX, Scope};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, EventId};
-use crate::mfa::policy::guard::{administrators_left, enough, strictest_approvals};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::{Span, Timestamp};
 use crate::mfa::words::{Audience, DisplayName, Reason, TicketReference};
+use crate::store::Json;
 use crate::store::rows::{ClientRow, ClientSecretRow, DirectoryRow};
 use crate::store::seal::sha256;
-use crate::store::{Json, StoreError};
 
 /// A new client.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -268,70 +267,6 @@ pub(super) fn add_directory(work: &mut Work<'_, '_>, name: &DisplayName) -> Done
         event_id: event,
     })?;
     Ok(id)
-}
-
-/// Disables a client, for good: its next request is refused, on every process.
-///
-/// # Errors
-/// `not-found`; `client-disabled` if it was; `last-client` if too few administrators could sign in any more.
-pub async fn disable_client(pawl: &Pawl, call: Call, id: ClientId) -> Done<Client> {
-    let committed = call
-        .write(pawl, access::DisableClient::ACCESS, move |work| {
-            let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
-            if row.disabled_at.is_some() {
-                return Err(Refusal::ClientDisabled.into());
-            }
-            enough_without(work, |client, _| *client == id)?;
-            disable(work, &id)?;
-            let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
-            view(work, row)
-        })
-        .await?;
-    Ok(committed.into_inner())
-}
-
-pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
-    let event = work.record(Note::new(EventKind::ClientDisabled).object(id))?;
-    if work.tx.disable_client(&work.tenant, id, work.now, &event)? {
-        Ok(())
-    } else {
-        Err(StoreError::Guard("clients", 0).into())
-    }
-}
-
-/// Refuses what would leave too few administrators who could come to a token once what `gone` names is
-/// gone: every client may ask for Pawl's own audience, but only in its own directory is an
-/// administrator the same person. A secret that ends within a day is no way in.
-pub(super) fn enough_without(
-    work: &mut Work<'_, '_>,
-    gone: impl Fn(&ClientId, &str) -> bool,
-) -> Done<()> {
-    let mut directories = BTreeSet::new();
-    for row in work.tx.list_clients(&work.tenant, "", i64::from(u16::MAX))? {
-        if row.disabled_at.is_none() && row.scopes.0.contains(&Scope::Login) {
-            let secrets = work.tx.live_secrets(&row.id, work.now.after(LASTING))?;
-            let keys = work.tx.live_keys(&row.id)?;
-            let secrets = secrets.iter().map(|secret| secret.id.as_str());
-            let mut ways = secrets.chain(keys.iter().map(|key| key.id.as_str()));
-            if ways.any(|way| !gone(&row.id, way)) {
-                directories.insert(row.directory_id);
-            }
-        }
-    }
-    let mut reached = Vec::new();
-    for administrator in work.administrators()? {
-        let user = work.tx.find_user(&work.tenant, None, &administrator.user)?;
-        if user.is_some_and(|user| directories.contains(&user.directory_id)) {
-            reached.push(administrator);
-        }
-    }
-    let policy = work.tx.current_policy(&work.tenant)?.document.0;
-    let left = administrators_left(&policy, &reached, &work.own_audience, work.now);
-    if enough(left, strictest_approvals(&policy, &reached, &work.own_audience, work.now)) {
-        Ok(())
-    } else {
-        Err(Refusal::LastClient.into())
-    }
 }
 
 /// A client by id.

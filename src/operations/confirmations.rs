@@ -8,13 +8,14 @@ use super::access::{self, Permitted};
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked};
 use super::enrollments::live_enrollment;
+use super::evaluations::may_begin;
 use super::standing::Facts;
-use super::verifications::{LoginOf, issue, login};
+use super::verifications::{LoginOf, issue, login, reported};
 use super::{Call, Done, Handle, Pawl, Shown, Traced, recovery};
 use crate::mfa::challenge::{Authority, EnrollmentAuthority, Purpose};
 use crate::mfa::event::EventKind;
-use crate::mfa::factor::VerifiedFactor;
-use crate::mfa::ids::{EventId, RecoveryCodeId};
+use crate::mfa::factor::{FactorState, VerifiedFactor};
+use crate::mfa::ids::{EventId, RecoveryCodeId, TicketId};
 use crate::mfa::refusal::Refusal;
 use crate::store::rows::{EnrollmentRow, FactorRow};
 use crate::store::{Committed, StoreError};
@@ -63,6 +64,7 @@ pub async fn confirm_enrollment(
             .pending_factor(&work.tenant, &facts.user.id)?
             .filter(|factor| factor.id == enrollment.factor_id)
             .ok_or(Refusal::EnrollmentOver("its secret is gone"))?;
+        still_entitled(work, &facts, &enrollment)?;
         let replaces = match facts.factor {
             Some(_) => Some(replacing(&enrollment, &pending)?),
             None => None,
@@ -72,6 +74,31 @@ pub async fn confirm_enrollment(
     .await
 }
 
+/// Asks again what gave the right to the enrollment: a policy that is tighter now, a ticket that was
+/// revoked and a factor that was lost since end it.
+fn still_entitled(work: &mut Work<'_, '_>, facts: &Facts, enrollment: &EnrollmentRow) -> Done<()> {
+    let by = enrollment.authority_id.as_deref().unwrap_or_default();
+    let (stands, because) = match enrollment.authority {
+        EnrollmentAuthority::First => {
+            let address = reported(enrollment.address.as_deref());
+            let requirement = facts.requirement(work, &enrollment.audiences.0, address);
+            (may_begin(facts, &requirement), "the user may not enroll with a login alone any more")
+        }
+        EnrollmentAuthority::Ticket => {
+            let id = TicketId::parse(by).map_err(|_| StoreError::Invalid("enrollment"))?;
+            let ticket = work.tx.find_ticket(&work.tenant, &id)?;
+            (ticket.is_some_and(|ticket| ticket.revoked_at.is_none()), "its ticket was revoked")
+        }
+        EnrollmentAuthority::Rotation => {
+            let old = facts.factor.as_ref().filter(|old| old.state == FactorState::Active);
+            (old.is_some_and(|old| old.id.as_str() == by), "the factor that began it is gone")
+        }
+        // A used code stays used: new codes, a report of loss and a reset give the enrollment up.
+        EnrollmentAuthority::Recovery | EnrollmentAuthority::Bootstrap => (true, ""),
+    };
+    if stands { Ok(()) } else { Err(Refusal::EnrollmentOver(because).into()) }
+}
+
 fn confirm(
     work: &mut Work<'_, '_>,
     facts: &Facts,
@@ -79,12 +106,13 @@ fn confirm(
     pending: &FactorRow,
     code: &SharedCode,
 ) -> Done<Outcome> {
-    let attributes = facts.requirement(work, &enrollment.audiences.0, None).attributes;
+    let address = reported(enrollment.address.as_deref());
+    let attributes = facts.requirement(work, &enrollment.audiences.0, address).attributes;
     let client = enrollment.client_id.as_ref().ok_or(StoreError::Invalid("enrollment"))?;
     let about = LoginOf {
         client,
         audiences: &enrollment.audiences.0,
-        address: None,
+        address,
         primary: enrollment.primary(),
         // Binding raises the epoch; the tokens must carry the new one.
         epoch: facts.user.epoch.saturating_add(1),
@@ -96,7 +124,7 @@ fn confirm(
         attributes: &attributes,
         kind: EventKind::EnrollmentConfirmed,
         object: enrollment.id.to_string(),
-        address: None,
+        address,
     };
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),

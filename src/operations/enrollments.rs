@@ -136,6 +136,8 @@ pub(super) struct Right<'a> {
     pub(super) authority_id: Option<String>,
     pub(super) audiences: Vec<Audience>,
     pub(super) primary: Primary,
+    /// Where the user came from, as the console reported it.
+    pub(super) address: Option<String>,
     pub(super) algorithm: Option<Algorithm>,
     /// Whether the factor can weaken without cooling down.
     pub(super) is_bootstrap: bool,
@@ -165,6 +167,7 @@ pub async fn begin_enrollment(
                 authority_id: challenge.recovery_code_id.as_ref().map(ToString::to_string),
                 audiences: challenge.audiences.0.clone(),
                 primary: challenge.primary(),
+                address: challenge.address.clone(),
                 algorithm: request.algorithm,
                 is_bootstrap: false,
             };
@@ -230,6 +233,7 @@ pub(super) fn begin(
         audiences: Json(right.audiences),
         primary_method: right.primary.method,
         primary_at: right.primary.at,
+        address: right.address,
         attempts: 0,
         created_at: work.now,
         expires_at,
@@ -366,6 +370,7 @@ pub async fn begin_rotation(
                 audiences: vec![work.own_audience.clone()],
                 // Nobody vouched for a password at this act.
                 primary: Primary { method: PrimaryMethod::Other, at: work.now },
+                address: None,
                 algorithm: request.algorithm,
                 is_bootstrap: false,
             };

@@ -285,6 +285,7 @@ impl Opening<'_> {
             audiences: Json(self.request.audiences.clone()),
             primary_method: self.primary.method,
             primary_at: self.primary.at,
+            address: self.request.source().map(|address| address.to_string()),
             attempts: 0,
             created_at: work.now,
             expires_at,

@@ -13,6 +13,7 @@ pub mod break_glass;
 mod call;
 mod caller;
 mod client_changes;
+pub mod client_endings;
 pub mod client_keys;
 pub mod client_secrets;
 pub mod client_tokens;

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, GrantRoleAct, Proof, RevokeRoleAct, apart, prove, required, unwritten};
+use super::acts::{
+    Act, GrantRoleAct, Proof, RevokeRoleAct, apart, cooled_down, prove, required, unwritten,
+};
 use super::approvals::{Concerns, approvals_needed};
 use super::call::{Note, Work};
 use super::enrollments::give_up_pending;
@@ -16,10 +18,11 @@ use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{OverrideId, UserId};
 use crate::mfa::overrides::OverrideKind;
-use crate::mfa::policy::guard::{administrators_left, enough, strictest_approvals};
+use crate::mfa::policy::guard::is_left_enough;
 use crate::mfa::policy::join::Groups;
 use crate::mfa::policy::rule::RuleName;
 use crate::mfa::refusal::Refusal;
+use crate::mfa::time::Span;
 use crate::mfa::words::{Reason, Role, TicketReference, UserKind};
 use crate::store::StoreError;
 use crate::store::rows::RoleRow;
@@ -44,7 +47,8 @@ pub struct GrantRole {
 pub struct RevokeRole {
     /// Why.
     pub reason: Reason,
-    /// A code of the administrator's factor; needed where the policy names the role.
+    /// A code of the administrator's factor; needed for an administrator's role, and where the policy
+    /// names the role.
     #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
@@ -92,12 +96,14 @@ pub(super) fn fits(work: &mut Work<'_, '_>, change: &RoleChange) -> Done<()> {
 
 /// The guard before an administrator goes: enough must be left, for approvals too.
 pub(super) fn administrators_without(work: &mut Work<'_, '_>, user: &UserId) -> Done<()> {
-    let mut others = work.administrators()?;
-    others.retain(|other| other.user != *user);
+    let all = work.administrators()?;
+    let others: Vec<_> = all.iter().filter(|other| other.user != *user).cloned().collect();
     let policy = work.tx.current_policy(&work.tenant)?.document.0;
-    let left = administrators_left(&policy, &others, &work.own_audience, work.now);
-    let approvals = strictest_approvals(&policy, &others, &work.own_audience, work.now);
-    if enough(left, approvals) { Ok(()) } else { Err(Refusal::LastAdministrator.into()) }
+    if is_left_enough(&policy, (&all, &others), &work.own_audience, work.now) {
+        Ok(())
+    } else {
+        Err(Refusal::LastAdministrator.into())
+    }
 }
 
 /// Gives or takes the role.
@@ -175,11 +181,17 @@ fn assignable(role: Role) -> Done<()> {
     }
 }
 
+/// How long an administrator who lost the role still counts: one who takes the other's role away does not
+/// give it to a friend alone.
+const FOUR_EYES: Span = Span::hours(24);
+
 fn approval_for_admin(work: &mut Work<'_, '_>) -> Done<i64> {
-    let administrators = work.administrators()?;
+    let since = work.now.before(FOUR_EYES);
     let active = crate::mfa::decision::FactorStanding::Active;
-    let count = administrators.iter().filter(|other| other.standing.factor == active).count();
-    Ok(i64::from(count >= 2))
+    let administrators = work.administrators()?;
+    let now = administrators.iter().filter(|other| other.standing.factor == active).count();
+    let gone = work.tx.former_holders(&work.tenant, Role::Admin, since)?;
+    Ok(i64::from(now + gone >= 2))
 }
 
 struct Asked<'a> {
@@ -226,8 +238,8 @@ fn protocol(
 /// Takes a role away.
 ///
 /// # Errors
-/// `not-found`, `role-not-held`, `last-administrator`; where the policy names the role, everything
-/// that the override protocol can say.
+/// `not-found`, `role-not-held`, `last-administrator`; for an administrator's role what a proof can be
+/// refused for; where the policy names the role, everything that the override protocol can say.
 pub async fn revoke_role(
     pawl: &Pawl,
     call: Call,
@@ -259,6 +271,11 @@ pub async fn revoke_role(
                 }
             } else {
                 fits(work, &change)?;
+                if role == Role::Admin
+                    && let Err(refusal) = prove_revocation(work, &change, &body)?
+                {
+                    return Ok(Err(refusal));
+                }
                 write(work, &change, None)?;
             }
             let user = work.user(&user_id)?;
@@ -266,6 +283,24 @@ pub async fn revoke_role(
         })
         .await?;
     answer(committed)
+}
+
+/// Taking an administrator's role away takes a code also where the policy does not name the role: a
+/// stolen token alone must not leave its thief as the only administrator.
+fn prove_revocation(
+    work: &mut Work<'_, '_>,
+    change: &RoleChange,
+    body: &RevokeRole,
+) -> Done<Traced<()>> {
+    let person = work.person()?;
+    cooled_down(work, &person)?;
+    let proof = required(body.proof.as_ref())?;
+    let act = Act::RevokeRoleAct(RevokeRoleAct {
+        user_id: change.user_id.clone(),
+        role: change.role,
+        body: body.clone(),
+    });
+    Ok(prove(work, &person, &act, proof)?.map(|_| ()))
 }
 
 /// A rule that somebody without the role would escape.

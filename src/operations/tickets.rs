@@ -8,7 +8,7 @@ use super::access::{self, Permitted};
 use super::acts::{Act, CreateTicketAct, Proof, apart, cooled_down, prove, required, unwritten};
 use super::approvals::{Concerns, approvals_needed};
 use super::call::{Caller, Note, Work};
-use super::enrollments::{EnrollmentSecret, Right, begin};
+use super::enrollments::{EnrollmentSecret, Right, begin, give_up_pending};
 use super::overrides::OverrideResult;
 use super::protocol::{Plan, WAITING, file, proceed};
 use super::verifications::{live_challenge, live_user};
@@ -267,6 +267,7 @@ pub async fn redeem_ticket(
                 authority_id: Some(ticket.id.to_string()),
                 audiences: challenge.audiences.0.clone(),
                 primary: challenge.primary(),
+                address: challenge.address.clone(),
                 algorithm: request.algorithm,
                 is_bootstrap: is_last_resort(work, &ticket)?,
             };
@@ -294,18 +295,18 @@ fn is_last_resort(work: &mut Work<'_, '_>, ticket: &TicketRow) -> Done<bool> {
     Ok(broken && is_admin && !others)
 }
 
-/// Revokes an open ticket. Doing it again changes nothing.
+/// Revokes a ticket. One that was redeemed ends with the enrollment that it began, while that waits for
+/// its first code. Doing it again changes nothing.
 ///
 /// # Errors
-/// `not-found`, `ticket-over` if it was redeemed.
+/// `not-found`, `ticket-over` if a factor was bound by it, or its enrollment is over.
 pub async fn revoke_ticket(pawl: &Pawl, call: Call, id: TicketId) -> Done<Ticket> {
     let committed = call
         .write(pawl, access::RevokeTicket::ACCESS, move |work| {
             let row = work.tx.find_ticket(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
             if row.redeemed_at.is_some() {
-                return Err(Refusal::TicketOver("redeemed").into());
-            }
-            if row.revoked_at.is_none() {
+                end_redeemed(work, &row)?;
+            } else if row.revoked_at.is_none() {
                 let note = Note::new(EventKind::TicketRevoked).user(&row.user_id).object(&id);
                 let event = work.record(note)?;
                 work.tx.revoke_tickets_of(&work.tenant, &row.user_id, work.now, &event)?;
@@ -315,6 +316,21 @@ pub async fn revoke_ticket(pawl: &Pawl, call: Call, id: TicketId) -> Done<Ticket
         })
         .await?;
     Ok(committed.into_inner())
+}
+
+/// Gives up the enrollment that a redeemed ticket began, if it still waits for its first code.
+fn end_redeemed(work: &mut Work<'_, '_>, row: &TicketRow) -> Done<()> {
+    let over = Refusal::TicketOver("redeemed, and its enrollment is over");
+    let pending = work.tx.pending_factor(&work.tenant, &row.user_id)?.ok_or(over.clone())?;
+    let begun = work.tx.enrollment_of(&work.tenant, &pending.id)?;
+    if begun.and_then(|begun| begun.authority_id).as_deref() != Some(row.id.as_str()) {
+        return Err(over.into());
+    }
+    let note = Note::new(EventKind::TicketRevoked).user(&row.user_id).object(&row.id);
+    work.record(note)?;
+    let user = work.user(&row.user_id)?;
+    let facts = work.facts(user)?;
+    give_up_pending(work, &facts)
 }
 
 /// A page of tickets, by id.

@@ -132,7 +132,12 @@ pub(super) fn live_user(work: &mut Work<'_, '_>, challenge: &ChallengeRow) -> Do
 }
 
 pub(super) fn address(challenge: &ChallengeRow) -> Option<std::net::IpAddr> {
-    challenge.address.as_deref().and_then(|address| address.parse().ok())
+    reported(challenge.address.as_deref())
+}
+
+/// An address as a row keeps it. One that cannot be read is unknown, which every rule on networks meets.
+pub(super) fn reported(address: Option<&str>) -> Option<std::net::IpAddr> {
+    address.and_then(|address| address.parse().ok())
 }
 
 /// What a login is about, besides its user and factor.

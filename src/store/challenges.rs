@@ -154,6 +154,21 @@ impl Tx<'_> {
         exactly_one("enrollments", rows)
     }
 
+    /// The open enrollment of a pending factor.
+    pub(crate) fn enrollment_of(
+        &mut self,
+        tenant: &TenantId,
+        factor: &FactorId,
+    ) -> Result<Option<EnrollmentRow>, StoreError> {
+        Ok(on!(self, conn => enrollments::table
+            .filter(enrollments::tenant_id.eq(tenant))
+            .filter(enrollments::factor_id.eq(factor))
+            .filter(enrollments::closed_at.is_null())
+            .select(EnrollmentRow::as_select())
+            .get_result(conn)
+            .optional())?)
+    }
+
     /// Closes every open enrollment of a factor.
     pub(crate) fn close_enrollments_of(
         &mut self,

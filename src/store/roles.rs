@@ -86,6 +86,22 @@ impl Tx<'_> {
             .optional())?)
     }
 
+    /// How many users lost a role after `since` and do not have it now.
+    pub(crate) fn former_holders(
+        &mut self,
+        tenant: &TenantId,
+        role: Role,
+        since: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let former: i64 = on!(self, conn => roles::table
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::role.eq(role))
+            .filter(roles::revoked_at.gt(since))
+            .count()
+            .get_result(conn))?;
+        usize::try_from(former).map_err(|_| StoreError::Invalid("roles"))
+    }
+
     /// Gives a role, for the first time or again.
     pub(crate) fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
         let again = change!(self, conn => diesel::update(roles::table)

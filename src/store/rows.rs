@@ -242,6 +242,7 @@ rows! {
         audiences: Json<Vec<Audience>>,
         primary_method: PrimaryMethod,
         primary_at: Timestamp,
+        address: Option<String>,
         attempts: i64,
         created_at: Timestamp,
         expires_at: Timestamp,

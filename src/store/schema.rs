@@ -260,6 +260,7 @@ diesel::table! {
         audiences -> Text,
         primary_method -> Text,
         primary_at -> BigInt,
+        address -> Nullable<Text>,
         attempts -> BigInt,
         created_at -> BigInt,
         expires_at -> BigInt,

@@ -34,7 +34,7 @@ fn clients(tenant: &Tenant, admin: &User) -> Vec<(&'static str, Option<String>)>
     let expired = admin.act(&expired).ok()["client_key"]["key"].as_str().unwrap().to_owned();
     tenant.console.server.advance(86_400);
     let disabled: Console = made("disabled", &all);
-    admin.call("disableClient").at("client_id", &disabled.client_id).send().ok();
+    admin.act(&Act::disable(&disabled.client_id)).ok();
     vec![
         ("client_with_all", Some(tenant.console.key.clone())),
         ("client_login", Some(made("login", &["login"]).key)),

@@ -58,7 +58,7 @@ fn what_came_through_a_disabled_client_does_not_count() {
     elsewhere.phone.clone_from(&board.b.phone);
     let asked = elsewhere.act(&Act::request(&board.ana.id, "unlock")).ok()["override"].clone();
     assert_eq!(state(&board.a, &asked), "requested");
-    board.a.call("disableClient").at("client_id", &console.client_id).send().ok();
+    board.a.act(&Act::disable(&console.client_id)).ok();
     board.c.act(&Act::approve(&asked)).refused("override-not-open");
 }
 

@@ -226,7 +226,7 @@ fn a_key_that_is_removed_a_client_that_is_disabled_and_a_tenant_that_is_suspende
     // One client's token is not another's, whatever id stands in it.
     let swapped = second_token.replace(&portal.client_id[4..], &tenant.console.client_id[4..]);
     list(&swapped).refused("unauthenticated");
-    admin.call("disableClient").at("client_id", &portal.client_id).send().ok();
+    admin.act(&Act::disable(&portal.client_id)).ok();
     list(&second_token).refused("unauthenticated");
     invalid_client(second.ask(&second.assertion("4"), ""));
     admin.try_act(&third).refused("client-disabled");

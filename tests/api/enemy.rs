@@ -58,6 +58,44 @@ fn a_challenge_of_a_stricter_time_stays_as_strict() {
     begin(&tenant.console, &ana.challenge()).ok();
 }
 
+/// What a password alone began is not finished once the policy asks for a ticket.
+#[test]
+fn an_enrollment_that_a_tightening_forbids_is_not_confirmed() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let mut ana = tenant.console.user("ana");
+    let begun = begin(&tenant.console, &ana.challenge()).ok();
+    admin.tighten(|policy| policy["base"]["self_enrollment"] = json!("ticket_only"));
+    ana.scan(&begun).refused("enrollment-over");
+}
+
+/// Revoking a ticket ends what it began, until a factor is bound.
+#[test]
+fn a_ticket_that_is_revoked_after_it_was_redeemed_binds_no_factor() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let mut ana = tenant.console.user("ana");
+    let redeem = |user: &User, ticket: &Value| {
+        let body = json!({ "ticket": ticket["ticket"], "challenge": user.challenge() });
+        tenant.console.call("redeemTicket").json(&body).send().ok()
+    };
+    let revoke = |ticket: &Value| {
+        let id = ticket["id"].as_str().unwrap();
+        admin.call("revokeTicket").at("ticket_id", id).send()
+    };
+    let stolen = admin.act(&Act::ticket(&ana.id)).ok();
+    let begun = redeem(&ana, &stolen);
+    revoke(&stolen).ok();
+    ana.scan(&begun).refused("enrollment-over");
+    revoke(&stolen).refused("ticket-over");
+    let ticket = admin.act(&Act::ticket(&ana.id)).ok();
+    let begun = redeem(&ana, &ticket);
+    ana.scan(&begun).ok();
+    revoke(&ticket).refused("ticket-over");
+}
+
 /// A role that was given before a factor was bound does not let a password bind one.
 #[test]
 fn a_role_without_a_factor_is_not_enrolled_by_a_password() {
@@ -197,7 +235,7 @@ fn the_last_client_of_the_administrators_directory_stays() {
     let admin = tenant.administrator();
     admin.act(&Act::client("elsewhere", &["login"])).ok();
     let id = tenant.console.client_id.clone();
-    admin.call("disableClient").at("client_id", &id).send().refused("last-client");
+    admin.act(&Act::disable(&id)).refused("last-client");
 }
 
 /// Whoever can make a transaction fail does not guess for nothing: the comparison is charged alone.

@@ -223,14 +223,7 @@ fn a_policy_that_waited_must_still_fit() {
     let problem = board.b.act(&Act::approve(&stale)).refused("version-mismatch");
     assert_eq!(problem["current_version"], 3);
     let many = looser(2);
-    board
-        .a
-        .call("revokeRole")
-        .at("user_id", &board.c.id)
-        .at("role", "admin")
-        .json(&json!({ "reason": REASON }))
-        .send()
-        .ok();
+    board.a.act(&Act::revoke(&board.c.id, "admin")).ok();
     board.b.act(&Act::approve(&many)).refused("policy-guard");
     let fits = looser(1);
     let done = board.b.act(&Act::approve(&fits)).ok();

@@ -17,6 +17,8 @@ struct Stage {
     ana: User,
     /// An auditor, by a role that the policy names, who never enrolled.
     bo: User,
+    /// A client that nobody needs.
+    spare: String,
     policy: Value,
     version: String,
 }
@@ -35,6 +37,7 @@ impl Stage {
         let second = tenant.console.user("second").enrolled();
         first.act(&Act::grant(&second.id, "admin")).ok();
         second.forget();
+        let spare = tenant.console.another(&first, "spare", &["login"]).client_id;
         let rule = json!({
             "id": "auditors", "when": { "roles_any": ["auditor"] }, "set": { "mfa": "required" },
         });
@@ -42,7 +45,7 @@ impl Stage {
             policy["base"]["approvals"] = json!(1);
             policy["rules"] = json!([rule]);
         });
-        Self { server, tenant, first, second, ana, bo, policy, version }
+        Self { server, tenant, first, second, ana, bo, spare, policy, version }
     }
 
     /// An act of `first` or `second` that nothing but its proof keeps from being done.
@@ -72,6 +75,7 @@ impl Stage {
                 let console = &self.tenant.console;
                 Act::add_key(&console.client_id, Signer::new(console).jwk())
             }
+            "disableClient" => Act::disable(&self.spare),
             "rotateClientSecret" => Act::rotate(&self.tenant.console.client_id),
             "beginRotation" => Act::new("beginRotation", json!({})),
             "regenerateRecoveryCodes" => Act::new("regenerateRecoveryCodes", json!({})),
@@ -85,9 +89,10 @@ fn acts() -> BTreeSet<&'static str> {
     mapping.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// The acts that weaken: all but those on one's own account.
+/// The acts that weaken: all but those on one's own account, and the end of a client.
 fn weakening() -> impl Iterator<Item = &'static str> {
-    acts().into_iter().filter(|act| !["beginRotation", "regenerateRecoveryCodes"].contains(act))
+    let others = ["beginRotation", "regenerateRecoveryCodes", "disableClient"];
+    acts().into_iter().filter(move |act| !others.contains(act))
 }
 
 /// The acts that ask for something new, which another may have to approve.

@@ -271,8 +271,12 @@ fn of_two_administrators_who_depose_each_other_one_is_left() {
         let first = tenant.administrator();
         let second = tenant.second_administrator(&first, "second");
         let depose = |by: &User, whom: &User| {
+            let _ = by.token();
+            let code = by.code();
+            let challenge = by.step_up(&Act::revoke(&whom.id, "admin"));
             let call = by.call("revokeRole").at("user_id", &whom.id).at("role", "admin");
-            call.json(&json!({ "reason": REASON }))
+            let proof = json!({ "challenge": challenge, "code": code });
+            call.json(&json!({ "reason": REASON, "proof": proof }))
         };
         let calls = vec![depose(&first, &second), depose(&second, &first)];
         one_winner(&at_once(calls), &["unauthenticated", "forbidden", "last-administrator"]);

@@ -84,14 +84,14 @@ fn a_report_of_loss_ends_everything_that_is_open() {
         let used = recover(ana, &handle, &ana.recovery_codes[code]).ok();
         used["challenge"]["handle"].as_str().unwrap().to_owned()
     };
-    let begin = |ana: &User, challenge: &str| {
+    let enroll = |ana: &User, challenge: &str| {
         ana.console.call("beginEnrollment").json(&json!({ "challenge": challenge })).send()
     };
     let (first, second) = (opened(&ana, 0), opened(&ana, 1));
-    let begun = begin(&ana, &first).ok();
+    let begun = enroll(&ana, &first).ok();
     let code = ana.code();
     ana.report(&ana.challenge(), Some(&code)).ok();
-    begin(&ana, &second).refused("challenge-over");
+    enroll(&ana, &second).refused("challenge-over");
     let old = ana.phone.clone();
     ana.scan(&begun).refused("enrollment-over");
     ana.phone = old;
@@ -101,7 +101,7 @@ fn a_report_of_loss_ends_everything_that_is_open() {
         "challenge": handle, "reason": REASON, "recovery_code": ana.recovery_codes[3],
     });
     assert_eq!(ana.console.call("reportLoss").json(&body).send().ok()["outcome"], "suspended");
-    begin(&ana, &third).refused("challenge-over");
+    enroll(&ana, &third).refused("challenge-over");
 }
 
 #[test]

@@ -38,6 +38,34 @@ fn roles_are_for_others_who_are_here() {
     revoke(&admin, &admin.id, "admin").refused("last-administrator");
 }
 
+/// A stolen token without a code takes no administrator away, and no console.
+#[test]
+fn an_administrators_role_is_taken_with_a_code() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let second = tenant.second_administrator(&admin, "second");
+    revoke(&admin, &second.id, "admin").refused("proof-required");
+    admin.try_act(&Act::disable(&tenant.console.client_id)).refused("last-client");
+    let other = tenant.console.another(&admin, "other", &["login"]);
+    admin.try_act(&Act::disable(&other.client_id)).refused("proof-required");
+    let done = admin.act(&Act::revoke(&second.id, "admin")).ok();
+    assert_eq!(done["roles"], json!([]));
+}
+
+/// Taking the other administrator's role away does not make one's own eyes four.
+#[test]
+fn an_administrator_who_was_active_within_a_day_counts_for_a_grant() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, friend) = (tenant.administrator(), tenant.console.user("friend").enrolled());
+    let second = tenant.second_administrator(&admin, "second");
+    admin.act(&Act::revoke(&second.id, "admin")).ok();
+    admin.act(&Act::grant(&friend.id, "admin")).refused("second-person-required");
+    server.advance(24 * 3600);
+    admin.act(&Act::grant(&friend.id, "admin")).ok();
+}
+
 #[test]
 fn a_role_that_the_policy_names_is_taken_by_the_protocol() {
     let server = Server::start();

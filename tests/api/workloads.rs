@@ -242,7 +242,7 @@ fn a_token_speaks_for_the_clients_that_it_was_added_to_and_no_other() {
     site.portal.user("ana");
     assert_eq!(own(&site.portal.client_id)["items"].as_array().unwrap().len(), 2);
     assert_eq!(own(&other.console.client_id)["items"].as_array().unwrap().len(), 1);
-    site.admin.call("disableClient").at("client_id", &site.portal.client_id).send().ok();
+    site.admin.act(&Act::disable(&site.portal.client_id)).ok();
     invalid_client(site.ask(&token()));
     own(&other.console.client_id);
 }

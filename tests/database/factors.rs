@@ -54,7 +54,7 @@ fn bound() -> Vec<Hostile> {
             "a factor that need not cool down, by somebody's own enrollment",
             format!(
                 "{}; INSERT INTO enrollments SELECT 'ten_a', 'enr_c', h(c), 'ivy', client_id, 'fac_c', \
-                 'first', NULL, audiences, primary_method, primary_at, 0, created_at, expires_at, NULL, \
+                 'first', NULL, audiences, primary_method, primary_at, address, 0, created_at, expires_at, NULL, \
                  'new_server' FROM enrollments WHERE id = 'enr_fay'; \
                  INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, 'new_server'); \
                  INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, client_id, user_id, \

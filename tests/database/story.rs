@@ -139,7 +139,7 @@ impl Story {
              6, under(old), NOW, NULL, NULL, {first}, NULL, NULL, NULL, NULL, NULL, '{event}');
              INSERT INTO factor_steps VALUES ('ten_a', 'fac_{user}', 0, '{event}');
              INSERT INTO enrollments VALUES ('ten_a', 'enr_{user}', h(enr {user}), '{user}', 'cli_a', \
-             'fac_{user}', '{authority}', nullif('{id}', ''), '[\"console\"]', 'password', NOW, 0, \
+             'fac_{user}', '{authority}', nullif('{id}', ''), '[\"console\"]', 'password', NOW, NULL, 0, \
              NOW, NOW + 900000, NULL, '{event}')"
         ));
     }

@@ -295,6 +295,7 @@ CREATE TABLE enrollments (
   audiences TEXT COLLATE "C" NOT NULL CHECK (audiences::jsonb IS NOT NULL),
   primary_method TEXT COLLATE "C" NOT NULL,
   primary_at BIGINT NOT NULL,
+  address TEXT COLLATE "C",
   attempts BIGINT NOT NULL CHECK (attempts BETWEEN 0 AND 5),
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
@@ -1120,6 +1121,7 @@ CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW
   OR NEW.audiences IS DISTINCT FROM OLD.audiences
   OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
   OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.address IS DISTINCT FROM OLD.address
   OR NEW.created_at IS DISTINCT FROM OLD.created_at
   OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
   EXECUTE FUNCTION enrollments_facts();

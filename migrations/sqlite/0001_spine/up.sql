@@ -294,6 +294,7 @@ CREATE TABLE enrollments (
   audiences TEXT NOT NULL CHECK (json_valid(audiences)),
   primary_method TEXT NOT NULL,
   primary_at INTEGER NOT NULL,
+  address TEXT,
   attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 5),
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
@@ -864,6 +865,7 @@ WHEN NEW.tenant_id IS NOT OLD.tenant_id
   OR NEW.audiences IS NOT OLD.audiences
   OR NEW.primary_method IS NOT OLD.primary_method
   OR NEW.primary_at IS NOT OLD.primary_at
+  OR NEW.address IS NOT OLD.address
   OR NEW.created_at IS NOT OLD.created_at
   OR NEW.expires_at IS NOT OLD.expires_at
 BEGIN SELECT RAISE(ABORT, 'enrollments: a fact cannot change'); END;

@@ -136,6 +136,20 @@ pub fn enough(left: usize, approvals: Approvals) -> bool {
     left > usize::from(approvals.get())
 }
 
+/// Whether a change that takes administrators away leaves enough of them, or takes away none who can
+/// come to a token now: it refuses only what makes it worse.
+#[must_use]
+pub fn is_left_enough(
+    policy: &Policy,
+    (before, after): (&[Administrator], &[Administrator]),
+    audience: &Audience,
+    now: Timestamp,
+) -> bool {
+    let left = administrators_left(policy, after, audience, now);
+    enough(left, strictest_approvals(policy, after, audience, now))
+        || left >= administrators_left(policy, before, audience, now)
+}
+
 fn warnings(
     policy: &Policy,
     administrators: &[Administrator],

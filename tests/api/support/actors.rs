@@ -363,6 +363,12 @@ impl Act {
         act.with("user_id", user).with("role", role)
     }
 
+    /// `disableClient`.
+    pub fn disable(client: &str) -> Self {
+        let act = Self::new("disableClient", json!({ "reason": REASON }));
+        act.with("client_id", client)
+    }
+
     /// `createTicket`.
     pub fn ticket(user: &str) -> Self {
         Self::new("createTicket", json!({ "user_id": user, "reason": REASON }))
