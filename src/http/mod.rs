@@ -3,6 +3,7 @@
 mod absence;
 mod body;
 mod bounds;
+mod callers;
 pub mod client_tokens;
 pub mod clients;
 pub mod connection;

@@ -66,7 +66,7 @@ access! {
     ReportLoss report_loss = Some(Scope::Login), &[], false;
     RequestDisable request_disable = Some(Scope::Petitions), &[], true;
     CreatePetition create_petition = Some(Scope::Petitions), &[Role::Helpdesk, Role::Admin], true;
-    WithdrawPetition withdraw_petition = Some(Scope::Petitions), &[Role::Helpdesk, Role::Admin], true;
+    WithdrawPetition withdraw_petition = Some(Scope::Petitions), &[], true;
     ListPetitions list_petitions = Some(Scope::TenantRead), STAFF, false;
     TakeUpPetition take_up_petition = None, ADMIN, false;
     DenyPetition deny_petition = None, ADMIN, false;

@@ -236,8 +236,10 @@ impl Walk {
 
     /// Mostly one that the document names; the token, if it is a person's.
     fn credential(&mut self, client: usize, operation: &Operation) -> (String, Option<Token>) {
-        let security = operation.value["security"].to_string();
-        let likes_token = match (security.contains("client_key"), security.contains("person")) {
+        let callers = operation.callers();
+        let machine = callers.as_ref().is_some_and(|callers| callers.scope.is_some());
+        let person = callers.is_some_and(|callers| callers.roles.is_some());
+        let likes_token = match (machine, person) {
             (true, true) => self.random.percent(50),
             (_, person) => person == self.random.percent(92),
         };

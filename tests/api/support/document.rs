@@ -58,7 +58,30 @@ pub fn operation(id: &str) -> &'static Operation {
     operations().get(id).unwrap_or_else(|| panic!("the document has no {id}"))
 }
 
+/// Who may call an operation, as its `x-callers` says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Callers<'a> {
+    /// The scope that lets a client call it.
+    pub scope: Option<&'a str>,
+    /// The roles that let a person call it for anybody's account, if a person may call it.
+    pub roles: Option<Vec<&'a str>>,
+    /// Whether any person may call it for their own account.
+    pub own_account: bool,
+}
+
 impl Operation {
+    /// Who may call it; nothing if it asks for no credential.
+    pub fn callers(&self) -> Option<Callers<'_>> {
+        let callers = self.value.get("x-callers")?;
+        let roles = callers["person"]["roles"].as_array();
+        let roles = roles.map(|roles| roles.iter().map(|role| role.as_str().unwrap()).collect());
+        Some(Callers {
+            scope: callers["client"]["scope"].as_str(),
+            roles,
+            own_account: callers["person"]["own_account"] == true,
+        })
+    }
+
     /// What the document says of a status.
     pub fn response(&self, status: u16) -> &Value {
         &self.value["responses"][status.to_string()]
