@@ -22,6 +22,8 @@ fn documented() -> Triples {
     for operation in paths.flat_map(|item| item.as_object().unwrap().values()) {
         let Some(id) = operation["operationId"].as_str() else { continue };
         for (status, response) in operation["responses"].as_object().unwrap() {
+            let shared = response["$ref"].as_str().map(|place| place.trim_start_matches('#'));
+            let response = shared.map_or(response, |place| document.pointer(place).unwrap());
             match response["x-codes"].as_array() {
                 None => {
                     triples.insert(format!("{id} {status} -"));

@@ -115,7 +115,6 @@ fn named(problem: Problem) -> Problem {
     tag = "public",
     request_body(content = ClientTokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token, shown once.", body = ClientToken)),
-    security(()),
 )]
 #[post("/oauth/token")]
 pub async fn issue_client_token(

@@ -10,6 +10,7 @@ use utoipa_actix_web::AppExt as _;
 
 use super::absence::without_null;
 use super::callers::{BEARER, bearer, say_callers};
+use super::components::{declare_headers, share};
 use super::contract::refuses;
 use super::problem::{Code, JSON, PROBLEM_JSON, Problem};
 use super::public::{BY_ISSUER, OPENID, OPENID_BY_ISSUER};
@@ -55,12 +56,11 @@ pub fn document() -> OpenApi {
     if let Some(components) = api.components.as_mut() {
         components.security_schemes.insert(BEARER.to_owned(), RefOr::T(bearer()));
     }
-    for item in api.paths.paths.values_mut() {
-        for operation in operations_mut(item) {
-            complete(operation);
-        }
+    for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
+        complete(operation);
     }
     without_null(&mut api);
+    share(&mut api);
     api
 }
 
@@ -85,7 +85,8 @@ pub fn served(base_url: &str) -> Result<String, serde_json::Error> {
     api.to_json()
 }
 
-fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// The operations of a path.
+pub(super) fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
         .into_iter()
         .filter_map(Option::as_mut)
@@ -99,11 +100,13 @@ fn complete(operation: &mut Operation) {
     for (status, codes) in by_status(codes_of(&name, operation, access.copied())) {
         operation.responses.responses.insert(status, problem_response(&name, &codes));
     }
+    declare_headers(operation);
 }
 
 /// Every code that an operation documents.
 fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTreeSet<Code> {
     let mut codes: BTreeSet<Code> = refuses(name).iter().copied().collect();
+    codes.insert(Code::HeadTooLarge);
     if access.is_some() {
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
     }
@@ -133,7 +136,8 @@ fn by_status(codes: BTreeSet<Code>) -> std::collections::BTreeMap<String, Vec<Co
 }
 
 fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
-    let is_oauth = operation == "issueClientToken" && !codes.contains(&Code::Unavailable);
+    let is_everywhere = |code: &Code| matches!(code, Code::Unavailable | Code::HeadTooLarge);
+    let is_oauth = operation == "issueClientToken" && !codes.iter().any(is_everywhere);
     let lines: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();

@@ -93,8 +93,10 @@ pub async fn begin_step_up(
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokensIssued {
     /// The tokens, in the order of the audiences that were asked for.
+    #[schema(max_items = 3)]
     pub tokens: Vec<Token>,
     /// What the user must do soon.
+    #[schema(max_items = 10)]
     pub obligations: Vec<Obligation>,
 }
 

@@ -6,6 +6,7 @@ mod bounds;
 mod callers;
 pub mod client_tokens;
 pub mod clients;
+mod components;
 pub mod connection;
 pub mod contract;
 pub mod docs;

@@ -44,6 +44,7 @@ macro_rules! decisions {
             /// The user: `sub` of every token.
             pub user_id: UserId,
             /// For each attribute, which rule gave its value.
+            #[schema(max_items = 12)]
             pub because: Vec<Because>,
             $($(#[$attribute])+ pub $field: $type,)*
         }
@@ -71,6 +72,7 @@ decisions! {
         /// The challenge.
         challenge: OpenChallenge,
         /// What the user must do soon.
+        #[schema(max_items = 10)]
         obligations: Vec<Obligation>,
     }
     /// The factor is suspended: `useRecoveryCode`, or the administrator.

@@ -51,7 +51,7 @@ pub struct EvaluateLogin {
     /// strictness. Any texts, also one twice. Up to 1,024 are kept, of 1 to 256 characters without
     /// control characters; the others are unknown, not absent, so that every rule about groups holds.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 87381)]
     pub groups: Option<Reported<ReportedGroups>>,
     /// Who tokens are wanted for, one to three; each of the client's audiences, or Pawl's own.
     #[schema(min_items = 1, max_items = 3)]

@@ -107,6 +107,7 @@ pub struct Petition {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PetitionPage {
     /// The petitions, by id.
+    #[schema(max_items = 100)]
     pub items: Vec<Petition>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -60,6 +60,7 @@ pub struct RequirementStatus {
     /// The joined attributes.
     pub attributes: Attributes,
     /// Which rule gave each.
+    #[schema(max_items = 12)]
     pub because: Vec<Because>,
 }
 
@@ -90,6 +91,7 @@ pub struct ExemptionStatus {
     /// The override.
     pub override_id: OverrideId,
     /// The audiences that it covers.
+    #[schema(max_items = 10)]
     pub audiences: BTreeSet<Audience>,
     /// When it ends.
     pub until: Timestamp,
@@ -147,13 +149,16 @@ pub struct MfaStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub factor: Option<FactorStatus>,
     /// Exemptions in force.
+    #[schema(max_items = 1000)]
     pub exemptions: Vec<ExemptionStatus>,
     /// A block after wrong codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockStatus>,
     /// What the user must do soon.
+    #[schema(max_items = 10)]
     pub obligations: Vec<Obligation>,
     /// What the user can do now. A console hides its *Disable MFA* button by this.
+    #[schema(max_items = 20)]
     pub actions: Vec<Action>,
 }
 

@@ -222,3 +222,44 @@ fn every_operation_documents_a_yes_and_its_problems_by_status() {
     let all: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(used, all);
 }
+
+/// The parts of the document that stand where they are used.
+fn inline<'a>(section: &str) -> impl Iterator<Item = &'a Value> {
+    let items = document()["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    let parts: Vec<&Value> = operations
+        .flat_map(|operation| match &operation[section] {
+            Value::Object(parts) => parts.values().collect(),
+            Value::Array(parts) => parts.iter().collect::<Vec<_>>(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        })
+        .collect();
+    parts.into_iter().filter(|part| part.get("$ref").is_none())
+}
+
+#[test]
+fn no_response_and_no_parameter_is_written_twice() {
+    for section in ["responses", "parameters"] {
+        let shared = document()["components"][section].as_object().unwrap();
+        let mut written = BTreeSet::new();
+        for part in inline(section).chain(shared.values()) {
+            assert!(written.insert(part.to_string()), "{section}: {part}");
+        }
+        assert!(!shared.is_empty(), "{section}");
+    }
+}
+
+#[test]
+fn every_list_has_a_longest_length() {
+    fn look(schema: &Value, place: &str) {
+        if schema["type"] == "array" || schema["type"][0] == "array" {
+            assert!(schema["maxItems"].is_u64(), "{place}: {schema}");
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            look(property, &format!("{place}.{name}"));
+        }
+    }
+    for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
+        look(schema, name);
+    }
+}

@@ -44,13 +44,30 @@ pub fn operations() -> &'static BTreeMap<String, Operation> {
             for method in ["GET", "PUT", "POST", "PATCH", "DELETE"] {
                 let value = &item[method.to_lowercase()];
                 if let Some(id) = value["operationId"].as_str() {
-                    let (id, path, value) = (id.to_owned(), path.clone(), value.clone());
+                    let (id, path, value) = (id.to_owned(), path.clone(), whole(value));
                     operations.insert(id.clone(), Operation { id, method, path, value });
                 }
             }
         }
         operations
     })
+}
+
+/// An operation with its shared responses and parameters in their places.
+fn whole(operation: &Value) -> Value {
+    let mut operation = operation.clone();
+    let named = |part: &Value| {
+        let place = part["$ref"].as_str().map(|place| place.trim_start_matches('#'));
+        place.map(|place| document().pointer(place).expect(place).clone())
+    };
+    let responses = operation["responses"].as_object_mut().unwrap().values_mut();
+    for response in responses {
+        *response = named(response).unwrap_or_else(|| response.take());
+    }
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        *parameter = named(parameter).unwrap_or_else(|| parameter.take());
+    }
+    operation
 }
 
 /// One operation; a test that names another fails.
@@ -142,6 +159,10 @@ pub fn check(operation: &Operation, answer: &Answer) {
         let waits = [429, 503].contains(&status);
         assert_eq!(answer.header("retry-after").is_some(), waits, "{id} {status}: Retry-After");
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{id} {status}");
+    }
+    for name in ["ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"] {
+        let is_told = response["headers"].get(name).is_some();
+        assert_eq!(answer.header(&name.to_lowercase()).is_some(), is_told, "{id} {status}: {name}");
     }
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{id} {status}");
     record(id, status, code);
