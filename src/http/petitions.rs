@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, Query, default_limit, page};
-use super::reply::{Answer, created, no_content, ok, waiting};
+use super::reply::{Answer, created, ok, waiting};
 use crate::mfa::ids::{PetitionId, UserId};
 use crate::mfa::overrides::PetitionState;
 use crate::operations::overrides::OverrideResult;
@@ -44,7 +44,6 @@ pub struct PetitionQuery {
     tag = "petitions",
     params(("user_id" = UserId, Path, description = "The user.")),
     request_body = RequestDisable,
-    responses((status = 204, description = "Never answered.")),
 )]
 #[post("/v1/users/{user_id}/mfa/disable")]
 pub async fn request_disable(
@@ -55,8 +54,7 @@ pub async fn request_disable(
 ) -> Answer<()> {
     let id = id.read()?;
     let body = body.read()?;
-    operations::petitions::request_disable(&app.pawl, caller.call, id, body).await?;
-    Ok(no_content())
+    match operations::petitions::request_disable(&app.pawl, caller.call, id, body).await? {}
 }
 
 /// File a petition for an override.

@@ -83,6 +83,8 @@ fn hex_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::E
 
 /// An override.
 #[derive(Debug, Serialize, ToSchema)]
+// `Override` is an annotation of Java.
+#[schema(as = MfaOverride)]
 pub struct Override {
     /// Its id.
     pub id: OverrideId,

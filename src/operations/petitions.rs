@@ -1,6 +1,7 @@
 //! A user's wish to switch MFA off, and petitions for overrides.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -191,7 +192,7 @@ pub async fn request_disable(
     call: Call,
     id: UserId,
     request: RequestDisable,
-) -> Done<()> {
+) -> Done<Infallible> {
     let committed = call
         .write(pawl, access::RequestDisable::ACCESS, move |work| {
             let user = subject(work, &id, &[])?;
@@ -214,7 +215,7 @@ pub async fn request_disable(
             let data = serde_json::json!({ "policy_version": policy_version, "rule": rule });
             let note = Note::new(EventKind::DisableRefused).user(&facts.user.id).data(data);
             work.record(note)?;
-            let refused: Traced<()> =
+            let refused: Traced<Infallible> =
                 Err(Refusal::DisableRefused { policy_version, rule, petition });
             Ok(refused)
         })

@@ -73,7 +73,7 @@ print("step enroll")
 
 wait_for_the_next_code()
 decision = expect(models.ChallengeDecision, log_in("ada", "console"))
-issued = expect(models.TokensIssued, verify_code.sync(client=console, body=models.VerifyCode(
+issued = expect(models.Verification, verify_code.sync(client=console, body=models.VerifyCode(
     challenge=decision.challenge.handle, code=show_code(shown.secret))))
 assert issued.tokens[0].audience == "console"
 print("step verify")
