@@ -116,7 +116,7 @@ pub struct Override {
     #[schema(minimum = 0, maximum = 4)]
     pub required_approvals: i32,
     /// Who did.
-    #[schema(max_items = 3)]
+    #[schema(max_items = 4)]
     pub approved_by: Vec<UserId>,
     /// When it came into force.
     #[serde(skip_serializing_if = "Option::is_none")]

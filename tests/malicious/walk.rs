@@ -310,7 +310,7 @@ impl Walk {
         self.pool.harvest(client, user.as_deref(), &answer.body);
         match (answer.operation.as_str(), token) {
             ("beginStepUp", Some(token)) => {
-                let challenge = answer.body["challenge"].as_str().unwrap().to_owned();
+                let challenge = answer.body["challenge"]["handle"].as_str().unwrap().to_owned();
                 self.pool.acts.push(OpenAct { challenge, token, whole: body.clone() });
             }
             ("confirmEnrollment", _) => {

@@ -95,7 +95,7 @@ override = models.RequestOverride(
 )
 step_up = expect(models.StepUp, begin_step_up.sync(client=person, body=models.RequestOverrideAct(
     operation=models.RequestOverrideActOperation.REQUESTOVERRIDE, body=override)))
-override.proof = models.Proof(challenge=step_up.challenge, code=show_code(admin_secret))
+override.proof = models.Proof(challenge=step_up.challenge.handle, code=show_code(admin_secret))
 result = expect(models.OverrideResult, request_override.sync(client=person, body=override))
 assert result.override.state is models.OverrideState.APPROVED
 expect(models.ExemptDecision, log_in("ada", "console"))

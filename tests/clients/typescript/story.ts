@@ -81,7 +81,7 @@ const override: Schemas["RequestOverride"] = {
 };
 const act = { operation: "requestOverride", body: override } as const;
 const { challenge } = expect(await person.POST("/v1/step-ups", { body: act }));
-const proof = { challenge, code: showCode(adminSecret) };
+const proof = { challenge: challenge.handle, code: showCode(adminSecret) };
 const result = expect(await person.POST("/v1/overrides", { body: { ...override, proof } }));
 assert.equal(result.override.state, "approved" satisfies Schemas["OverrideState"]);
 assert.equal((await logIn("ada", "console")).decision, "exempt" satisfies Schemas["Evaluation"]["decision"]);
