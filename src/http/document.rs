@@ -12,6 +12,7 @@ use super::absence::without_null;
 use super::callers::{BEARER, bearer, say_callers};
 use super::components::{declare_headers, share};
 use super::contract::refuses;
+use super::examples::give_examples;
 use super::problem::{Code, JSON, PROBLEM_JSON, Problem};
 use super::public::{BY_ISSUER, OPENID, OPENID_BY_ISSUER};
 use super::routes;
@@ -101,6 +102,7 @@ fn complete(operation: &mut Operation) {
         operation.responses.responses.insert(status, problem_response(&name, &codes));
     }
     declare_headers(operation);
+    give_examples(operation);
 }
 
 /// Every code that an operation documents.

@@ -13,6 +13,7 @@ pub mod docs;
 pub mod document;
 pub mod enrollments;
 pub mod events;
+mod examples;
 pub mod extract;
 pub mod health;
 pub mod logins;

@@ -8,7 +8,7 @@ use pawl::http::document::camel;
 use pawl::http::problem::Code;
 use serde_json::{Value, json};
 
-use crate::support::document::{Operation, document, file, operations};
+use crate::support::document::{Operation, document, faults, file, operations};
 use crate::support::sample::resolve;
 
 #[test]
@@ -107,11 +107,14 @@ fn the_document_names_the_callers_of_each_operation() {
 }
 
 fn bodies(operation: &Operation) -> Vec<&Value> {
+    media(operation).into_iter().map(|media| &media["schema"]).collect()
+}
+
+fn media(operation: &Operation) -> Vec<&Value> {
     let responses = operation.value["responses"].as_object().unwrap().values();
     let contents = responses.map(|response| &response["content"]);
     let all = contents.chain([&operation.value["requestBody"]["content"]]);
-    let media = all.filter_map(Value::as_object).flat_map(|content| content.values());
-    media.map(|media| &media["schema"]).collect()
+    all.filter_map(Value::as_object).flat_map(|content| content.values()).collect()
 }
 
 #[test]
@@ -248,6 +251,21 @@ fn no_response_and_no_parameter_is_written_twice() {
         }
         assert!(!shared.is_empty(), "{section}");
     }
+}
+
+#[test]
+fn every_body_has_an_example_of_its_schema() {
+    let mut met = 0;
+    for operation in operations().values().filter(|operation| operation.id != "getOpenapi") {
+        for media in media(operation) {
+            let (id, example) = (&operation.id, &media["example"]);
+            assert!(example.is_object(), "{id}: no example of {}", media["schema"]);
+            let faults = faults(&media["schema"], example);
+            assert!(faults.is_empty(), "{id}: {faults:#?} in {example}");
+            met += 1;
+        }
+    }
+    assert!(met > 400, "{met} bodies");
 }
 
 #[test]

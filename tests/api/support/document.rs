@@ -142,11 +142,7 @@ pub fn check(operation: &Operation, answer: &Answer) {
     match response["content"][media].get("schema") {
         Some(schema) => {
             assert_eq!(answer.header("content-type"), Some(media), "{id} {status}");
-            let validator = validator(schema);
-            let faults: Vec<String> = validator
-                .iter_errors(&answer.body)
-                .map(|fault| format!("{}: {fault}", fault.instance_path()))
-                .collect();
+            let faults = faults(schema, &answer.body);
             assert!(faults.is_empty(), "{id} {status}: {faults:#?} in {}", answer.body);
         }
         None => assert!(answer.body.is_null(), "{id} {status}: a body that is not documented"),
@@ -173,9 +169,15 @@ pub fn check(operation: &Operation, answer: &Answer) {
 pub fn check_taken(operation: &Operation, body: &[u8]) {
     let schema = operation.request_schema().expect("an operation that takes a body");
     let body: Value = serde_json::from_slice(body).unwrap();
-    let validator = validator(schema);
-    let faults: Vec<String> = validator.iter_errors(&body).map(|fault| fault.to_string()).collect();
+    let faults = faults(schema, &body);
     assert!(faults.is_empty(), "{} took {body}: {faults:#?}", operation.id);
+}
+
+/// Where a value is not what a schema of the document says.
+pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
+    let validator = validator(schema);
+    let faults = validator.iter_errors(value);
+    faults.map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
 }
 
 /// The compiled form of a schema, in which no property may be undocumented.
