@@ -104,6 +104,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(petitions::request_disable)
         .service(petitions::create_petition)
         .service(petitions::list_petitions)
+        .service(petitions::get_petition)
         .service(petitions::withdraw_petition)
         .service(petitions::deny_petition)
         .service(petitions::take_up_petition)

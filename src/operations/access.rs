@@ -68,6 +68,7 @@ access! {
     CreatePetition create_petition = Some(Scope::Petitions), &[Role::Helpdesk, Role::Admin], true;
     WithdrawPetition withdraw_petition = Some(Scope::Petitions), &[], true;
     ListPetitions list_petitions = Some(Scope::TenantRead), STAFF, false;
+    GetPetition get_petition = Some(Scope::Petitions), STAFF, true;
     TakeUpPetition take_up_petition = None, ADMIN, false;
     DenyPetition deny_petition = None, ADMIN, false;
     BeginStepUp begin_step_up = None, &[], true;

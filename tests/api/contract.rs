@@ -73,6 +73,7 @@ const FOR_ONES_OWN_ACCOUNT: &[(&str, &[&str])] = &[
     ("beginStepUp", &[]),
     ("createPetition", &["helpdesk", "admin"]),
     ("getMfaStatus", &["helpdesk", "auditor", "admin"]),
+    ("getPetition", &["helpdesk", "auditor", "admin"]),
     ("regenerateRecoveryCodes", &[]),
     ("requestDisable", &[]),
     ("withdrawPetition", &[]),
