@@ -98,7 +98,6 @@ fn answer(floor: &Floor, now: Timestamp) -> HttpResponse {
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     let expires_at = Timestamp::from_seconds(until);
     HttpResponse::Ok().json(json!({
-        "outcome": "tokens",
         "tokens": [{ "access_token": token, "token_type": "Bearer", "audience": "console",
             "expires_at": expires_at }],
         "obligations": [],

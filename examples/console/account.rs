@@ -43,7 +43,7 @@ struct Factor {
 #[derive(Deserialize)]
 struct Exemption {
     audiences: Vec<String>,
-    until: String,
+    expires_at: String,
 }
 
 /// One thing that the user may want, whether it would be done, and if not, why not and who could.
@@ -101,7 +101,7 @@ fn facts(status: &Status) -> Html {
     );
     let exemptions = status.exemptions.iter();
     let exemptions: Vec<_> = exemptions
-        .map(|exemption| html!("<dt>Exempt</dt><dd>until {}</dd>", when(&exemption.until)))
+        .map(|exemption| html!("<dt>Exempt</dt><dd>until {}</dd>", when(&exemption.expires_at)))
         .collect();
     html!(
         "<dl><dt>Your organization</dt><dd>MFA is {} (policy {})</dd>{}{}</dl>",

@@ -23,8 +23,13 @@ use super::{AUDIENCE, html};
 /// What Pawl makes of an act.
 #[derive(Deserialize)]
 struct StepUp {
-    challenge: String,
+    challenge: Challenge,
     act: String,
+}
+
+#[derive(Deserialize)]
+struct Challenge {
+    handle: String,
 }
 
 /// What became of it.
@@ -128,7 +133,7 @@ async fn begin_act(posted: Posted) -> Result<HttpResponse, Trouble> {
         name: URL_SAFE_NO_PAD.encode(random::<16>().map_err(Trouble::Broken)?),
         path: act.path,
         body: act.body,
-        challenge: step_up.challenge,
+        challenge: step_up.challenge.handle,
         words: step_up.act,
     };
     posted.visit.change(|signed_in| signed_in.act = Some(pending));

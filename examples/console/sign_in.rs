@@ -35,7 +35,7 @@ enum Decision {
     },
     Exempt {
         user_id: String,
-        until: String,
+        expires_at: String,
     },
     NotRequired {
         user_id: String,
@@ -132,9 +132,9 @@ fn go_on(visit: &Visit, person: &'static str, decision: Decision) -> Result<Http
             (user_id, Step::Ticket(challenge.handle))
         }
         Decision::Recover { user_id, challenge } => (user_id, Step::Recover(challenge.handle)),
-        Decision::Exempt { user_id, until } => {
+        Decision::Exempt { user_id, expires_at } => {
             // An end that cannot be read is none: nobody gets in.
-            let until = until.parse().map_err(|_| Trouble::Closed)?;
+            let until = expires_at.parse().map_err(|_| Trouble::Closed)?;
             return enter(visit, SignedIn::new(person, user_id, Because::Exempt(until)));
         }
         Decision::NotRequired { user_id } => {

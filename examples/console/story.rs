@@ -186,7 +186,7 @@ impl SetUp<'_> {
 
     async fn proof(&self, token: &str, act: Value, code: &str) -> Result<Value, String> {
         let step_up = self.post(token, "/v1/step-ups", act).await?;
-        Ok(json!({ "challenge": text(&step_up, "/challenge"), "code": code }))
+        Ok(json!({ "challenge": text(&step_up, "/challenge/handle"), "code": code }))
     }
 
     async fn replace_policy(&self, token: &str, version: &str, body: Value) -> Result<(), String> {

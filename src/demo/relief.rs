@@ -140,7 +140,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 /// The challenge for one act, and the code for it.
 fn proof(story: &Story, act: &Value) -> Result<Value, String> {
     let step_up = story.talk.post("beginStepUp", "/v1/step-ups", By::Administrator, act)?;
-    let challenge = step_up.with(200)?.text("/challenge")?;
+    let challenge = step_up.with(200)?.text("/challenge/handle")?;
     Ok(json!({ "challenge": challenge, "code": story.code }))
 }
 
@@ -149,9 +149,9 @@ fn ana_is_exempt(story: &mut Story) -> Result<(), String> {
     if !answer.at("/tokens").is_null() {
         return Err("expected no token for an exempt login".to_owned());
     }
-    let until = answer.text("/until")?;
+    let until = answer.text("/expires_at")?;
     story.exempt_until =
-        Timestamp::parse(&until).map_err(|_| "expected `until` to be an instant")?;
+        Timestamp::parse(&until).map_err(|_| "expected `expires_at` to be an instant")?;
     Ok(())
 }
 

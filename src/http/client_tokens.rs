@@ -90,7 +90,7 @@ pub fn endpoint(base: &str) -> String {
 /// With the name that RFC 6749 section 5.2 has for it. Whatever is wrong with who asks is one problem. That
 /// Pawl cannot answer has no name there: it is a 503 as everywhere else.
 #[expect(clippy::wildcard_enum_match_arm, reason = "every other problem is a wrong request")]
-fn named(problem: Problem) -> Problem {
+pub(super) fn named(problem: Problem) -> Problem {
     let (problem, error) = match problem.code {
         Code::Unavailable => return problem,
         Code::Unauthenticated | Code::InvalidClient => (problem, "invalid_client"),
@@ -115,7 +115,6 @@ fn named(problem: Problem) -> Problem {
     tag = "public",
     request_body(content = ClientTokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token, shown once.", body = ClientToken)),
-    security(()),
 )]
 #[post("/oauth/token")]
 pub async fn issue_client_token(

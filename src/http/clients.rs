@@ -1,6 +1,6 @@
 //! Clients.
 
-use actix_web::{get, post};
+use actix_web::{delete, get, post};
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, PageQuery, Query, page};
@@ -124,7 +124,7 @@ pub async fn rotate_client_secret(
     ),
     responses((status = 200, description = "The client.", body = Client)),
 )]
-#[post("/v1/clients/{client_id}/secrets/{secret_id}/revoke")]
+#[delete("/v1/clients/{client_id}/secrets/{secret_id}")]
 pub async fn revoke_client_secret(
     app: AppData,
     caller: Caller<access::RevokeClientSecret>,
@@ -170,7 +170,7 @@ pub async fn add_client_key(
     ),
     responses((status = 200, description = "The client.", body = Client)),
 )]
-#[post("/v1/clients/{client_id}/keys/{key_id}/remove")]
+#[delete("/v1/clients/{client_id}/keys/{key_id}")]
 pub async fn remove_client_key(
     app: AppData,
     caller: Caller<access::RemoveClientKey>,

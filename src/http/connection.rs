@@ -164,7 +164,7 @@ impl Bounded {
         let body = serde_json::to_string(&Problem::new(code)).unwrap_or_default();
         let answer = format!(
             "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\
-             content-length: {}\r\n\r\n{body}",
+             x-content-type-options: nosniff\r\ncontent-length: {}\r\n\r\n{body}",
             code.status(),
             body.len()
         );

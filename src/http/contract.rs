@@ -39,6 +39,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
     ("getMfaStatus", &[NotFound]),
     ("requestDisable", &[NotFound, UserOffboarded, MfaDisableRefused]),
     ("createPetition", &[NotFound, UserOffboarded]),
+    ("getPetition", &[NotFound]),
     ("withdrawPetition", &[NotFound, PetitionDecided]),
     ("denyPetition", &[NotFound, PetitionDecided]),
     (

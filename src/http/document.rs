@@ -5,12 +5,14 @@ use std::sync::OnceLock;
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, ServerBuilder};
 use utoipa_actix_web::AppExt as _;
 
 use super::absence::without_null;
+use super::callers::{BEARER, bearer, say_callers};
+use super::components::{declare_headers, share};
 use super::contract::refuses;
+use super::examples::give_examples;
 use super::problem::{Code, JSON, PROBLEM_JSON, Problem};
 use super::public::{BY_ISSUER, OPENID, OPENID_BY_ISSUER};
 use super::routes;
@@ -52,29 +54,14 @@ pub fn document() -> OpenApi {
         .openapi(Base::openapi())
         .configure(routes)
         .split_for_parts();
-    let mut schemes = std::collections::BTreeMap::new();
-    for (name, format, about) in [
-        (
-            "client_key",
-            "pawl",
-            "A console's key, `pawl_{id}_{secret}`, or its access token, `pawl_at_{id}_{secret}`.",
-        ),
-        ("person_token", "JWT", "A person's access token for Pawl's own audience, its issuer."),
-    ] {
-        let mut http = Http::new(HttpAuthScheme::Bearer);
-        http.bearer_format = Some(format.to_owned());
-        http.description = Some(about.to_owned());
-        schemes.insert(name.to_owned(), RefOr::T(SecurityScheme::Http(http)));
-    }
     if let Some(components) = api.components.as_mut() {
-        components.security_schemes.extend(schemes);
+        components.security_schemes.insert(BEARER.to_owned(), RefOr::T(bearer()));
     }
-    for item in api.paths.paths.values_mut() {
-        for operation in operations_mut(item) {
-            complete(operation);
-        }
+    for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
+        complete(operation);
     }
     without_null(&mut api);
+    share(&mut api);
     api
 }
 
@@ -99,7 +86,8 @@ pub fn served(base_url: &str) -> Result<String, serde_json::Error> {
     api.to_json()
 }
 
-fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// The operations of a path.
+pub(super) fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
         .into_iter()
         .filter_map(Option::as_mut)
@@ -109,30 +97,18 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn complete(operation: &mut Operation) {
     let name = operation.operation_id.clone().unwrap_or_default();
     let access = ALL.iter().find(|access| camel(access.name) == name);
-    if let Some(access) = access {
-        operation.security = Some(security(access));
-    }
+    say_callers(operation, access.copied());
     for (status, codes) in by_status(codes_of(&name, operation, access.copied())) {
         operation.responses.responses.insert(status, problem_response(&name, &codes));
     }
-}
-
-fn security(access: &Access) -> Vec<SecurityRequirement> {
-    let scopes: Vec<String> = access.scope.iter().map(|scope| scope.as_str().to_owned()).collect();
-    let roles: Vec<String> = access.roles.iter().map(|role| role.as_str().to_owned()).collect();
-    let mut allowed = Vec::new();
-    if access.scope.is_some() {
-        allowed.push(SecurityRequirement::new("client_key", scopes));
-    }
-    if access.own_account || !access.roles.is_empty() {
-        allowed.push(SecurityRequirement::new("person_token", roles));
-    }
-    allowed
+    declare_headers(operation);
+    give_examples(operation);
 }
 
 /// Every code that an operation documents.
 fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTreeSet<Code> {
     let mut codes: BTreeSet<Code> = refuses(name).iter().copied().collect();
+    codes.insert(Code::HeadTooLarge);
     if access.is_some() {
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
     }
@@ -162,7 +138,8 @@ fn by_status(codes: BTreeSet<Code>) -> std::collections::BTreeMap<String, Vec<Co
 }
 
 fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
-    let is_oauth = operation == "issueClientToken" && !codes.contains(&Code::Unavailable);
+    let is_everywhere = |code: &Code| matches!(code, Code::Unavailable | Code::HeadTooLarge);
+    let is_oauth = operation == "issueClientToken" && !codes.iter().any(is_everywhere);
     let lines: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();

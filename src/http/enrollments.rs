@@ -111,8 +111,10 @@ pub async fn regenerate_recovery_codes(
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EnrollmentConfirmed {
     /// The tokens of the login that this enrollment is part of.
+    #[schema(max_items = 3)]
     pub tokens: Vec<Token>,
     /// Ten recovery codes, shown once.
+    #[schema(max_items = 10)]
     pub recovery_codes: Vec<Shown>,
 }
 

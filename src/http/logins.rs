@@ -11,7 +11,6 @@ use super::tokens::{Token, mint};
 use crate::operations::acts::{Act, StepUp};
 use crate::operations::evaluations::{EvaluateLogin, Evaluation, Obligation};
 use crate::operations::recovery::{LossReport, Recovered, ReportLoss, UseRecoveryCode};
-use crate::operations::union::union;
 use crate::operations::verifications::VerifyCode;
 use crate::operations::{self, access};
 use crate::telemetry;
@@ -89,22 +88,15 @@ pub async fn begin_step_up(
     Ok(ok(operations::acts::begin_step_up(&app.pawl, caller.call, body).await?))
 }
 
-/// Tokens: one for each audience, from one proof.
+/// What a right code leads to.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TokensIssued {
-    /// The tokens, in the order of the audiences that were asked for.
+pub struct Verification {
+    /// One token for each audience that was asked for, in that order, from one proof.
+    #[schema(max_items = 3)]
     pub tokens: Vec<Token>,
     /// What the user must do soon.
+    #[schema(max_items = 10)]
     pub obligations: Vec<Obligation>,
-}
-
-union! {
-    /// What a right code leads to.
-    #[derive(Debug, Serialize)]
-    Verification by "outcome" {
-        /// The login is done.
-        Tokens(TokensIssued) = "tokens",
-    }
 }
 
 /// Verify a code.
@@ -126,5 +118,5 @@ pub async fn verify_code(
     let committed = operations::verifications::verify_code(&app.pawl, caller.call, body).await?;
     let (tokens, verified) = mint(&app, committed).await?;
     let obligations = verified.obligations;
-    Ok(ok(Verification::Tokens(TokensIssued { tokens, obligations })))
+    Ok(ok(Verification { tokens, obligations }))
 }

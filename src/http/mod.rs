@@ -3,14 +3,17 @@
 mod absence;
 mod body;
 mod bounds;
+mod callers;
 pub mod client_tokens;
 pub mod clients;
+mod components;
 pub mod connection;
 pub mod contract;
 pub mod docs;
 pub mod document;
 pub mod enrollments;
 pub mod events;
+mod examples;
 pub mod extract;
 pub mod health;
 pub mod logins;
@@ -101,6 +104,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(petitions::request_disable)
         .service(petitions::create_petition)
         .service(petitions::list_petitions)
+        .service(petitions::get_petition)
         .service(petitions::withdraw_petition)
         .service(petitions::deny_petition)
         .service(petitions::take_up_petition)

@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, Query, default_limit, page};
-use super::reply::{Answer, created, no_content, ok, waiting};
+use super::reply::{Answer, created, ok, waiting};
 use crate::mfa::ids::{PetitionId, UserId};
 use crate::mfa::overrides::PetitionState;
 use crate::operations::overrides::OverrideResult;
@@ -44,7 +44,6 @@ pub struct PetitionQuery {
     tag = "petitions",
     params(("user_id" = UserId, Path, description = "The user.")),
     request_body = RequestDisable,
-    responses((status = 204, description = "Never answered.")),
 )]
 #[post("/v1/users/{user_id}/mfa/disable")]
 pub async fn request_disable(
@@ -55,8 +54,7 @@ pub async fn request_disable(
 ) -> Answer<()> {
     let id = id.read()?;
     let body = body.read()?;
-    operations::petitions::request_disable(&app.pawl, caller.call, id, body).await?;
-    Ok(no_content())
+    match operations::petitions::request_disable(&app.pawl, caller.call, id, body).await? {}
 }
 
 /// File a petition for an override.
@@ -64,7 +62,12 @@ pub async fn request_disable(
     operation_id = "createPetition",
     tag = "petitions",
     request_body = CreatePetition,
-    responses((status = 201, description = "The petition.", body = Petition)),
+    responses((
+        status = 201,
+        description = "The petition.",
+        body = Petition,
+        headers(("Location" = String, description = "Where `getPetition` finds it."))
+    )),
 )]
 #[post("/v1/petitions")]
 pub async fn create_petition(
@@ -73,7 +76,9 @@ pub async fn create_petition(
     body: Body<CreatePetition>,
 ) -> Answer<Petition> {
     let body = body.read()?;
-    Ok(created(operations::petitions::create_petition(&app.pawl, caller.call, body).await?))
+    let petition = operations::petitions::create_petition(&app.pawl, caller.call, body).await?;
+    let location = format!("{}/v1/petitions/{}", app.pawl.base_url, petition.id);
+    Ok(created(petition).at(location))
 }
 
 /// List petitions.
@@ -99,6 +104,25 @@ pub async fn list_petitions(
         page,
     )
     .await?))
+}
+
+/// Read a petition.
+///
+/// A client reads those of its directory's users, a person without a fitting role their own.
+#[utoipa::path(
+    operation_id = "getPetition",
+    tag = "petitions",
+    params(("petition_id" = PetitionId, Path, description = "The petition.")),
+    responses((status = 200, description = "The petition.", body = Petition)),
+)]
+#[get("/v1/petitions/{petition_id}")]
+pub async fn get_petition(
+    app: AppData,
+    caller: Caller<access::GetPetition>,
+    id: Named<PetitionId>,
+) -> Answer<Petition> {
+    let id = id.read()?;
+    Ok(ok(operations::petitions::get_petition(&app.pawl, caller.call, id).await?))
 }
 
 /// Take a petition back: only whoever filed it.

@@ -126,7 +126,7 @@ problems! {
     AudienceReserved = UNPROCESSABLE_ENTITY, "audience-reserved", "Pawl's own audience cannot be named here",
         "Leave out audiences that are Pawl's issuers.";
     PetitionDecided = CONFLICT, "petition-decided", "The petition was decided",
-        "Read it again with listPetitions.";
+        "Read it again with getPetition.";
     VersionMismatch = PRECONDITION_FAILED, "version-mismatch", "The policy was replaced meanwhile",
         "Read it again with getPolicy and put your change on top of `current_version`.";
     PreconditionRequired = PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing",

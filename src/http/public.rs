@@ -45,6 +45,7 @@ pub struct Jwk {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Jwks {
     /// The keys, by `kid`.
+    #[schema(max_items = 1000)]
     pub keys: Vec<Jwk>,
 }
 
@@ -58,21 +59,28 @@ pub struct ServerMetadata {
     #[schema(format = "uri")]
     pub jwks_uri: String,
     /// What tokens are signed with.
+    #[schema(max_items = 10)]
     pub access_token_signing_alg_values_supported: Vec<String>,
     /// The only `acr`.
+    #[schema(max_items = 10)]
     pub acr_values_supported: Vec<String>,
     /// Where a client gets an access token.
     #[schema(format = "uri")]
     pub token_endpoint: String,
     /// How a client authenticates there.
+    #[schema(max_items = 10)]
     pub token_endpoint_auth_methods_supported: Vec<String>,
     /// What a client may sign with.
+    #[schema(max_items = 10)]
     pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// What it is given for.
+    #[schema(max_items = 10)]
     pub grant_types_supported: Vec<String>,
     /// What a client may do.
+    #[schema(max_items = 10)]
     pub scopes_supported: Vec<String>,
     /// RFC 8414 asks for it; there is no authorization endpoint, so it is empty.
+    #[schema(max_items = 10)]
     pub response_types_supported: Vec<String>,
 }
 
@@ -96,9 +104,12 @@ fn cached(bytes: Vec<u8>, etag: Option<&str>) -> HttpResponse {
             body = Jwks,
             headers(("ETag" = String, description = "Changes with the keys."))
         ),
-        (status = 304, description = "As `If-None-Match` says."),
+        (
+            status = 304,
+            description = "As `If-None-Match` says.",
+            headers(("ETag" = String, description = "The one that the caller has."))
+        ),
     ),
-    security(()),
 )]
 #[get("/.well-known/jwks.json")]
 pub async fn get_jwks(app: AppData, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -118,7 +129,6 @@ pub async fn get_jwks(app: AppData, request: HttpRequest) -> Result<HttpResponse
     tag = "public",
     params(("tenant_id" = TenantId, Path, description = "The tenant.")),
     responses((status = 200, description = "The metadata.", body = ServerMetadata)),
-    security(()),
 )]
 #[get("/.well-known/oauth-authorization-server/t/{tenant_id}")]
 pub async fn get_server_metadata(
@@ -199,9 +209,12 @@ async fn metadata(app: &App, id: TenantId) -> Result<HttpResponse, Problem> {
             content_type = "application/json",
             headers(("ETag" = String, description = "Changes with the document."))
         ),
-        (status = 304, description = "As `If-None-Match` says."),
+        (
+            status = 304,
+            description = "As `If-None-Match` says.",
+            headers(("ETag" = String, description = "The one that the caller has."))
+        ),
     ),
-    security(()),
 )]
 #[get("/openapi.json")]
 pub async fn get_openapi(app: AppData, request: HttpRequest) -> HttpResponse {

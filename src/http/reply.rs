@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 
@@ -27,17 +27,24 @@ pub struct Reply<T> {
     status: StatusCode,
     body: T,
     etag: Option<String>,
+    location: Option<String>,
 }
 
 impl<T> Reply<T> {
     fn new(status: StatusCode, body: T) -> Self {
-        Self { status, body, etag: None }
+        Self { status, body, etag: None, location: None }
     }
 
     /// The same, with an entity tag.
     #[must_use]
     pub fn with_etag(self, etag: String) -> Self {
         Self { etag: Some(etag), ..self }
+    }
+
+    /// The same, with the URL of what was made.
+    #[must_use]
+    pub fn at(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
     }
 }
 
@@ -76,6 +83,9 @@ impl<T: Serialize> Responder for Reply<T> {
         response.insert_header((CACHE_CONTROL, "no-store"));
         if let Some(etag) = self.etag {
             response.insert_header((ETAG, etag));
+        }
+        if let Some(location) = self.location {
+            response.insert_header((LOCATION, location));
         }
         if self.status == StatusCode::NO_CONTENT {
             return response.finish();

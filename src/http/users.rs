@@ -1,6 +1,8 @@
 //! Users.
 
 use actix_web::{get, post};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::AppData;
 use super::extract::{Body, Caller, LARGEST_REPORT, Named, PageQuery, Query, page};
@@ -104,13 +106,24 @@ pub async fn offboard_user(
     Ok(ok(operations::users::offboard_user(&app.pawl, caller.call, id).await?))
 }
 
+/// How much is told.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StatusQuery {
+    /// Whether the answer says which rule gave each attribute.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    pub explain: bool,
+}
+
 /// Read a user's MFA as separate axes, with what can be done.
 ///
 /// A console hides its *Disable MFA* button by `actions`.
 #[utoipa::path(
     operation_id = "getMfaStatus",
     tag = "users",
-    params(("user_id" = UserId, Path, description = "The user.")),
+    params(("user_id" = UserId, Path, description = "The user."), StatusQuery),
     responses((status = 200, description = "The status.", body = MfaStatus)),
 )]
 #[get("/v1/users/{user_id}/mfa")]
@@ -118,7 +131,9 @@ pub async fn get_mfa_status(
     app: AppData,
     caller: Caller<access::GetMfaStatus>,
     id: Named<UserId>,
+    query: Query<StatusQuery>,
 ) -> Answer<MfaStatus> {
     let id = id.read()?;
-    Ok(ok(operations::status::get_mfa_status(&app.pawl, caller.call, id).await?))
+    let explain = query.read()?.explain;
+    Ok(ok(operations::status::get_mfa_status(&app.pawl, caller.call, id, explain).await?))
 }

@@ -66,8 +66,9 @@ access! {
     ReportLoss report_loss = Some(Scope::Login), &[], false;
     RequestDisable request_disable = Some(Scope::Petitions), &[], true;
     CreatePetition create_petition = Some(Scope::Petitions), &[Role::Helpdesk, Role::Admin], true;
-    WithdrawPetition withdraw_petition = Some(Scope::Petitions), &[Role::Helpdesk, Role::Admin], true;
+    WithdrawPetition withdraw_petition = Some(Scope::Petitions), &[], true;
     ListPetitions list_petitions = Some(Scope::TenantRead), STAFF, false;
+    GetPetition get_petition = Some(Scope::Petitions), STAFF, true;
     TakeUpPetition take_up_petition = None, ADMIN, false;
     DenyPetition deny_petition = None, ADMIN, false;
     BeginStepUp begin_step_up = None, &[], true;

@@ -15,6 +15,7 @@ use super::client_keys::AddClientKey;
 use super::client_secrets::RotateClientSecret;
 use super::clients::CreateClient;
 use super::codes::{Answered, Asked};
+use super::decisions::OpenChallenge;
 use super::enrollments::BeginRotation;
 use super::overrides::{ApproveOverride, RequestOverride};
 use super::petitions::TakeUpPetition;
@@ -31,7 +32,7 @@ use crate::mfa::factor::{FactorState, Login, Primary, PrimaryMethod};
 use crate::mfa::ids::{ChallengeId, ClientId, EventId, FactorId, OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::is_cooled_down;
 use crate::mfa::refusal::Refusal;
-use crate::mfa::time::{Span, Timestamp};
+use crate::mfa::time::Span;
 use crate::mfa::words::Role;
 use crate::store::rows::{ChallengeRow, FactorRow};
 use crate::store::seal::{constant_time_eq, sha256};
@@ -242,10 +243,8 @@ impl Act {
 /// A challenge for one act.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StepUp {
-    /// The handle to send back with the code.
-    pub challenge: Shown,
-    /// Until when.
-    pub expires_at: Timestamp,
+    /// The challenge: its handle is sent back with the code.
+    pub challenge: OpenChallenge,
     /// The act in words: show it to the person before asking for the code.
     pub act: String,
     /// SHA-256 of the act's canonical form, as hex.
@@ -294,8 +293,8 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
                 closed_at: None,
                 event_id: event,
             });
-            let challenge = Shown::new(handle);
-            Ok(StepUp { challenge, expires_at, act: words, digest: hex(&digest) })
+            let challenge = OpenChallenge { handle: Shown::new(handle), expires_at };
+            Ok(StepUp { challenge, act: words, digest: hex(&digest) })
         })
         .await?;
     Ok(committed.into_inner())

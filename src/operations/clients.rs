@@ -34,7 +34,7 @@ pub struct CreateClient {
     #[serde(default)]
     pub directory_id: Option<DirectoryId>,
     /// What it may do.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 4)]
     pub scopes: BTreeSet<Scope>,
     /// The audiences that it may ask tokens for, besides Pawl's own, which every client may.
     #[schema(max_items = 10)]
@@ -90,8 +90,10 @@ pub struct Client {
     /// Its directory.
     pub directory_id: DirectoryId,
     /// What it may do.
+    #[schema(max_items = 4)]
     pub scopes: BTreeSet<Scope>,
     /// The audiences that it may ask tokens for.
+    #[schema(max_items = 10)]
     pub audiences: BTreeSet<Audience>,
     /// Who made it: a user id, or `server`.
     pub created_by: String,
@@ -101,10 +103,13 @@ pub struct Client {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<Timestamp>,
     /// Its live secrets, the newest last.
+    #[schema(max_items = 2)]
     pub secrets: Vec<ClientSecret>,
     /// Its public keys, the newest last.
+    #[schema(max_items = 2)]
     pub keys: Vec<ClientPublicKey>,
     /// The service accounts that may sign in as it, the newest last.
+    #[schema(max_items = 2)]
     pub service_accounts: Vec<ClientServiceAccount>,
 }
 
@@ -129,6 +134,7 @@ impl From<ClientSecretRow> for ClientSecret {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ClientPage {
     /// The clients, by id.
+    #[schema(max_items = 100)]
     pub items: Vec<Client>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

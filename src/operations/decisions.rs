@@ -43,8 +43,10 @@ macro_rules! decisions {
         pub struct $name {
             /// The user: `sub` of every token.
             pub user_id: UserId,
-            /// For each attribute, which rule gave its value.
-            pub because: Vec<Because>,
+            /// For each attribute, which rule gave its value; with `explain: true` only.
+            #[schema(max_items = 12)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub because: Option<Vec<Because>>,
             $($(#[$attribute])+ pub $field: $type,)*
         }
     )+};
@@ -61,7 +63,7 @@ decisions! {
         /// The override.
         override_id: OverrideId,
         /// When it ends.
-        until: Timestamp,
+        expires_at: Timestamp,
         /// For a user who has a factor and wants a token all the same.
         #[serde(skip_serializing_if = "Option::is_none")]
         challenge: Option<OpenChallenge>,
@@ -71,6 +73,7 @@ decisions! {
         /// The challenge.
         challenge: OpenChallenge,
         /// What the user must do soon.
+        #[schema(max_items = 10)]
         obligations: Vec<Obligation>,
     }
     /// The factor is suspended: `useRecoveryCode`, or the administrator.

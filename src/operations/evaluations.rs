@@ -51,7 +51,7 @@ pub struct EvaluateLogin {
     /// strictness. Any texts, also one twice. Up to 1,024 are kept, of 1 to 256 characters without
     /// control characters; the others are unknown, not absent, so that every rule about groups holds.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 87381)]
     pub groups: Option<Reported<ReportedGroups>>,
     /// Who tokens are wanted for, one to three; each of the client's audiences, or Pawl's own.
     #[schema(min_items = 1, max_items = 3)]
@@ -63,6 +63,10 @@ pub struct EvaluateLogin {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub address: Option<Reported<Option<IpAddr>>>,
+    /// Whether the answer says why, in `because`.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub explain: bool,
 }
 
 impl EvaluateLogin {
@@ -144,17 +148,18 @@ impl Opening<'_> {
         decision: Decision,
     ) -> Done<Evaluation> {
         let user_id = self.facts.user.id.clone();
-        let because = requirement.because.clone();
+        let because = self.request.explain.then(|| requirement.because.clone());
         Ok(match decision {
             Decision::Denied(reason) => {
                 self.note(work, "denied", EventKind::LoginEvaluated, None)?;
                 Evaluation::Denied(DeniedDecision { user_id, because, reason })
             }
-            Decision::Exempt { override_id, until, challenge } => {
+            Decision::Exempt { override_id, until: expires_at, challenge } => {
                 let event =
                     self.note(work, "exempt", EventKind::LoginExempt, Some(&override_id))?;
                 let challenge = self.open_if(work, challenge, Purpose::Login, &event);
-                let exempt = ExemptDecision { user_id, because, override_id, until, challenge };
+                let exempt =
+                    ExemptDecision { user_id, because, override_id, expires_at, challenge };
                 Evaluation::Exempt(exempt)
             }
             Decision::Challenge => {

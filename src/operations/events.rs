@@ -48,6 +48,7 @@ pub struct Event {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventPage {
     /// The events, oldest first.
+    #[schema(max_items = 100)]
     pub items: Vec<Event>,
     /// Where the next page begins: an event's id. The last page has one too: ask again later for what
     /// came since.

@@ -83,6 +83,8 @@ fn hex_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::E
 
 /// An override.
 #[derive(Debug, Serialize, ToSchema)]
+// `Override` is an annotation of Java.
+#[schema(as = MfaOverride)]
 pub struct Override {
     /// Its id.
     pub id: OverrideId,
@@ -99,6 +101,7 @@ pub struct Override {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket_reference: Option<TicketReference>,
     /// The audiences that an exemption covers.
+    #[schema(max_items = 10)]
     pub audiences: BTreeSet<Audience>,
     /// What exactly was asked for.
     #[schema(value_type = Object)]
@@ -113,6 +116,7 @@ pub struct Override {
     #[schema(minimum = 0, maximum = 4)]
     pub required_approvals: i32,
     /// Who did.
+    #[schema(max_items = 4)]
     pub approved_by: Vec<UserId>,
     /// When it came into force.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +162,7 @@ impl OverrideResult {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OverridePage {
     /// The overrides, by id.
+    #[schema(max_items = 100)]
     pub items: Vec<Override>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

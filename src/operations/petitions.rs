@@ -1,6 +1,7 @@
 //! A user's wish to switch MFA off, and petitions for overrides.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -107,6 +108,7 @@ pub struct Petition {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PetitionPage {
     /// The petitions, by id.
+    #[schema(max_items = 100)]
     pub items: Vec<Petition>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,15 +170,20 @@ pub(super) fn file(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition
     Ok(row.into())
 }
 
-/// A user of the caller's who is still here; a person without a fitting role sees only themselves.
-fn subject(work: &mut Work<'_, '_>, id: &UserId, roles: &[Role]) -> Done<UserRow> {
+/// A user of the caller's; a person without a fitting role sees only themselves.
+fn visible(work: &mut Work<'_, '_>, id: &UserId, roles: &[Role]) -> Done<UserRow> {
     if let Caller::Person(person) = &work.caller
         && person.user.id != *id
         && !roles.iter().any(|role| person.roles.contains(role))
     {
         return Err(Refusal::NotFound.into());
     }
-    let user = work.user(id)?;
+    work.user(id)
+}
+
+/// The same, if they are still here.
+fn subject(work: &mut Work<'_, '_>, id: &UserId, roles: &[Role]) -> Done<UserRow> {
+    let user = visible(work, id, roles)?;
     if user.offboarded_at.is_some() { Err(Refusal::UserGone.into()) } else { Ok(user) }
 }
 
@@ -190,7 +197,7 @@ pub async fn request_disable(
     call: Call,
     id: UserId,
     request: RequestDisable,
-) -> Done<()> {
+) -> Done<Infallible> {
     let committed = call
         .write(pawl, access::RequestDisable::ACCESS, move |work| {
             let user = subject(work, &id, &[])?;
@@ -213,7 +220,7 @@ pub async fn request_disable(
             let data = serde_json::json!({ "policy_version": policy_version, "rule": rule });
             let note = Note::new(EventKind::DisableRefused).user(&facts.user.id).data(data);
             work.record(note)?;
-            let refused: Traced<()> =
+            let refused: Traced<Infallible> =
                 Err(Refusal::DisableRefused { policy_version, rule, petition });
             Ok(refused)
         })
@@ -332,6 +339,19 @@ pub async fn list_petitions(
         let rows = work.tx.list_petitions(&work.tenant, &filter)?;
         let (rows, next_cursor) = cut(rows, page.limit, |row| row.id.to_string());
         Ok(PetitionPage { items: rows.into_iter().map(Petition::from).collect(), next_cursor })
+    })
+    .await
+}
+
+/// Reads a petition: a client that of a user of its directory, a person without a fitting role their own.
+///
+/// # Errors
+/// `not-found`.
+pub async fn get_petition(pawl: &Pawl, call: Call, id: PetitionId) -> Done<Petition> {
+    call.read(pawl, access::GetPetition::ACCESS, move |work| {
+        let row = work.tx.find_petition(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+        visible(work, &row.user_id, access::GetPetition::ACCESS.roles)?;
+        Ok(row.into())
     })
     .await
 }

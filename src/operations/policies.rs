@@ -58,6 +58,7 @@ pub struct PolicyVersion {
     /// rule.
     pub guess_probability: f64,
     /// What the guard let through but says.
+    #[schema(max_items = 10)]
     pub warnings: Vec<Warning>,
 }
 
@@ -65,6 +66,7 @@ pub struct PolicyVersion {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PolicyVersionPage {
     /// The versions, newest first.
+    #[schema(max_items = 100)]
     pub items: Vec<PolicyVersion>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

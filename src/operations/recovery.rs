@@ -82,6 +82,7 @@ pub struct RegenerateRecoveryCodes {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecoveryCodes {
     /// The codes.
+    #[schema(max_items = 10)]
     pub recovery_codes: Vec<Shown>,
 }
 

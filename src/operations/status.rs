@@ -59,8 +59,10 @@ pub struct RequirementStatus {
     pub policy_version: i64,
     /// The joined attributes.
     pub attributes: Attributes,
-    /// Which rule gave each.
-    pub because: Vec<Because>,
+    /// Which rule gave each; with `explain=true` only.
+    #[schema(max_items = 12)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<Vec<Because>>,
 }
 
 /// The user's factor.
@@ -90,19 +92,20 @@ pub struct ExemptionStatus {
     /// The override.
     pub override_id: OverrideId,
     /// The audiences that it covers.
+    #[schema(max_items = 10)]
     pub audiences: BTreeSet<Audience>,
     /// When it ends.
-    pub until: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 /// A block after wrong codes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LockStatus {
     /// Why.
-    pub because: LockReason,
+    pub reason: LockReason,
     /// When the next code is looked at, if time alone lifts it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Why no code is looked at now.
@@ -147,13 +150,16 @@ pub struct MfaStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub factor: Option<FactorStatus>,
     /// Exemptions in force.
+    #[schema(max_items = 1000)]
     pub exemptions: Vec<ExemptionStatus>,
     /// A block after wrong codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockStatus>,
     /// What the user must do soon.
+    #[schema(max_items = 10)]
     pub obligations: Vec<Obligation>,
     /// What the user can do now. A console hides its *Disable MFA* button by this.
+    #[schema(max_items = 20)]
     pub actions: Vec<Action>,
 }
 
@@ -161,7 +167,7 @@ pub struct MfaStatus {
 ///
 /// # Errors
 /// `not-found`; for a person without a role, also for anybody but themselves.
-pub async fn get_mfa_status(pawl: &Pawl, call: Call, id: UserId) -> Done<MfaStatus> {
+pub async fn get_mfa_status(pawl: &Pawl, call: Call, id: UserId, explain: bool) -> Done<MfaStatus> {
     call.read(pawl, access::GetMfaStatus::ACCESS, move |work| {
         if let Caller::Person(person) = &work.caller
             && person.user.id != id
@@ -174,12 +180,12 @@ pub async fn get_mfa_status(pawl: &Pawl, call: Call, id: UserId) -> Done<MfaStat
         }
         let user = work.user(&id)?;
         let facts = work.facts(user)?;
-        status(work, facts)
+        status(work, facts, explain)
     })
     .await
 }
 
-fn status(work: &mut Work<'_, '_>, facts: Facts) -> Done<MfaStatus> {
+fn status(work: &mut Work<'_, '_>, facts: Facts, explain: bool) -> Done<MfaStatus> {
     let requirement = facts.requirement(work, &[], None);
     let codes = work.tx.open_recovery_codes(&work.tenant, &facts.user.id)?.len();
     let lock = lock(work, &facts, &requirement.attributes)?;
@@ -200,7 +206,7 @@ fn status(work: &mut Work<'_, '_>, facts: Facts) -> Done<MfaStatus> {
     let exemptions = facts.standing.exemptions.into_iter().map(|exemption| ExemptionStatus {
         override_id: exemption.override_id,
         audiences: exemption.audiences,
-        until: exemption.expires_at,
+        expires_at: exemption.expires_at,
     });
     Ok(MfaStatus {
         user_id: facts.user.id,
@@ -208,7 +214,7 @@ fn status(work: &mut Work<'_, '_>, facts: Facts) -> Done<MfaStatus> {
         requirement: RequirementStatus {
             policy_version: facts.policy.version,
             attributes: requirement.attributes,
-            because: requirement.because,
+            because: explain.then_some(requirement.because),
         },
         factor,
         exemptions: exemptions.collect(),
@@ -226,11 +232,11 @@ fn lock(
     let limits = limits(attributes);
     let (throttle, _) = work.throttle(&facts.user.id, limits)?;
     Ok(throttle.charge(limits, work.now).err().map(|Blocked { retry_after, because }| {
-        let until = Some(work.now.after(retry_after));
+        let expires_at = Some(work.now.after(retry_after));
         match because {
-            BlockedBecause::Delay => LockStatus { because: LockReason::Delay, until },
-            BlockedBecause::Bucket => LockStatus { because: LockReason::Budget, until },
-            BlockedBecause::Cap => LockStatus { because: LockReason::Cap, until: None },
+            BlockedBecause::Delay => LockStatus { reason: LockReason::Delay, expires_at },
+            BlockedBecause::Bucket => LockStatus { reason: LockReason::Budget, expires_at },
+            BlockedBecause::Cap => LockStatus { reason: LockReason::Cap, expires_at: None },
         }
     }))
 }

@@ -20,6 +20,7 @@ pub struct Tenant {
     /// `iss` of every token, and Pawl's own audience.
     pub issuer: Audience,
     /// Its directories, oldest first.
+    #[schema(max_items = 10000)]
     pub directories: Vec<Directory>,
     /// When it was made.
     pub created_at: Timestamp,

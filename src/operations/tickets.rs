@@ -108,6 +108,7 @@ pub struct Ticket {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketPage {
     /// The tickets, by id.
+    #[schema(max_items = 100)]
     pub items: Vec<Ticket>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -39,7 +39,7 @@ pub struct UpsertUser {
     /// twice. Up to 1,024 are kept, of 1 to 256 characters without control characters; the others are
     /// unknown, not absent, so that every rule about groups holds.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 87381)]
     pub groups: Option<Reported<ReportedGroups>>,
 }
 
@@ -74,6 +74,7 @@ pub struct User {
     /// What the user is.
     pub kind: UserKind,
     /// What the user may do in Pawl.
+    #[schema(max_items = 5)]
     pub roles: BTreeSet<Role>,
     /// When Pawl first heard of the user.
     pub created_at: Timestamp,
@@ -86,6 +87,7 @@ pub struct User {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserPage {
     /// The users, by id.
+    #[schema(max_items = 100)]
     pub items: Vec<User>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::api::shapes::{Stage, filled};
-use crate::support::document::operations;
+use crate::support::document::{check, operations};
 use crate::support::wire::Wire;
 use crate::support::{Call, Server};
 
@@ -75,6 +75,19 @@ fn a_head_over_16_kib_is_a_431() {
     let mut large = wire(&server);
     large.send(&head(17 * 1024));
     assert_eq!(large.answer("none").refused("head-too-large")["status"], 431);
+}
+
+#[test]
+fn the_document_says_of_each_operation_that_its_head_may_be_too_large() {
+    let server = Server::start();
+    for operation in operations().values() {
+        let mut large = wire(&server);
+        let (method, path) = (operation.method, &operation.path);
+        large.send(&format!("{method} {path} HTTP/1.1\r\nx: {}", "y".repeat(17 * 1024)));
+        let answer = large.answer(&operation.id);
+        check(operation, &answer);
+        answer.refused("head-too-large");
+    }
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn groups_only_tighten_and_their_removal_is_held() {
     let login = |groups: Value| {
         let mut body = console.login("ana", &["acme"]);
         body["groups"] = groups;
+        body["explain"] = json!(true);
         let decision = console.call("evaluateLogin").json(&body).send().ok();
         let all = decision["because"].as_array().unwrap().clone();
         all.iter().any(|because| because["attribute"] == "digits" && because["rule"] == "ops")
@@ -113,7 +114,28 @@ fn groups_only_tighten_and_their_removal_is_held() {
 fn login_of_other(console: &crate::support::Console, name: &str) -> bool {
     let mut body = console.login(name, &["acme"]);
     body["groups"] = json!([]);
+    body["explain"] = json!(true);
     let decision = console.call("evaluateLogin").json(&body).send().ok();
     let all = decision["because"].as_array().unwrap().clone();
     all.iter().any(|because| because["rule"] == "ops")
+}
+
+#[test]
+fn only_who_asks_is_told_which_rule_gave_what() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let explained = |explain: serde_json::Value| {
+        let mut body = tenant.console.login("ana", &["acme"]);
+        body["explain"] = explain;
+        tenant.console.call("evaluateLogin").json(&body).send()
+    };
+    assert_eq!(explained(json!(true)).ok()["because"].as_array().unwrap().len(), 12);
+    assert!(explained(json!(false)).ok().get("because").is_none());
+    assert!(ana.evaluate().ok().get("because").is_none());
+    explained(json!(null)).refused("invalid-request");
+    let status = || admin.call("getMfaStatus").at("user_id", &ana.id);
+    let told = status().query("explain", "true").send().ok();
+    assert_eq!(told["requirement"]["because"].as_array().unwrap().len(), 12);
+    assert!(status().send().ok()["requirement"].get("because").is_none());
 }

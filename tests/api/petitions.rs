@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, REASON, Server};
+use crate::support::{Act, REASON, Server, User};
 
 fn id(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
@@ -47,6 +47,28 @@ fn nothing_is_wished_for_somebody_who_left() {
     call.json(&json!({})).send().refused("user-offboarded");
     console.petition(&ana.id, "reset").refused("user-offboarded");
     admin.act(&take_up(&petition)).refused("user-offboarded");
+}
+
+#[test]
+fn a_petition_is_found_at_its_location_by_who_may_file_it() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let console = &tenant.console;
+    let (admin, ana, bo) =
+        (tenant.administrator(), console.user("ana").enrolled(), console.user("bo").enrolled());
+    let answer = console.petition(&ana.id, "unlock");
+    let location = answer.header("location").unwrap().to_owned();
+    let petition = answer.ok();
+    assert_eq!(location, format!("https://pawl.test/v1/petitions/{}", id(&petition)));
+    let of = |by: &User| by.call("getPetition").at("petition_id", &id(&petition)).send();
+    assert_eq!(console.call("getPetition").at("petition_id", &id(&petition)).send().ok(), petition);
+    assert_eq!((of(&ana).ok(), of(&admin).ok()), (petition.clone(), petition.clone()));
+    of(&bo).refused("not-found");
+    let other = server.tenant("other").administrator();
+    of(&other).refused("not-found");
+    // Off-boarding hides nothing.
+    console.call("offboardUser").at("user_id", &ana.id).send().ok();
+    assert_eq!(of(&admin).ok()["id"], petition["id"]);
 }
 
 #[test]

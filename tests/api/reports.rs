@@ -18,6 +18,7 @@ fn with_rule(server: &Server, group: &str) -> (Tenant, User) {
 fn evaluate(console: &Console, who: &str, name: &str, value: Value) -> Value {
     let mut body = console.login(who, &["acme"]);
     body[name] = value;
+    body["explain"] = json!(true);
     console.call("evaluateLogin").json(&body).send().ok()
 }
 
@@ -140,6 +141,7 @@ fn what_one_console_could_not_say_counts_for_every_console() {
     let desk = tenant.console.another(&admin, "desk", &["login"]);
     let of_desk = |groups: Value| {
         let mut body = desk.login("ana", &["desk"]);
+        body["explain"] = json!(true);
         body["groups"] = groups;
         let decision = desk.call("evaluateLogin").json(&body).send().ok();
         decision["because"].as_array().unwrap().iter().any(|because| because["rule"] == "ops")
@@ -308,6 +310,7 @@ fn a_removal_that_is_held_is_recorded_once_for_each_report() {
     let desk = console.another(&admin, "desk", &["login"]);
     let mut login = desk.login("cy", &["desk"]);
     login["groups"] = json!([]);
+    login["explain"] = json!(true);
     desk.call("evaluateLogin").json(&login).send().ok();
     assert!(is_held_to(console, "cy", &json!([])));
     let decision = desk.call("evaluateLogin").json(&login).send().ok();

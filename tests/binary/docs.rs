@@ -47,6 +47,10 @@ fn the_quick_start_has_it_and_loads_nothing_from_elsewhere() {
         document["servers"][0]["url"].as_str().unwrap().to_owned()
     };
     assert_eq!(servers("/docs/openapi.json"), "..");
+    let tag = |path| get(&server, path, "etag").1;
+    assert_ne!(tag("/docs/openapi.json"), tag("/openapi.json"));
+    assert_eq!(tag("/docs/openapi.json"), tag("/docs/openapi.json"));
+    assert!(!tag("/docs/openapi.json").is_empty());
     assert_eq!(servers("/openapi.json"), "http://127.0.0.1:8080");
 
     let (status, kind, _) = get(&server, "/docs/nothing.js", "content-type");

@@ -236,8 +236,10 @@ impl Walk {
 
     /// Mostly one that the document names; the token, if it is a person's.
     fn credential(&mut self, client: usize, operation: &Operation) -> (String, Option<Token>) {
-        let security = operation.value["security"].to_string();
-        let likes_token = match (security.contains("client_key"), security.contains("person")) {
+        let callers = operation.callers();
+        let machine = callers.as_ref().is_some_and(|callers| callers.scope.is_some());
+        let person = callers.is_some_and(|callers| callers.roles.is_some());
+        let likes_token = match (machine, person) {
             (true, true) => self.random.percent(50),
             (_, person) => person == self.random.percent(92),
         };
@@ -308,7 +310,7 @@ impl Walk {
         self.pool.harvest(client, user.as_deref(), &answer.body);
         match (answer.operation.as_str(), token) {
             ("beginStepUp", Some(token)) => {
-                let challenge = answer.body["challenge"].as_str().unwrap().to_owned();
+                let challenge = answer.body["challenge"]["handle"].as_str().unwrap().to_owned();
                 self.pool.acts.push(OpenAct { challenge, token, whole: body.clone() });
             }
             ("confirmEnrollment", _) => {

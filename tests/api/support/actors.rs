@@ -268,7 +268,7 @@ impl User {
 
     /// `beginStepUp`: the challenge for one act.
     pub fn step_up(&self, act: &Act) -> String {
-        self.begin_step_up(act)["challenge"].as_str().unwrap().to_owned()
+        self.begin_step_up(act)["challenge"]["handle"].as_str().unwrap().to_owned()
     }
 
     /// `beginStepUp`: what the act is in words.

@@ -44,7 +44,7 @@ pub fn operations() -> &'static BTreeMap<String, Operation> {
             for method in ["GET", "PUT", "POST", "PATCH", "DELETE"] {
                 let value = &item[method.to_lowercase()];
                 if let Some(id) = value["operationId"].as_str() {
-                    let (id, path, value) = (id.to_owned(), path.clone(), value.clone());
+                    let (id, path, value) = (id.to_owned(), path.clone(), whole(value));
                     operations.insert(id.clone(), Operation { id, method, path, value });
                 }
             }
@@ -53,12 +53,52 @@ pub fn operations() -> &'static BTreeMap<String, Operation> {
     })
 }
 
+/// An operation with its shared responses and parameters in their places.
+fn whole(operation: &Value) -> Value {
+    let mut operation = operation.clone();
+    let named = |part: &Value| {
+        let place = part["$ref"].as_str().map(|place| place.trim_start_matches('#'));
+        place.map(|place| document().pointer(place).expect(place).clone())
+    };
+    let responses = operation["responses"].as_object_mut().unwrap().values_mut();
+    for response in responses {
+        *response = named(response).unwrap_or_else(|| response.take());
+    }
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        *parameter = named(parameter).unwrap_or_else(|| parameter.take());
+    }
+    operation
+}
+
 /// One operation; a test that names another fails.
 pub fn operation(id: &str) -> &'static Operation {
     operations().get(id).unwrap_or_else(|| panic!("the document has no {id}"))
 }
 
+/// Who may call an operation, as its `x-callers` says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Callers<'a> {
+    /// The scope that lets a client call it.
+    pub scope: Option<&'a str>,
+    /// The roles that let a person call it for anybody's account, if a person may call it.
+    pub roles: Option<Vec<&'a str>>,
+    /// Whether any person may call it for their own account.
+    pub own_account: bool,
+}
+
 impl Operation {
+    /// Who may call it; nothing if it asks for no credential.
+    pub fn callers(&self) -> Option<Callers<'_>> {
+        let callers = self.value.get("x-callers")?;
+        let roles = callers["person"]["roles"].as_array();
+        let roles = roles.map(|roles| roles.iter().map(|role| role.as_str().unwrap()).collect());
+        Some(Callers {
+            scope: callers["client"]["scope"].as_str(),
+            roles,
+            own_account: callers["person"]["own_account"] == true,
+        })
+    }
+
     /// What the document says of a status.
     pub fn response(&self, status: u16) -> &Value {
         &self.value["responses"][status.to_string()]
@@ -102,11 +142,7 @@ pub fn check(operation: &Operation, answer: &Answer) {
     match response["content"][media].get("schema") {
         Some(schema) => {
             assert_eq!(answer.header("content-type"), Some(media), "{id} {status}");
-            let validator = validator(schema);
-            let faults: Vec<String> = validator
-                .iter_errors(&answer.body)
-                .map(|fault| format!("{}: {fault}", fault.instance_path()))
-                .collect();
+            let faults = faults(schema, &answer.body);
             assert!(faults.is_empty(), "{id} {status}: {faults:#?} in {}", answer.body);
         }
         None => assert!(answer.body.is_null(), "{id} {status}: a body that is not documented"),
@@ -120,6 +156,10 @@ pub fn check(operation: &Operation, answer: &Answer) {
         assert_eq!(answer.header("retry-after").is_some(), waits, "{id} {status}: Retry-After");
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{id} {status}");
     }
+    for name in ["ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"] {
+        let is_told = response["headers"].get(name).is_some();
+        assert_eq!(answer.header(&name.to_lowercase()).is_some(), is_told, "{id} {status}: {name}");
+    }
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{id} {status}");
     record(id, status, code);
 }
@@ -129,9 +169,15 @@ pub fn check(operation: &Operation, answer: &Answer) {
 pub fn check_taken(operation: &Operation, body: &[u8]) {
     let schema = operation.request_schema().expect("an operation that takes a body");
     let body: Value = serde_json::from_slice(body).unwrap();
-    let validator = validator(schema);
-    let faults: Vec<String> = validator.iter_errors(&body).map(|fault| fault.to_string()).collect();
+    let faults = faults(schema, &body);
     assert!(faults.is_empty(), "{} took {body}: {faults:#?}", operation.id);
+}
+
+/// Where a value is not what a schema of the document says.
+pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
+    let validator = validator(schema);
+    let faults = validator.iter_errors(value);
+    faults.map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
 }
 
 /// The compiled form of a schema, in which no property may be undocumented.

@@ -136,7 +136,7 @@ func override(person context.Context, user string) {
 	act := pawl.RequestOverrideActAsAct(pawl.NewRequestOverrideAct(*body, "requestOverride"))
 	stepUp, _, err := client.LoginsAPI.BeginStepUp(person).Act(act).Execute()
 	must(stepUp, err)
-	body.SetProof(*pawl.NewProof(stepUp.Challenge, showCode(adminSecret)))
+	body.SetProof(*pawl.NewProof(stepUp.Challenge.Handle, showCode(adminSecret)))
 	result, _, err := client.OverridesAPI.RequestOverride(person).RequestOverride(*body).Execute()
 	expect(must(result, err).Override.State == pawl.OVERRIDESTATE_APPROVED, "an override in force")
 	expect(logIn("ada", "console").ExemptDecision != nil, "an exemption")

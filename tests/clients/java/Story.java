@@ -122,7 +122,7 @@ public final class Story {
                 .operation(RequestOverrideAct.OperationEnum.REQUEST_OVERRIDE)
                 .body(body);
         StepUp stepUp = new LoginsApi(person).beginStepUp(new Act(act));
-        body.proof(new Proof().challenge(stepUp.getChallenge()).code(showCode(ADMIN_SECRET)));
+        body.proof(new Proof().challenge(stepUp.getChallenge().getHandle()).code(showCode(ADMIN_SECRET)));
         OverrideResult result = new OverridesApi(person).requestOverride(body);
         expect(result.getOverride().getState() == OverrideState.APPROVED, "an override in force");
         expect(logIn("ada", "console").getActualInstance() instanceof ExemptDecision, "an exemption");

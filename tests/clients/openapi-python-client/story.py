@@ -73,7 +73,7 @@ print("step enroll")
 
 wait_for_the_next_code()
 decision = expect(models.ChallengeDecision, log_in("ada", "console"))
-issued = expect(models.TokensIssued, verify_code.sync(client=console, body=models.VerifyCode(
+issued = expect(models.Verification, verify_code.sync(client=console, body=models.VerifyCode(
     challenge=decision.challenge.handle, code=show_code(shown.secret))))
 assert issued.tokens[0].audience == "console"
 print("step verify")
@@ -95,7 +95,7 @@ override = models.RequestOverride(
 )
 step_up = expect(models.StepUp, begin_step_up.sync(client=person, body=models.RequestOverrideAct(
     operation=models.RequestOverrideActOperation.REQUESTOVERRIDE, body=override)))
-override.proof = models.Proof(challenge=step_up.challenge, code=show_code(admin_secret))
+override.proof = models.Proof(challenge=step_up.challenge.handle, code=show_code(admin_secret))
 result = expect(models.OverrideResult, request_override.sync(client=person, body=override))
 assert result.override.state is models.OverrideState.APPROVED
 expect(models.ExemptDecision, log_in("ada", "console"))

@@ -86,7 +86,7 @@ override = pawl.RequestOverride(
 )
 step_up = pawl.LoginsApi(person).begin_step_up(pawl.Act(
     pawl.RequestOverrideAct(operation="requestOverride", body=override)))
-override.proof = pawl.Proof(challenge=step_up.challenge, code=show_code(admin_secret))
+override.proof = pawl.Proof(challenge=step_up.challenge.handle, code=show_code(admin_secret))
 result = pawl.OverridesApi(person).request_override(override)
 assert result.override.state is pawl.OverrideState.APPROVED
 assert isinstance(log_in("ada", "console").actual_instance, pawl.ExemptDecision)

@@ -1,10 +1,8 @@
 # openapi-generator's `rust` (reqwest): generated, built, played. Its document is shaped: serde takes the tag of a union away
-# before the variant sees it, and the generated variant wants it all the same; and where an operation takes either of two
-# credentials, `Authorization` would be sent twice.
+# before the variant sees it, and the generated variant wants it all the same.
 jq 'reduce (.components.schemas[] | .discriminator // empty) as $union (.;
     reduce ($union.mapping[] | ltrimstr("#/components/schemas/")) as $variant (.;
-      .components.schemas[$variant] |= (del(.properties[$union.propertyName]) | .required -= [$union.propertyName])))
-  | (.paths[][] | objects | .security | arrays) |= .[:1]' "$DOCUMENT" >"$FOLDER/openapi.json"
+      .components.schemas[$variant] |= (del(.properties[$union.propertyName]) | .required -= [$union.propertyName])))' "$DOCUMENT" >"$FOLDER/openapi.json"
 DOCUMENT=$FOLDER/openapi.json openapi_generator rust --library reqwest --additional-properties=packageName=pawl-client
 mkdir -p "$FOLDER/story"
 cp "$HERE"/{Cargo.toml,story.rs} "$FOLDER/story"

@@ -133,7 +133,7 @@ async fn grant(person: &Configuration, user: &str, secret: &str) -> Story<()> {
     };
     let act = Act::RequestOverride(Box::new(RequestOverrideAct::new(body.clone())));
     let step_up = logins_api::begin_step_up(person, act).await?;
-    body.proof = Some(Some(Box::new(Proof::new(step_up.challenge, show_code(secret)?))));
+    body.proof = Some(Some(Box::new(Proof::new(step_up.challenge.handle, show_code(secret)?))));
     let result = overrides_api::request_override(person, body).await?;
     assert_eq!(result.r#override.state, OverrideState::Approved);
     Ok(())

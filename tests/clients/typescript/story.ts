@@ -60,7 +60,7 @@ decision = await logIn("ada", "console");
 assert(decision.decision === "challenge");
 const code = { challenge: decision.challenge.handle, code: showCode(shown.secret) };
 const verification = expect(await client.POST("/v1/challenges/verify", { body: code }));
-assert(verification.outcome === "tokens" && verification.tokens[0]?.audience === "console");
+assert.equal(verification.tokens[0]?.audience, "console");
 console.log("step verify");
 
 const { error: problem } = await client.POST("/v1/users/{user_id}/mfa/disable", {
@@ -81,7 +81,7 @@ const override: Schemas["RequestOverride"] = {
 };
 const act = { operation: "requestOverride", body: override } as const;
 const { challenge } = expect(await person.POST("/v1/step-ups", { body: act }));
-const proof = { challenge, code: showCode(adminSecret) };
+const proof = { challenge: challenge.handle, code: showCode(adminSecret) };
 const result = expect(await person.POST("/v1/overrides", { body: { ...override, proof } }));
 assert.equal(result.override.state, "approved" satisfies Schemas["OverrideState"]);
 assert.equal((await logIn("ada", "console")).decision, "exempt" satisfies Schemas["Evaluation"]["decision"]);

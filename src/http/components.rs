@@ -1,0 +1,152 @@
+//! Writes each response, parameter and header of the document once: what stands twice becomes a component
+//! that the operations refer to.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::{Components, OpenApi, Ref, RefOr, Response};
+
+use super::document::operations_mut;
+use super::problem::Code;
+
+/// The headers that more than one operation answers, by name.
+const HEADERS: &[(&str, &str)] = &[
+    ("Retry-After", "Whole seconds to wait before the next try."),
+    ("WWW-Authenticate", "Always `Bearer` (RFC 6750)."),
+    ("X-Request-Id", "The id of the request, which the server's log line has too."),
+];
+
+/// Declares the headers that an answer has because of its status.
+pub fn declare_headers(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let refused = Code::HeadTooLarge.status();
+        // What never became a request has no id.
+        if *status == refused.as_str() {
+            continue;
+        }
+        let by_status = match status.as_str() {
+            "401" => Some("WWW-Authenticate"),
+            "429" | "503" => Some("Retry-After"),
+            _ => None,
+        };
+        for name in by_status.into_iter().chain(["X-Request-Id"]) {
+            let place = Ref::new(format!("#/components/headers/{name}"));
+            response.headers.insert(name.to_owned(), RefOr::Ref(place));
+        }
+    }
+}
+
+/// Moves what stands more than once into the components.
+pub fn share(api: &mut OpenApi) {
+    let (mut responses, mut parameters) = (Repeated::new(), Repeated::new());
+    for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
+        for (status, response) in &operation.responses.responses {
+            count(&mut responses, response, |value| response_name(status, value));
+        }
+        for parameter in operation.parameters.iter().flatten() {
+            count(&mut parameters, parameter, |_| parameter_name(parameter));
+        }
+    }
+    let mut components = Shared::default();
+    for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
+        for response in operation.responses.responses.values_mut() {
+            refer(&responses, "responses", response, &mut components.responses);
+        }
+        for parameter in operation.parameters.iter_mut().flatten() {
+            refer(&parameters, "parameters", parameter, &mut components.parameters);
+        }
+    }
+    components.fill(api.components.get_or_insert_default());
+}
+
+#[derive(Default)]
+struct Shared {
+    responses: BTreeMap<String, RefOr<Response>>,
+    parameters: BTreeMap<String, RefOr<Parameter>>,
+}
+
+impl Shared {
+    fn fill(self, components: &mut Components) {
+        components.responses = self.responses;
+        components.parameters = self.parameters;
+        components.headers = HEADERS
+            .iter()
+            .map(|(name, about)| {
+                let mut header = Header::default();
+                header.description = Some((*about).to_owned());
+                ((*name).to_owned(), RefOr::T(header))
+            })
+            .collect();
+    }
+}
+
+/// How often a text stands in the document, and the name that it gets.
+type Repeated = BTreeMap<String, (u32, String)>;
+
+fn text_of<T: serde::Serialize>(part: &T) -> Value {
+    serde_json::to_value(part).unwrap_or_default()
+}
+
+fn count<T: serde::Serialize>(all: &mut Repeated, part: &T, name: impl Fn(&Value) -> String) {
+    let value = text_of(part);
+    let entry = all.entry(value.to_string()).or_insert_with(|| (0, name(&value)));
+    entry.0 += 1;
+}
+
+/// Puts a reference where a repeated part stands. Two parts that differ never share a name: the second
+/// one stays where it is.
+fn refer<T: serde::Serialize + Clone + PartialEq>(
+    repeated: &Repeated,
+    section: &str,
+    part: &mut RefOr<T>,
+    shared: &mut BTreeMap<String, RefOr<T>>,
+) {
+    if let Some((2.., name)) = repeated.get(&text_of(part).to_string()) {
+        let kept = shared.entry(name.clone()).or_insert_with(|| part.clone());
+        if kept == part {
+            *part = RefOr::Ref(Ref::new(format!("#/components/{section}/{name}")));
+        }
+    }
+}
+
+/// A problem is named by its codes, another answer by its schema and status.
+fn response_name(status: &str, response: &Value) -> String {
+    if let Some(codes) = response.get("x-codes").and_then(Value::as_array) {
+        let codes: Vec<String> = codes.iter().filter_map(Value::as_str).map(pascal).collect();
+        return codes.join("Or");
+    }
+    let place = response.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
+    let schema = place.and_then(|place| place.rsplit('/').next()).unwrap_or_default();
+    match status {
+        "201" => format!("{schema}Created"),
+        "202" => format!("{schema}Waiting"),
+        "204" => "NoContent".to_owned(),
+        "304" => "NotModified".to_owned(),
+        _ => schema.to_owned(),
+    }
+}
+
+fn parameter_name(parameter: &RefOr<Parameter>) -> String {
+    let RefOr::T(parameter) = parameter else { return String::new() };
+    let place = match parameter.parameter_in {
+        ParameterIn::Query | ParameterIn::QueryString => "Query",
+        ParameterIn::Header => "Header",
+        ParameterIn::Cookie => "Cookie",
+        ParameterIn::Path => "",
+    };
+    format!("{}{place}", pascal(&parameter.name))
+}
+
+/// `challenge-over` as `ChallengeOver`.
+fn pascal(name: &str) -> String {
+    let words = name.split(['-', '_']);
+    words.fold(String::new(), |mut text, word| {
+        let mut letters = word.chars();
+        text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        text.push_str(letters.as_str());
+        text
+    })
+}
