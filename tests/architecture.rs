@@ -164,7 +164,7 @@ fn one_word_names_an_operation_all_the_way() {
         let name = access.name;
         assert!(operations.contains(&format!("pub async fn {name}(")), "no operation {name}");
         assert!(http.contains(&format!("pub async fn {name}(")), "no handler {name}");
-        let operation_id = pawl::http::document::camel(name);
+        let operation_id = pawl::operations::access::camel(name);
         let named = format!("operation_id = \"{operation_id}\"");
         assert!(http.contains(&named), "no operationId {operation_id}");
         assert!(http.contains(&format!("::{name})")), "no route {name}");

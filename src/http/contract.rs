@@ -17,6 +17,38 @@ use Code::{
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
 pub const REFUSES: &[(&str, &[Code])] = &[
+    // What any act refuses before a code is asked for.
+    (
+        "beginStepUp",
+        &[
+            NotFound,
+            OwnAccount,
+            UserOffboarded,
+            NotEnrolled,
+            FactorNotSuspended,
+            AudienceReserved,
+            ExemptionNotAllowed,
+            ExpiryOutOfBounds,
+            FactorTooNew,
+            TooManyOverrides,
+            SecondPersonRequired,
+            PetitionDecided,
+            OverrideNotOpen,
+            NotAnApprover,
+            DigestMismatch,
+            VersionMismatch,
+            PolicyGuard,
+            InvalidPolicy,
+            RoleHeld,
+            RoleNotHeld,
+            LastAdministrator,
+            AlreadyEnrolled,
+            ClientDisabled,
+            TooManySecrets,
+            TooManyKeys,
+            LastClient,
+        ],
+    ),
     ("evaluateLogin", &[StalePrimaryLogin, AudienceNotRegistered]),
     ("verifyCode", &[ChallengeOver, CodeRejected, TooManyAttempts]),
     ("useRecoveryCode", &[ChallengeOver, CodeRejected, TooManyAttempts]),

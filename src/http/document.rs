@@ -16,7 +16,7 @@ use super::examples::give_examples;
 use super::problem::{Code, JSON, PROBLEM_JSON, Problem};
 use super::public::{BY_ISSUER, OPENID, OPENID_BY_ISSUER};
 use super::routes;
-use crate::operations::access::{ALL, Access};
+use crate::operations::access::{ALL, Access, camel};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -152,19 +152,6 @@ fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::R
         .extensions(Some(extensions))
         .build()
         .into()
-}
-
-/// `verify_code` as the operationId `verifyCode`.
-#[must_use]
-pub fn camel(name: &str) -> String {
-    let mut words = name.split('_');
-    let mut text = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        text.push_str(letters.as_str());
-    }
-    text
 }
 
 /// The methods that some route takes at a path.

@@ -1,6 +1,8 @@
 //! Who may call what. The one table: handlers, transactions, the document and the golden matrix all
 //! read it.
 
+use std::collections::BTreeSet;
+
 use crate::mfa::client::Scope;
 use crate::mfa::words::Role;
 
@@ -30,6 +32,27 @@ const STAFF: &[Role] = &[Role::Helpdesk, Role::Auditor, Role::Admin];
 /// How a client's token comes to be: whoever may have one has proven a key, and no scope is needed.
 pub(super) const ISSUE_CLIENT_TOKEN: &Access =
     &Access { name: "issue_client_token", scope: None, roles: &[], own_account: false };
+
+/// Whether a person with these roles may call an operation, by its operationId. An unknown one nobody may.
+pub(super) fn allows(operation: &str, roles: &BTreeSet<Role>) -> bool {
+    let row = ALL.iter().find(|access| camel(access.name) == operation);
+    row.is_some_and(|access| {
+        access.own_account || access.roles.iter().any(|role| roles.contains(role))
+    })
+}
+
+/// The operationId of a name in snake case.
+#[must_use]
+pub fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut id = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(word.len().min(1));
+        id.push_str(&first.to_ascii_uppercase());
+        id.push_str(rest);
+    }
+    id
+}
 
 macro_rules! access {
     ($($mark:ident $name:ident = $scope:expr, $roles:expr, $own:expr;)*) => {

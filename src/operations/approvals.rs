@@ -1,9 +1,9 @@
 //! How many other persons must approve an override: one question, and one answer for every kind of it.
 
 use super::Done;
-use super::acts::cooled_down;
 use super::call::{Person, Work};
 use super::execute;
+use super::proofs::cooled_down;
 use crate::mfa::decision::FactorStanding;
 use crate::mfa::ids::UserId;
 use crate::mfa::overrides::{OPEN_PER_ADMINISTRATOR, OverrideKind};

@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::acts::{Act, Proof, prove, required};
+use super::Done;
 use super::approvals::{Concerns, approvals_needed};
-use super::call::Work;
+use super::call::{Person, Work};
 use super::client_keys;
 use super::client_secrets;
 use super::clients::{self, ClientKey, CreateClient};
-use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, file, proceed};
-use super::{Done, Traced};
+use super::protocol::{Plan, WAITING};
 use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::ClientId;
 use crate::mfa::overrides::OverrideKind;
@@ -78,22 +76,16 @@ pub(super) struct Asked<'a> {
     pub(super) audiences: &'a BTreeSet<Audience>,
 }
 
-/// Checks what can be foreseen, then the proof, then files the request.
-pub(super) fn ask(
+/// Checks everything that can be foreseen of a change.
+pub(super) fn plan(
     work: &mut Work<'_, '_>,
-    act: &Act,
+    person: &Person,
     change: &ClientChange,
-    asked: Asked<'_>,
-    proof: Option<&Proof>,
-) -> Done<Traced<OverrideResult>> {
-    let person = work.person()?;
+    asked: &Asked<'_>,
+) -> Done<Plan> {
     change.fits(work)?;
-    let needed = approvals_needed(work, &person, &Concerns::Tenant, 0)?;
-    let proven = match prove(work, &person, act, required(proof)?)? {
-        Ok(proven) => proven,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let plan = Plan {
+    let needed = approvals_needed(work, person, &Concerns::Tenant, 0)?;
+    Ok(Plan {
         kind: OverrideKind::Client,
         user: None,
         facts: serde_json::to_value(change).map_err(|_| StoreError::Invalid("client"))?,
@@ -104,7 +96,5 @@ pub(super) fn ask(
         required: needed,
         policy_version: work.tx.current_policy(&work.tenant)?.version,
         petition: None,
-    };
-    let row = file(work, &person, plan, &proven.event)?;
-    proceed(work, row).map(Ok)
+    })
 }

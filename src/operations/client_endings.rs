@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, DisableClientAct, Proof, apart, prove, required, unwritten};
+use super::acts::{Act, DisableClientAct};
 use super::call::{Note, Work};
 use super::clients::{Client, view};
+use super::proofs::{Proof, apart, prove, required, unwritten};
 use super::{Call, Done, Pawl, answer};
 use crate::mfa::client::{LASTING, Scope};
 use crate::mfa::event::EventKind;
@@ -44,11 +45,7 @@ pub async fn disable_client(
     let committed = call
         .write(pawl, access::DisableClient::ACCESS, move |work| {
             let person = work.person()?;
-            let row = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
-            if row.disabled_at.is_some() {
-                return Err(Refusal::ClientDisabled.into());
-            }
-            enough_without(work, |client, _| *client == id)?;
+            may_disable(work, &id)?;
             let proof = required(body.proof.as_ref())?;
             let act = DisableClientAct { client_id: id.clone(), body: body.clone() };
             if let Err(refusal) = prove(work, &person, &Act::DisableClientAct(act), proof)? {
@@ -60,6 +57,15 @@ pub async fn disable_client(
         })
         .await?;
     answer(committed)
+}
+
+/// Checks everything that can be foreseen of disabling a client.
+pub(super) fn may_disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
+    let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    if row.disabled_at.is_some() {
+        return Err(Refusal::ClientDisabled.into());
+    }
+    enough_without(work, |client, _| client == id)
 }
 
 pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId, reason: Option<&Reason>) -> Done<()> {

@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, AddClientKeyAct, Proof, apart, unwritten};
-use super::call::{Note, Work};
-use super::client_changes::{Asked, ClientChange, ask, enabled};
+use super::acts::{Act, AddClientKeyAct};
+use super::call::{Note, Person, Work};
+use super::client_changes::{self, Asked, ClientChange, enabled};
 use super::client_endings::{another_way_in, enough_without};
 use super::clients::{Client, view};
 use super::overrides::OverrideResult;
+use super::proofs::{Proof, apart, unwritten};
+use super::protocol::{Plan, carry_out};
 use super::{Call, Done, Entropy, Pawl, answer, wording};
 use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk, SignsIn};
 use crate::mfa::event::EventKind;
@@ -127,19 +129,31 @@ pub async fn add_client_key(
 ) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::AddClientKey::ACCESS, move |work| {
-            let client = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+            let person = work.person()?;
+            let plan = plan(work, &person, &id, &body)?;
             let act =
                 Act::AddClientKeyAct(AddClientKeyAct { client_id: id.clone(), body: body.clone() });
-            let change = ClientChange::AddKey { client_id: id.clone(), with: wanted(&body)? };
-            let asked = Asked {
-                reason: &body.reason,
-                reference: body.ticket_reference.as_ref(),
-                audiences: &client.audiences.0,
-            };
-            ask(work, &act, &change, asked, body.proof.as_ref())
+            carry_out(work, &person, &act, plan, body.proof.as_ref())
         })
         .await?;
     answer(committed)
+}
+
+/// Checks everything that can be foreseen of one more way to sign in.
+pub(super) fn plan(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    id: &ClientId,
+    body: &AddClientKey,
+) -> Done<Plan> {
+    let client = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    let change = ClientChange::AddKey { client_id: id.clone(), with: wanted(body)? };
+    let asked = Asked {
+        reason: &body.reason,
+        reference: body.ticket_reference.as_ref(),
+        audiences: &client.audiences.0,
+    };
+    client_changes::plan(work, person, &change, &asked)
 }
 
 /// Whether a client can have this too.

@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, RotateClientSecretAct, apart, unwritten};
-use super::call::{Note, Work};
-use super::client_changes::{Asked, ClientChange, ask, enabled};
+use super::acts::{Act, RotateClientSecretAct};
+use super::call::{Note, Person, Work};
+use super::client_changes::{self, Asked, ClientChange, enabled};
 use super::client_endings::{another_way_in, enough_without};
 use super::clients::{Client, ClientKey, ClientSecret, add_secret, check_days, longest_key, view};
 use super::overrides::OverrideResult;
+use super::proofs::{Proof, apart, unwritten};
+use super::protocol::{Plan, carry_out};
 use super::{Call, Done, Entropy, Pawl, answer};
 use crate::mfa::client::LIVE_SECRETS;
 use crate::mfa::event::EventKind;
@@ -49,22 +51,34 @@ pub async fn rotate_client_secret(
 ) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::RotateClientSecret::ACCESS, move |work| {
-            check_days(body.key_days)?;
-            let client = work.tx.find_client(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
+            let person = work.person()?;
+            let plan = plan(work, &person, &id, &body)?;
             let act = Act::RotateClientSecretAct(RotateClientSecretAct {
                 client_id: id.clone(),
                 body: body.clone(),
             });
-            let change = ClientChange::Rotate { client_id: id.clone(), key_days: body.key_days };
-            let asked = Asked {
-                reason: &body.reason,
-                reference: body.ticket_reference.as_ref(),
-                audiences: &client.audiences.0,
-            };
-            ask(work, &act, &change, asked, body.proof.as_ref())
+            carry_out(work, &person, &act, plan, body.proof.as_ref())
         })
         .await?;
     answer(committed)
+}
+
+/// Checks everything that can be foreseen of a second secret.
+pub(super) fn plan(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    id: &ClientId,
+    body: &RotateClientSecret,
+) -> Done<Plan> {
+    check_days(body.key_days)?;
+    let client = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    let change = ClientChange::Rotate { client_id: id.clone(), key_days: body.key_days };
+    let asked = Asked {
+        reason: &body.reason,
+        reference: body.ticket_reference.as_ref(),
+        audiences: &client.audiences.0,
+    };
+    client_changes::plan(work, person, &change, &asked)
 }
 
 /// Whether a client can have one more secret.

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, CreateClientAct, Proof, apart, unwritten};
-use super::call::{Caller, Note, Work};
-use super::client_changes::{Asked, ClientChange, ask};
+use super::acts::{Act, CreateClientAct};
+use super::call::{Caller, Note, Person, Work};
+use super::client_changes::{self, Asked, ClientChange};
 use super::client_keys::{ClientPublicKey, ClientServiceAccount, SignIns};
 use super::overrides::OverrideResult;
+use super::proofs::{Proof, apart, unwritten};
+use super::protocol::{Plan, carry_out};
 use super::{Call, Done, Page, Pawl, Shown, answer, cut};
 use crate::mfa::client::{KEY_PREFIX, Scope};
 use crate::mfa::event::EventKind;
@@ -168,18 +170,24 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
 pub async fn create_client(pawl: &Pawl, call: Call, body: CreateClient) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::CreateClient::ACCESS, move |work| {
-            check(work, &body)?;
+            let person = work.person()?;
+            let plan = plan(work, &person, &body)?;
             let act = Act::CreateClientAct(CreateClientAct { body: body.clone() });
-            let asked = Asked {
-                reason: &body.reason,
-                reference: body.ticket_reference.as_ref(),
-                audiences: &body.audiences,
-            };
-            let change = ClientChange::Create(body.clone());
-            ask(work, &act, &change, asked, body.proof.as_ref())
+            carry_out(work, &person, &act, plan, body.proof.as_ref())
         })
         .await?;
     answer(committed)
+}
+
+/// Checks everything that can be foreseen of a new client.
+pub(super) fn plan(work: &mut Work<'_, '_>, person: &Person, body: &CreateClient) -> Done<Plan> {
+    check(work, body)?;
+    let asked = Asked {
+        reason: &body.reason,
+        reference: body.ticket_reference.as_ref(),
+        audiences: &body.audiences,
+    };
+    client_changes::plan(work, person, &ClientChange::Create(body.clone()), &asked)
 }
 
 pub(super) fn check(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<()> {

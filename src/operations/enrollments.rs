@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, BeginRotationAct, Proof, apart, prove, required, unwritten};
+use super::acts::{Act, BeginRotationAct};
 use super::call::{Caller, Note, Work};
 use super::codes::parameters;
 use super::evaluations::may_begin;
+use super::proofs::{Proof, apart, prove, required, unwritten};
 use super::standing::Facts;
 use super::verifications::{address, live_challenge, live_user};
 use super::{Call, Done, Handle, Pawl, Shown, answer};

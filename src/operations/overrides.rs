@@ -7,14 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{
-    Act, ApproveOverrideAct, Proof, RequestOverrideAct, apart, cooled_down, hex, prove, required,
-    unwritten,
-};
+use super::acts::{Act, ApproveOverrideAct, RequestOverrideAct, hex};
 use super::call::{Note, Person, Work};
 use super::clients::ClientKey;
 use super::execute;
-use super::protocol::{Asking, in_state, proceed, request, view};
+use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
+use super::protocol::{Asking, carry_out, in_state, plan, proceed, view};
 use super::tickets::IssuedTicket;
 use super::{Call, Done, Page, Pawl, answer, cut, wording};
 use crate::mfa::event::EventKind;
@@ -56,6 +54,19 @@ pub struct RequestOverride {
 }
 
 impl RequestOverride {
+    /// What it asks for.
+    pub(super) fn asking(&self) -> Asking<'_> {
+        Asking {
+            kind: self.kind,
+            user: &self.user_id,
+            reason: &self.reason,
+            ticket_reference: self.ticket_reference.as_ref(),
+            audiences: &self.audiences,
+            expires_at: self.expires_at,
+            petition: None,
+        }
+    }
+
     /// The request in words, for the page on which the person types the code.
     pub(super) fn in_words(&self) -> String {
         wording::for_user(self.kind, &self.user_id, &self.audiences, self.expires_at)
@@ -180,18 +191,10 @@ pub async fn request_override(
 ) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::RequestOverride::ACCESS, move |work| {
+            let person = work.person()?;
+            let plan = plan(work, &person, &body.asking())?;
             let act = Act::RequestOverrideAct(RequestOverrideAct { body: body.clone() });
-            let asking = Asking {
-                kind: body.kind,
-                user: &body.user_id,
-                reason: &body.reason,
-                ticket_reference: body.ticket_reference.as_ref(),
-                audiences: &body.audiences,
-                expires_at: body.expires_at,
-                petition: None,
-                proof: body.proof.as_ref(),
-            };
-            request(work, &act, asking)
+            carry_out(work, &person, &act, plan, body.proof.as_ref())
         })
         .await?;
     answer(committed)
@@ -242,7 +245,8 @@ pub async fn approve_override(
     answer(committed)
 }
 
-fn approvable(
+/// The override, if this person may approve it now.
+pub(super) fn approvable(
     work: &mut Work<'_, '_>,
     person: &Person,
     id: &OverrideId,

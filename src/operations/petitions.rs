@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, TakeUpPetitionAct, apart, unwritten};
-use super::call::{Caller, Note, Work};
+use super::acts::{Act, TakeUpPetitionAct};
+use super::call::{Caller, Note, Person, Work};
 use super::overrides::OverrideResult;
-use super::protocol::{self, Asking};
+use super::proofs::{Proof, apart, unwritten};
+use super::protocol::{self, Asking, Plan, carry_out};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::ids::{OverrideId, PetitionId, UserId};
@@ -356,6 +357,26 @@ pub async fn get_petition(pawl: &Pawl, call: Call, id: PetitionId) -> Done<Petit
     .await
 }
 
+/// Checks everything that can be foreseen of taking a petition up.
+pub(super) fn plan(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    id: &PetitionId,
+    request: &TakeUpPetition,
+) -> Done<Plan> {
+    let petition = open_petition(work, id)?;
+    let asking = Asking {
+        kind: petition.kind,
+        user: &petition.user_id,
+        reason: &request.reason,
+        ticket_reference: request.ticket_reference.as_ref(),
+        audiences: &request.audiences,
+        expires_at: request.expires_at,
+        petition: Some(&petition.id),
+    };
+    protocol::plan(work, person, &asking)
+}
+
 /// Makes a petition the calling administrator's own request for an override.
 ///
 /// # Errors
@@ -368,22 +389,13 @@ pub async fn take_up_petition(
 ) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::TakeUpPetition::ACCESS, move |work| {
-            let petition = open_petition(work, &id)?;
+            let person = work.person()?;
+            let plan = plan(work, &person, &id, &request)?;
             let act = Act::TakeUpPetitionAct(TakeUpPetitionAct {
                 petition_id: id.clone(),
                 body: request.clone(),
             });
-            let asking = Asking {
-                kind: petition.kind,
-                user: &petition.user_id,
-                reason: &request.reason,
-                ticket_reference: request.ticket_reference.as_ref(),
-                audiences: &request.audiences,
-                expires_at: request.expires_at,
-                petition: Some(&petition),
-                proof: request.proof.as_ref(),
-            };
-            protocol::request(work, &act, asking)
+            carry_out(work, &person, &act, plan, request.proof.as_ref())
         })
         .await?;
     answer(committed)

@@ -4,18 +4,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, PutPolicyAct, apart, prove, unwritten};
+use super::acts::{Act, PutPolicyAct};
 use super::approvals::{Concerns, approvals_needed};
-use super::call::{Caller, Note, Work};
+use super::call::{Caller, Note, Person, Work};
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, file, proceed};
-use super::{Call, Done, Page, Pawl, Traced, answer, cut};
+use super::proofs::{Proof, apart, unwritten};
+use super::protocol::{Plan, WAITING, carry_out};
+use super::{Call, Done, Page, Pawl, answer, cut};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::OverrideId;
 use crate::mfa::overrides::OverrideKind;
 use crate::mfa::policy::attributes::Attributes;
 use crate::mfa::policy::guard::{Warning, guard, never_holding};
-use crate::mfa::policy::weakening::loosening;
+use crate::mfa::policy::weakening::{Loosening, loosening};
 use crate::mfa::policy::{Policy, PolicyDocument, guess_probability};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
@@ -182,31 +183,28 @@ pub async fn put_policy(
 ) -> Done<PutOutcome> {
     let committed = call
         .write(pawl, access::PutPolicy::ACCESS, move |work| {
+            let person = work.person()?;
             let if_match = if_match.clone().ok_or(Refusal::VersionRequired)?;
-            let current = work.tx.current_policy(&work.tenant)?;
-            let replaces = if_match
-                .strip_prefix('"')
-                .and_then(|text| text.strip_suffix('"'))
-                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-                .and_then(|text| text.parse().ok())
-                .ok_or(Refusal::VersionMismatch { current: current.version })?;
-            let policy = fits(work, body.policy.clone(), replaces)?;
-            match loosening(&current.document.0, &policy) {
-                None => {
-                    write(work, policy, replaces + 1, None)?;
-                    put_in_force(work).map(Ok)
+            let (loosened, plan) = match plan(work, &person, &if_match, &body)? {
+                Replacement::Tighter(policy, version) => {
+                    write(work, *policy, version, None)?;
+                    return put_in_force(work).map(Ok);
                 }
-                Some(loosened) => {
-                    if body.proof.is_none() {
-                        return Err(Refusal::ProofRequired {
-                            rule: Some(loosened.rule),
-                            attribute: Some(loosened.attribute),
-                        }
-                        .into());
-                    }
-                    let act = Act::PutPolicyAct(PutPolicyAct { if_match, body: body.clone() });
-                    weaken(work, &act, &body, (&policy, replaces))
-                }
+                Replacement::Looser(loosened, plan) => (loosened, plan),
+            };
+            if body.proof.is_none() {
+                let (rule, attribute) = (Some(loosened.rule), Some(loosened.attribute));
+                return Err(Refusal::ProofRequired { rule, attribute }.into());
+            }
+            let act = Act::PutPolicyAct(PutPolicyAct { if_match, body: body.clone() });
+            let result = match carry_out(work, &person, &act, plan, body.proof.as_ref())? {
+                Ok(result) => result,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            if result.is_waiting() {
+                Ok(Ok(PutOutcome::Waiting(Box::new(result))))
+            } else {
+                put_in_force(work).map(Ok)
             }
         })
         .await?;
@@ -231,28 +229,41 @@ fn put_in_force(work: &mut Work<'_, '_>) -> Done<PutOutcome> {
     Ok(PutOutcome::InForce(Box::new(in_force(work)?)))
 }
 
-fn weaken(
+/// What a new policy needs.
+pub(super) enum Replacement {
+    /// Nothing: it is nowhere looser. The policy and its version.
+    Tighter(Box<Policy>, i64),
+    /// An override: this is where it gets looser.
+    Looser(Loosening, Plan),
+}
+
+/// Checks everything that can be foreseen of a new policy.
+pub(super) fn plan(
     work: &mut Work<'_, '_>,
-    act: &Act,
+    person: &Person,
+    if_match: &str,
     body: &PutPolicy,
-    (policy, replaces): (&Policy, i64),
-) -> Done<Traced<PutOutcome>> {
-    let person = work.person()?;
+) -> Done<Replacement> {
+    let current = work.tx.current_policy(&work.tenant)?;
+    let replaces = if_match
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .ok_or(Refusal::VersionMismatch { current: current.version })?;
+    let policy = fits(work, body.policy.clone(), replaces)?;
+    let Some(loosened) = loosening(&current.document.0, &policy) else {
+        return Ok(Replacement::Tighter(Box::new(policy), replaces + 1));
+    };
     let Some(reason) = body.reason.clone() else {
         let reason = "needed where the policy loosens";
         return Err(Refusal::InvalidInput { field: "reason", reason }.into());
     };
-    let required = approvals_needed(work, &person, &Concerns::Policy(policy), 0)?;
-    let proof = super::acts::required(body.proof.as_ref())?;
-    let proven = match prove(work, &person, act, proof)? {
-        Ok(proven) => proven,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let facts = serde_json::to_value(&body.policy).map_err(|_| StoreError::Invalid("policy"))?;
+    let required = approvals_needed(work, person, &Concerns::Policy(&policy), 0)?;
     let plan = Plan {
         kind: OverrideKind::Policy,
         user: None,
-        facts,
+        facts: serde_json::to_value(&body.policy).map_err(|_| StoreError::Invalid("policy"))?,
         audiences: std::collections::BTreeSet::new(),
         reason,
         ticket_reference: body.ticket_reference.clone(),
@@ -261,11 +272,5 @@ fn weaken(
         policy_version: replaces,
         petition: None,
     };
-    let row = file(work, &person, plan, &proven.event)?;
-    let result = proceed(work, row)?;
-    if result.is_waiting() {
-        Ok(Ok(PutOutcome::Waiting(Box::new(result))))
-    } else {
-        put_in_force(work).map(Ok)
-    }
+    Ok(Replacement::Looser(loosened, plan))
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use super::Done;
 use super::Traced;
-use super::acts::{Act, Proof, hex, prove, required};
+use super::acts::{Act, hex};
 use super::approvals::{Concerns, approvals_needed, demanded_by};
 use super::authority::{requester_stands, standing_approvals};
 use super::call::{Note, Person, Work};
 use super::execute::{self, execute};
 use super::overrides::{Override, OverrideResult};
+use super::proofs::{Proof, prove, required};
 use super::standing::Facts;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
@@ -21,7 +22,7 @@ use crate::mfa::policy::join::Requirement;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
 use crate::mfa::words::{Audience, Reason, TicketReference, UserKind};
-use crate::store::rows::{FactorRow, OverrideRow, PetitionRow};
+use crate::store::rows::{FactorRow, OverrideRow};
 use crate::store::seal::sha256;
 use crate::store::{Json, PetitionDecision, StoreError};
 
@@ -33,26 +34,26 @@ pub(super) struct Asking<'a> {
     pub(super) ticket_reference: Option<&'a TicketReference>,
     pub(super) audiences: &'a BTreeSet<Audience>,
     pub(super) expires_at: Option<Timestamp>,
-    pub(super) petition: Option<&'a PetitionRow>,
-    pub(super) proof: Option<&'a Proof>,
+    pub(super) petition: Option<&'a PetitionId>,
 }
 
-/// Checks everything that can be foreseen, then the proof, then writes the request.
-pub(super) fn request(
+/// Does an act that was planned: checks its proof, writes the request, and executes it if it needs no
+/// approval.
+pub(super) fn carry_out(
     work: &mut Work<'_, '_>,
+    person: &Person,
     act: &Act,
-    asking: Asking<'_>,
+    plan: Plan,
+    proof: Option<&Proof>,
 ) -> Done<Traced<OverrideResult>> {
-    let person = work.person()?;
-    let plan = plan(work, &person, &asking)?;
-    let proof = required(asking.proof)?;
-    let proven = match prove(work, &person, act, proof)? {
+    let proven = match prove(work, person, act, required(proof)?)? {
         Ok(proven) => proven,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let row = file(work, &person, plan, &proven.event)?;
-    if let Some(petition) = asking.petition {
-        take_up(work, &person, petition, &row.id)?;
+    let petition = plan.petition.clone().zip(plan.user.clone());
+    let row = file(work, person, plan, &proven.event)?;
+    if let Some((petition, user)) = petition {
+        take_up(work, person, (&petition, &user), &row.id)?;
     }
     proceed(work, row).map(Ok)
 }
@@ -60,10 +61,10 @@ pub(super) fn request(
 fn take_up(
     work: &mut Work<'_, '_>,
     person: &Person,
-    petition: &PetitionRow,
+    (petition, user): (&PetitionId, &UserId),
     id: &OverrideId,
 ) -> Done<()> {
-    let note = Note::new(EventKind::PetitionTakenUp).user(&petition.user_id).object(&petition.id);
+    let note = Note::new(EventKind::PetitionTakenUp).user(user).object(petition);
     let event = work.record(note)?;
     let decision = PetitionDecision {
         state: PetitionState::TakenUp,
@@ -72,7 +73,7 @@ fn take_up(
         at: work.now,
         event: &event,
     };
-    Ok(work.tx.decide_petition(&work.tenant, &petition.id, &decision)?)
+    Ok(work.tx.decide_petition(&work.tenant, petition, &decision)?)
 }
 
 /// An override that may be filed once its proof is good.
@@ -92,7 +93,8 @@ pub(super) struct Plan {
 /// How long a request waits for approvals if it does not say.
 pub(super) const WAITING: Span = Span::hours(24);
 
-fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<Plan> {
+/// Checks everything that can be foreseen of a request for a user, before a code is asked for.
+pub(super) fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<Plan> {
     if *asking.user == person.user.id {
         return Err(Refusal::OwnAccount.into());
     }
@@ -122,7 +124,7 @@ fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>) -> Done<P
         expires_at,
         required,
         policy_version: facts.policy.version,
-        petition: asking.petition.map(|petition| petition.id.clone()),
+        petition: asking.petition.cloned(),
     })
 }
 
@@ -223,7 +225,7 @@ pub(super) fn still_allowed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<
 }
 
 /// Writes the request. Its proof was good.
-pub(super) fn file(
+fn file(
     work: &mut Work<'_, '_>,
     person: &Person,
     plan: Plan,

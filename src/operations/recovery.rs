@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, Proof, RegenerateRecoveryCodesAct, apart, prove, required, unwritten};
+use super::acts::{Act, RegenerateRecoveryCodesAct};
 use super::call::{Note, Work};
 use super::codes::{Answered, Asked, limits};
 use super::credential::MatchedRow;
@@ -12,6 +12,7 @@ use super::ending::end_everything_open;
 use super::enrollments::give_up_pending;
 use super::evaluations::OpenChallenge;
 use super::petitions::{self, Filing, Petition};
+use super::proofs::{Proof, apart, prove, required, unwritten};
 use super::standing::Facts;
 use super::union::union;
 use super::verifications::{LoginOf, address, live_challenge, live_user, login};

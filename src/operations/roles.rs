@@ -4,16 +4,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{
-    Act, GrantRoleAct, Proof, RevokeRoleAct, apart, cooled_down, prove, required, unwritten,
-};
+use super::acts::{Act, GrantRoleAct, RevokeRoleAct};
 use super::approvals::{Concerns, approvals_needed};
-use super::call::{Note, Work};
+use super::call::{Note, Person, Work};
 use super::enrollments::give_up_pending;
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, file, proceed};
+use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
+use super::protocol::{Plan, WAITING, carry_out};
 use super::users::{User, view};
-use super::{Call, Done, Pawl, Traced, answer};
+use super::{Call, Done, Pawl, answer};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{OverrideId, UserId};
@@ -154,17 +153,14 @@ pub async fn grant_role(
 ) -> Done<OverrideResult> {
     let committed = call
         .write(pawl, access::GrantRole::ACCESS, move |work| {
-            assignable(role)?;
-            let change = RoleChange { user_id: user_id.clone(), role, grant: true };
+            let person = work.person()?;
+            let plan = plan_grant(work, &person, (&user_id, role), &body)?;
             let act = Act::GrantRoleAct(GrantRoleAct {
                 user_id: user_id.clone(),
                 role,
                 body: body.clone(),
             });
-            let reason = &body.reason;
-            let asked = Asked { reason, reference: body.ticket_reference.as_ref() };
-            let least = if role == Role::Admin { approval_for_admin(work)? } else { 0 };
-            protocol(work, &act, &change, asked, least, body.proof.as_ref())
+            carry_out(work, &person, &act, plan, body.proof.as_ref())
         })
         .await?;
     answer(committed)
@@ -194,45 +190,74 @@ fn approval_for_admin(work: &mut Work<'_, '_>) -> Done<i64> {
     Ok(i64::from(now + gone >= 2))
 }
 
-struct Asked<'a> {
-    reason: &'a Reason,
-    reference: Option<&'a TicketReference>,
-}
-
-fn protocol(
+fn plan(
     work: &mut Work<'_, '_>,
-    act: &Act,
+    person: &Person,
     change: &RoleChange,
-    asked: Asked<'_>,
+    (reason, reference): (&Reason, Option<&TicketReference>),
     least: i64,
-    proof: Option<&Proof>,
-) -> Done<Traced<OverrideResult>> {
-    let person = work.person()?;
+) -> Done<Plan> {
     if change.user_id == person.user.id {
         return Err(Refusal::OwnAccount.into());
     }
     fits(work, change)?;
-    let needed = approvals_needed(work, &person, &Concerns::User(&change.user_id), least)?;
-    let proven = match prove(work, &person, act, required(proof)?)? {
-        Ok(proven) => proven,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let facts = serde_json::to_value(change).map_err(|_| StoreError::Invalid("role"))?;
-    let policy_version = work.tx.current_policy(&work.tenant)?.version;
-    let plan = Plan {
+    let required = approvals_needed(work, person, &Concerns::User(&change.user_id), least)?;
+    Ok(Plan {
         kind: OverrideKind::Role,
         user: Some(change.user_id.clone()),
-        facts,
+        facts: serde_json::to_value(change).map_err(|_| StoreError::Invalid("role"))?,
         audiences: std::collections::BTreeSet::new(),
-        reason: asked.reason.clone(),
-        ticket_reference: asked.reference.cloned(),
+        reason: reason.clone(),
+        ticket_reference: reference.cloned(),
         expires_at: work.now.after(WAITING),
-        required: needed,
-        policy_version,
+        required,
+        policy_version: work.tx.current_policy(&work.tenant)?.version,
         petition: None,
-    };
-    let row = file(work, &person, plan, &proven.event)?;
-    proceed(work, row).map(Ok)
+    })
+}
+
+/// Checks everything that can be foreseen of a grant.
+pub(super) fn plan_grant(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    (user, role): (&UserId, Role),
+    body: &GrantRole,
+) -> Done<Plan> {
+    assignable(role)?;
+    let change = RoleChange { user_id: user.clone(), role, grant: true };
+    let least = if role == Role::Admin { approval_for_admin(work)? } else { 0 };
+    plan(work, person, &change, (&body.reason, body.ticket_reference.as_ref()), least)
+}
+
+/// What taking a role away needs.
+pub(super) enum Revocation {
+    /// Nothing: nobody escapes a rule by it.
+    Free,
+    /// A code: an administrator goes. A stolen token alone must not leave its thief as the only one.
+    Proof,
+    /// An override: this rule names the role.
+    Override(RuleName, Plan),
+}
+
+/// Checks everything that can be foreseen of a revocation.
+pub(super) fn plan_revocation(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    (user, role): (&UserId, Role),
+    body: &RevokeRole,
+) -> Done<Revocation> {
+    assignable(role)?;
+    let change = RoleChange { user_id: user.clone(), role, grant: false };
+    if let Some(rule) = rule_on(work, role)? {
+        let plan = plan(work, person, &change, (&body.reason, None), 0)?;
+        return Ok(Revocation::Override(rule, plan));
+    }
+    fits(work, &change)?;
+    if role == Role::Admin {
+        cooled_down(work, person)?;
+        return Ok(Revocation::Proof);
+    }
+    Ok(Revocation::Free)
 }
 
 /// Takes a role away.
@@ -249,58 +274,41 @@ pub async fn revoke_role(
 ) -> Done<RevokeOutcome> {
     let committed = call
         .write(pawl, access::RevokeRole::ACCESS, move |work| {
-            assignable(role)?;
-            let change = RoleChange { user_id: user_id.clone(), role, grant: false };
-            if let Some(rule) = rule_on(work, role)? {
-                fits(work, &change)?;
-                if body.proof.is_none() {
+            let person = work.person()?;
+            let act = Act::RevokeRoleAct(RevokeRoleAct {
+                user_id: user_id.clone(),
+                role,
+                body: body.clone(),
+            });
+            let proof = body.proof.as_ref();
+            match plan_revocation(work, &person, (&user_id, role), &body)? {
+                Revocation::Override(rule, _) if proof.is_none() => {
                     return Err(Refusal::ProofRequired { rule: Some(rule), attribute: None }.into());
                 }
-                let act = Act::RevokeRoleAct(RevokeRoleAct {
-                    user_id: user_id.clone(),
-                    role,
-                    body: body.clone(),
-                });
-                let asked = Asked { reason: &body.reason, reference: None };
-                let result = match protocol(work, &act, &change, asked, 0, body.proof.as_ref())? {
-                    Ok(result) => result,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                if result.is_waiting() {
-                    return Ok(Ok(RevokeOutcome::Waiting(Box::new(result))));
+                Revocation::Override(_, plan) => {
+                    let result = match carry_out(work, &person, &act, plan, proof)? {
+                        Ok(result) => result,
+                        Err(refusal) => return Ok(Err(refusal)),
+                    };
+                    if result.is_waiting() {
+                        return Ok(Ok(RevokeOutcome::Waiting(Box::new(result))));
+                    }
                 }
-            } else {
-                fits(work, &change)?;
-                if role == Role::Admin
-                    && let Err(refusal) = prove_revocation(work, &change, &body)?
-                {
-                    return Ok(Err(refusal));
+                needs @ (Revocation::Proof | Revocation::Free) => {
+                    if let Revocation::Proof = needs
+                        && let Err(refusal) = prove(work, &person, &act, required(proof)?)?
+                    {
+                        return Ok(Err(refusal));
+                    }
+                    let change = RoleChange { user_id: user_id.clone(), role, grant: false };
+                    write(work, &change, None)?;
                 }
-                write(work, &change, None)?;
             }
             let user = work.user(&user_id)?;
             Ok(Ok(RevokeOutcome::Revoked(Box::new(view(work, user)?))))
         })
         .await?;
     answer(committed)
-}
-
-/// Taking an administrator's role away takes a code also where the policy does not name the role: a
-/// stolen token alone must not leave its thief as the only administrator.
-fn prove_revocation(
-    work: &mut Work<'_, '_>,
-    change: &RoleChange,
-    body: &RevokeRole,
-) -> Done<Traced<()>> {
-    let person = work.person()?;
-    cooled_down(work, &person)?;
-    let proof = required(body.proof.as_ref())?;
-    let act = Act::RevokeRoleAct(RevokeRoleAct {
-        user_id: change.user_id.clone(),
-        role: change.role,
-        body: body.clone(),
-    });
-    Ok(prove(work, &person, &act, proof)?.map(|_| ()))
 }
 
 /// A rule that somebody without the role would escape.

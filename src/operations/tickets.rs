@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, CreateTicketAct, Proof, apart, cooled_down, prove, required, unwritten};
+use super::acts::{Act, CreateTicketAct};
 use super::approvals::{Concerns, approvals_needed};
-use super::call::{Caller, Note, Work};
+use super::call::{Caller, Note, Person, Work};
 use super::enrollments::{EnrollmentSecret, Right, begin, give_up_pending};
 use super::overrides::OverrideResult;
-use super::protocol::{Plan, WAITING, file, proceed};
+use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
+use super::protocol::{Plan, WAITING, carry_out};
 use super::verifications::{live_challenge, live_user};
 use super::{Call, Done, Handle, Page, Pawl, Shown, answer, cut};
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
@@ -189,35 +190,43 @@ pub async fn create_ticket(pawl: &Pawl, call: Call, body: CreateTicket) -> Done<
     let committed = call
         .write(pawl, access::CreateTicket::ACCESS, move |work| {
             let person = work.person()?;
-            if body.user_id == person.user.id {
-                return Err(Refusal::OwnAccount.into());
-            }
-            let user = work.user(&body.user_id)?;
-            fits(&user)?;
-            cooled_down(work, &person)?;
-            // Whoever can enroll somebody with a role can become them.
-            let has_role = !work.tx.roles_of(&work.tenant, &user.id)?.is_empty();
-            let plan = if has_role { Some(plan(work, &body)?) } else { None };
+            let (user, plan) = plan(work, &person, &body)?;
             let act = Act::CreateTicketAct(CreateTicketAct { body: body.clone() });
-            let proven = match prove(work, &person, &act, required(body.proof.as_ref())?)? {
-                Ok(proven) => proven,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            let Some(plan) = plan else {
-                let issued = issue(work, &user, None, None)?;
-                return Ok(Ok(CreateOutcome::Issued(Box::new(issued))));
-            };
-            let row = file(work, &person, plan, &proven.event)?;
-            let result = proceed(work, row)?;
-            Ok(Ok(CreateOutcome::Waiting(Box::new(result))))
+            let proof = body.proof.as_ref();
+            if let Some(plan) = plan {
+                let result = carry_out(work, &person, &act, plan, proof)?;
+                return Ok(result.map(|result| CreateOutcome::Waiting(Box::new(result))));
+            }
+            if let Err(refusal) = prove(work, &person, &act, required(proof)?)? {
+                return Ok(Err(refusal));
+            }
+            let issued = issue(work, &user, None, None)?;
+            Ok(Ok(CreateOutcome::Issued(Box::new(issued))))
         })
         .await?;
     answer(committed)
 }
 
-fn plan(work: &mut Work<'_, '_>, body: &CreateTicket) -> Done<Plan> {
-    let person = work.person()?;
-    let required = approvals_needed(work, &person, &Concerns::User(&body.user_id), 1)?;
+/// Checks everything that can be foreseen of a ticket: its user, and the override that it is for a user
+/// with a role, whom its holder could become.
+pub(super) fn plan(
+    work: &mut Work<'_, '_>,
+    person: &Person,
+    body: &CreateTicket,
+) -> Done<(UserRow, Option<Plan>)> {
+    if body.user_id == person.user.id {
+        return Err(Refusal::OwnAccount.into());
+    }
+    let user = work.user(&body.user_id)?;
+    fits(&user)?;
+    cooled_down(work, person)?;
+    let has_role = !work.tx.roles_of(&work.tenant, &user.id)?.is_empty();
+    let plan = if has_role { Some(with_approvals(work, person, body)?) } else { None };
+    Ok((user, plan))
+}
+
+fn with_approvals(work: &mut Work<'_, '_>, person: &Person, body: &CreateTicket) -> Done<Plan> {
+    let required = approvals_needed(work, person, &Concerns::User(&body.user_id), 1)?;
     let policy_version = work.tx.current_policy(&work.tenant)?.version;
     Ok(Plan {
         kind: OverrideKind::Ticket,

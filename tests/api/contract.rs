@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use pawl::http::document::camel;
 use pawl::http::problem::Code;
+use pawl::operations::access::camel;
 use serde_json::{Value, json};
 
 use crate::support::document::{Operation, document, faults, file, operations};
