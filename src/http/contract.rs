@@ -10,8 +10,8 @@ use Code::{
     LastAdministrator, LastClient, MfaDisableRefused, NotAnApprover, NotEnrolled, NotFound,
     OverrideNotOpen, OwnAccount, PetitionDecided, PolicyGuard, PreconditionRequired, ProofMismatch,
     ProofRequired, RoleHeld, RoleNotHeld, SecondPersonRequired, StalePrimaryLogin, TicketOver,
-    TicketRequired, TooManyAttempts, TooManyKeys, TooManyOverrides, TooManySecrets,
-    Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
+    TicketRequired, TooManyAttempts, TooManyKeys, TooManyOverrides, TooManyPetitions,
+    TooManySecrets, Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
 };
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
@@ -37,7 +37,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
     ("offboardUser", &[NotFound, HoldsRole]),
     ("getMfaStatus", &[NotFound]),
     ("requestDisable", &[NotFound, UserOffboarded, MfaDisableRefused]),
-    ("createPetition", &[NotFound, UserOffboarded]),
+    ("createPetition", &[NotFound, UserOffboarded, TooManyPetitions]),
     ("withdrawPetition", &[NotFound, PetitionDecided]),
     ("denyPetition", &[NotFound, PetitionDecided]),
     (

@@ -125,6 +125,8 @@ problems! {
         "Leave out audiences that are Pawl's issuers.";
     PetitionDecided = CONFLICT, "petition-decided", "The petition was decided",
         "Read it again with listPetitions.";
+    TooManyPetitions = CONFLICT, "too-many-petitions", "The user has three open petitions of this kind",
+        "Wait until an administrator decides one of them, or take one back with withdrawPetition.";
     VersionMismatch = PRECONDITION_FAILED, "version-mismatch", "The policy was replaced meanwhile",
         "Read it again with getPolicy and put your change on top of `current_version`.";
     PreconditionRequired = PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing",
@@ -312,6 +314,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::AudienceReserved => Self::new(Code::AudienceReserved),
             Refusal::PetitionDecided => Self::new(Code::PetitionDecided),
+            Refusal::TooManyPetitions => Self::new(Code::TooManyPetitions),
             Refusal::VersionMismatch { current } => {
                 Self { current_version: Some(current), ..Self::new(Code::VersionMismatch) }
             }

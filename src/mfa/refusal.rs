@@ -38,6 +38,7 @@ pub enum Refusal {
     ExemptionNotAllowed { rule: RuleName },
     AudienceReserved,
     PetitionDecided,
+    TooManyPetitions,
     VersionMismatch { current: i64 },
     VersionRequired,
     InvalidPolicy { field: String, reason: &'static str },

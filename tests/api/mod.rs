@@ -13,6 +13,7 @@ mod enemy;
 mod enrollments;
 mod evaluations;
 mod events;
+mod limits;
 mod metrics;
 mod outages;
 mod overrides;

@@ -277,7 +277,8 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
 ) WITH (fillfactor = 80);
-CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
+-- Ids begin with the time: the newest of a purpose are found without reading those that are over.
+CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id, client_id, purpose, id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
 -- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
 -- need none: the key by event_id is in the order of time, as the ids of events are.
@@ -367,6 +368,7 @@ CREATE TABLE petitions (
   CHECK ((state = 'open') = (decided_at IS NULL)),
   CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
 );
+CREATE INDEX petitions_open ON petitions (tenant_id, user_id) WHERE state = 'open';
 
 CREATE TABLE overrides (
   tenant_id TEXT COLLATE "C" NOT NULL,

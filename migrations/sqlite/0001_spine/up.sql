@@ -276,7 +276,8 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
+-- Ids begin with the time: the newest of a purpose are found without reading those that are over.
+CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id, client_id, purpose, id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
 -- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
 -- need none: the key by event_id is in the order of time, as the ids of events are.
@@ -366,6 +367,7 @@ CREATE TABLE petitions (
   CHECK ((state = 'open') = (decided_at IS NULL)),
   CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX petitions_open ON petitions (tenant_id, user_id) WHERE state = 'open';
 
 CREATE TABLE overrides (
   tenant_id TEXT NOT NULL,
@@ -1401,7 +1403,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('factor_steps', 'factor_steps', '1000000 10000 1'),
   ('throttles', 'throttles', '1000000 10000 10 1'),
   ('challenges', 'challenges_by_end', '1000000 10'),
-  ('challenges', 'challenges_by_user', '1000000 10000 10'),
+  ('challenges', 'challenges_by_user', '1000000 10000 10 10 10 1'),
   ('challenges', 'challenges', '1000000 10000 1'),
   ('challenges', 'sqlite_autoindex_challenges_1', '1000000 1'),
   ('enrollments', 'enrollments_by_end', '1000000 10'),
@@ -1416,6 +1418,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('tickets', 'tickets', '1000000 10000 1'),
   ('tickets', 'sqlite_autoindex_tickets_1', '1000000 1'),
   ('petitions', 'petitions', '1000000 10000 1'),
+  ('petitions', 'petitions_open', '10000 1000 1'),
   ('overrides', 'overrides_by_user', '1000000 10000 10 10'),
   ('overrides', 'overrides', '1000000 10000 1'),
   ('approvals', 'approvals', '1000000 10000 10 1'),
