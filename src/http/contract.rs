@@ -10,13 +10,14 @@ use Code::{
     LastAdministrator, LastClient, MfaDisableRefused, NotAnApprover, NotEnrolled, NotFound,
     OverrideNotOpen, OwnAccount, PetitionDecided, PolicyGuard, PreconditionRequired, ProofMismatch,
     ProofRequired, RoleHeld, RoleNotHeld, SecondPersonRequired, StalePrimaryLogin, TicketOver,
-    TicketRequired, TooManyAttempts, TooManyKeys, TooManyOverrides, TooManyPetitions,
-    TooManySecrets, Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
+    TicketRequired, TooManyAttempts, TooManyKeys, TooManyNewUsers, TooManyOverrides,
+    TooManyPetitions, TooManySecrets, Unauthenticated, UnsupportedGrantType, UserOffboarded,
+    VersionMismatch,
 };
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
 pub const REFUSES: &[(&str, &[Code])] = &[
-    ("evaluateLogin", &[StalePrimaryLogin, AudienceNotRegistered]),
+    ("evaluateLogin", &[StalePrimaryLogin, AudienceNotRegistered, TooManyNewUsers]),
     ("verifyCode", &[ChallengeOver, CodeRejected, TooManyAttempts]),
     ("useRecoveryCode", &[ChallengeOver, CodeRejected, TooManyAttempts]),
     ("reportLoss", &[ChallengeOver, CodeRejected, TooManyAttempts]),
@@ -32,6 +33,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
         "regenerateRecoveryCodes",
         &[ProofRequired, ProofMismatch, ChallengeOver, CodeRejected, TooManyAttempts],
     ),
+    ("upsertUser", &[TooManyNewUsers]),
     ("lookupUser", &[NotFound]),
     ("getUser", &[NotFound]),
     ("offboardUser", &[NotFound, HoldsRole]),

@@ -123,6 +123,8 @@ problems! {
         "See `rule`; a looser policy is an override too.";
     AudienceReserved = UNPROCESSABLE_ENTITY, "audience-reserved", "Pawl's own audience cannot be named here",
         "Leave out audiences that are Pawl's issuers.";
+    TooManyNewUsers = TOO_MANY_REQUESTS, "too-many-new-users", "The client has created as many users today as it may",
+        "Known users go on signing in. For a first import, let the operator raise PAWL_NEW_USERS_PER_DAY.";
     PetitionDecided = CONFLICT, "petition-decided", "The petition was decided",
         "Read it again with listPetitions.";
     TooManyPetitions = CONFLICT, "too-many-petitions", "The user has three open petitions of this kind",
@@ -314,6 +316,10 @@ impl From<Refusal> for Problem {
             }
             Refusal::AudienceReserved => Self::new(Code::AudienceReserved),
             Refusal::PetitionDecided => Self::new(Code::PetitionDecided),
+            Refusal::TooManyNewUsers { retry_after } => Self {
+                retry_after_seconds: Some(retry_after.as_seconds_up()),
+                ..Self::new(Code::TooManyNewUsers)
+            },
             Refusal::TooManyPetitions => Self::new(Code::TooManyPetitions),
             Refusal::VersionMismatch { current } => {
                 Self { current_version: Some(current), ..Self::new(Code::VersionMismatch) }

@@ -9,6 +9,7 @@ pub mod event;
 pub mod factor;
 pub mod ids;
 pub mod label;
+pub mod new_users;
 pub mod overrides;
 pub mod policy;
 pub mod qr;

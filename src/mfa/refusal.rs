@@ -39,6 +39,7 @@ pub enum Refusal {
     AudienceReserved,
     PetitionDecided,
     TooManyPetitions,
+    TooManyNewUsers { retry_after: Span },
     VersionMismatch { current: i64 },
     VersionRequired,
     InvalidPolicy { field: String, reason: &'static str },

@@ -29,6 +29,7 @@ mod execute;
 mod groups;
 mod handles;
 pub mod keys;
+mod new_users;
 pub mod override_life;
 pub mod overrides;
 pub mod petitions;
@@ -77,6 +78,8 @@ pub struct Pawl {
     pub recent: Arc<Recent>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// New users that a client may create in a day, where a fifth of its directory is not more.
+    pub new_users_per_day: i64,
 }
 
 /// Why an operation did nothing.

@@ -82,7 +82,9 @@ fn challenges_that_are_opened_at_once_are_counted_together() {
         // A charge beside the opening that closes what is charged.
         let body = json!({ "challenge": before[0], "code": code });
         let charged = scope.spawn(move || console.call("verifyCode").json(&body).send());
-        evaluations.into_iter().for_each(|opened| drop(opened.join().unwrap()));
+        for opened in evaluations {
+            opened.join().unwrap();
+        }
         let charged = charged.join().unwrap();
         assert!([410, 422].contains(&charged.status), "{}", charged.body);
     });

@@ -15,6 +15,7 @@ mod evaluations;
 mod events;
 mod limits;
 mod metrics;
+mod new_users;
 mod outages;
 mod overrides;
 mod petitions;

@@ -66,6 +66,8 @@ CREATE TABLE directories (
   id TEXT COLLATE "C" NOT NULL,
   name TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
+  -- How many users it has, those that left included.
+  users BIGINT NOT NULL DEFAULT 0 CHECK (users >= 0),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
 );
@@ -80,6 +82,11 @@ CREATE TABLE clients (
   created_by TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
   disabled_at BIGINT,
+  -- The newest UTC day in which it created users, in days since 1970, how many, and the newest day in which
+  -- it was refused one.
+  new_users_day BIGINT NOT NULL DEFAULT 0 CHECK (new_users_day >= 0),
+  new_users BIGINT NOT NULL DEFAULT 0 CHECK (new_users >= 0),
+  new_users_refused_day BIGINT NOT NULL DEFAULT 0 CHECK (new_users_refused_day BETWEEN 0 AND new_users_day),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)

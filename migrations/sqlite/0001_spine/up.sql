@@ -65,6 +65,8 @@ CREATE TABLE directories (
   id TEXT NOT NULL,
   name TEXT NOT NULL,
   created_at INTEGER NOT NULL,
+  -- How many users it has, those that left included.
+  users INTEGER NOT NULL DEFAULT 0 CHECK (users >= 0),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -79,6 +81,11 @@ CREATE TABLE clients (
   created_by TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   disabled_at INTEGER,
+  -- The newest UTC day in which it created users, in days since 1970, how many, and the newest day in which
+  -- it was refused one.
+  new_users_day INTEGER NOT NULL DEFAULT 0 CHECK (new_users_day >= 0),
+  new_users INTEGER NOT NULL DEFAULT 0 CHECK (new_users >= 0),
+  new_users_refused_day INTEGER NOT NULL DEFAULT 0 CHECK (new_users_refused_day BETWEEN 0 AND new_users_day),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
