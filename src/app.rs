@@ -24,6 +24,7 @@ use listen::{Served, serve_api, serve_probes};
 
 use crate::clock::Clock;
 use crate::config::{Config, Workload};
+use crate::http::calls::Calls;
 use crate::http::connection::Limits;
 use crate::http::health::Draining;
 use crate::http::shared::Shared;
@@ -187,6 +188,10 @@ impl Installation {
             workloads: config.workload.as_ref().map(workloads).map(Arc::new),
             clock: self.clock.clone(),
             document,
+            calls: Arc::new(Calls::new(
+                config.caps.calls_per_second,
+                config.caps.unknown_calls_per_second,
+            )),
             limits: Limits::from(&config.edge),
             proxies: Arc::new(config.edge.proxies.clone()),
             draining: Draining::default(),

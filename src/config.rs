@@ -127,6 +127,8 @@ pub const VARIABLES: &[Variable] = &[
     edge::TRUSTED_PROXIES,
     edge::PROXY_HEADER,
     caps::NEW_USERS_PER_DAY,
+    caps::CALLS_PER_SECOND,
+    caps::UNKNOWN_CALLS_PER_SECOND,
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
         default: "5",

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, ServerBuilder};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, ResponseBuilder, ServerBuilder,
+};
 use utoipa_actix_web::AppExt as _;
 
 use super::absence::without_null;
@@ -135,9 +137,13 @@ fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTree
     let mut codes: BTreeSet<Code> = refuses(name).iter().copied().collect();
     if access.is_some() {
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
+        codes.insert(Code::TooManyCalls);
     }
     if matches!(name, "getServerMetadata" | "getJwks" | "issueClientToken") {
         codes.insert(Code::Unavailable);
+    }
+    if matches!(name, "getServerMetadata" | "issueClientToken") {
+        codes.insert(Code::TooManyCalls);
     }
     if operation.request_body.is_some() {
         codes.extend([Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
@@ -162,19 +168,42 @@ fn by_status(codes: BTreeSet<Code>) -> std::collections::BTreeMap<String, Vec<Co
 }
 
 fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
-    let is_oauth = operation == "issueClientToken" && !codes.contains(&Code::Unavailable);
+    let is_plain = [Code::Unavailable, Code::TooManyCalls].iter().any(|code| codes.contains(code));
+    let is_oauth = operation == "issueClientToken" && !is_plain;
     let lines: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();
     let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let extensions =
         utoipa::openapi::extensions::ExtensionsBuilder::new().add("x-codes", names).build();
-    ResponseBuilder::new()
+    let mut response = ResponseBuilder::new();
+    for (name, about) in limits(codes) {
+        response = response.header(*name, HeaderBuilder::new().description(Some(*about)).build());
+    }
+    response
         .description(lines.join(" "))
         .content(if is_oauth { JSON } else { PROBLEM_JSON }, content)
         .extensions(Some(extensions))
         .build()
         .into()
+}
+
+/// The header fields by which a caller knows how many calls it may make.
+fn limits(codes: &[Code]) -> &'static [(&'static str, &'static str)] {
+    if !codes.contains(&Code::TooManyCalls) {
+        return &[];
+    }
+    &[
+        (
+            "RateLimit-Policy",
+            "For too-many-calls: what a full bucket holds (q) and the seconds in which it fills (w).",
+        ),
+        (
+            "RateLimit",
+            "For too-many-calls: calls that are left (r) and the seconds until the bucket is full (t).",
+        ),
+        ("Retry-After", "Seconds to wait."),
+    ]
 }
 
 /// `verify_code` as the operationId `verifyCode`.

@@ -73,6 +73,8 @@ problems! {
         "Send a smaller body: `reason` says how large it may be.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another type",
         "Send application/json in UTF-8; issueClientToken takes application/x-www-form-urlencoded.";
+    TooManyCalls = TOO_MANY_REQUESTS, "too-many-calls", "The caller makes too many calls",
+        "Wait for Retry-After, then call less often: `RateLimit` and `RateLimit-Policy` tell how often.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Pawl cannot answer now",
         "Try again after Retry-After. Refuse the login meanwhile: unknown is not \"no\".";
     StalePrimaryLogin = UNPROCESSABLE_ENTITY, "stale-primary-login", "The primary login is too old, or ahead",

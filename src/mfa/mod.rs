@@ -13,6 +13,7 @@ pub mod new_users;
 pub mod overrides;
 pub mod policy;
 pub mod qr;
+pub mod rate;
 pub mod recovery;
 pub mod refusal;
 pub mod reported;

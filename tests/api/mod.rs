@@ -3,6 +3,7 @@
 
 mod access;
 mod actions;
+mod calls;
 mod client_tokens;
 mod clients;
 mod cluster;

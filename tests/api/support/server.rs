@@ -487,7 +487,12 @@ fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
         workload: None,
         workers: 1,
         edge: Edge::default(),
-        caps: Caps::default(),
+        // Tests are faster than any caller is meant to be.
+        caps: Caps {
+            calls_per_second: 100_000,
+            unknown_calls_per_second: 100_000,
+            ..Caps::default()
+        },
         drain_pause: Duration::ZERO,
         log: String::new(),
     }
