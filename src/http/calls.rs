@@ -189,7 +189,8 @@ impl Pending<'_> {
     }
 
     /// The credential was refused: whoever sends it again is charged to the address.
-    pub fn is_refused(self) {
+    pub fn is_refused(self, request: &HttpRequest) {
+        request.extensions_mut().remove::<Standing>();
         let mut known = self.calls.known.lock().unwrap_or_else(PoisonError::into_inner);
         for half in &mut *known {
             half.remove(&self.digest);

@@ -66,7 +66,7 @@ impl<A: Permitted> FromRequest for Caller<A> {
                 Ok(()) | Err(Failure::Refused(Refusal::Forbidden(_))) => {
                     pending.is_good(&of, &call.presented)?;
                 }
-                Err(Failure::Refused(_)) => pending.is_refused(),
+                Err(Failure::Refused(_)) => pending.is_refused(&of),
                 // Nobody knows whether it is good.
                 Err(Failure::Store(_)) => {}
             }

@@ -1,7 +1,5 @@
 //! How many calls a caller may make.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::api::shapes::{Stage, filled};
@@ -41,8 +39,8 @@ fn an_answer_tells_how_many_calls_are_left() {
     assert_eq!(refused.status, 429);
     assert_eq!(refused.header("ratelimit"), Some("\"client\";r=0;t=2"));
     assert_eq!(refused.header("retry-after"), Some("1"));
-    std::thread::sleep(Duration::from_secs(1));
-    list(&console).ok();
+    let again = (0..5000).map(|_| list(&console).status).find(|status| *status == 200);
+    assert!(again.is_some(), "the bucket fills");
 }
 
 #[test]
@@ -52,7 +50,6 @@ fn a_client_that_calls_too_often_is_refused_before_its_body_is_read() {
     let admin = tenant.administrator();
     let console = &tenant.console;
     let other = console.another(&admin, "other", &["login", "users"]);
-    std::thread::sleep(Duration::from_secs(2));
     until_refused(&console.call("listUsers"));
     // The next call goes to the other replica, if there is one.
     until_refused(&console.call("listUsers"));
@@ -82,8 +79,8 @@ fn nobody_empties_the_bucket_of_a_client_by_its_name() {
     for _ in 0..2 {
         list(&console).ok();
     }
-    let (head, secret) = console.key.rsplit_once('_').unwrap();
-    let wrong = format!("{head}_{}{}", &secret[1..42], "AA");
+    let named = &console.key[..console.key.len() - 43];
+    let wrong = format!("{named}{}", "A".repeat(43));
     let call = server.call("listUsers").bearer(&wrong);
     call.clone().send().refused("unauthenticated");
     let refused = until_refused(&call);
@@ -107,8 +104,11 @@ fn a_credential_that_ended_is_charged_to_its_address() {
     // It was known to be good, and for a second longer.
     server.advance(2);
     let call = other.call("listUsers");
-    call.clone().send().refused("unauthenticated");
-    call.clone().send().refused("unauthenticated");
+    for _ in 0..2 {
+        let answer = call.clone().send();
+        assert_eq!(answer.header("ratelimit"), None, "nobody learns what is left to the client");
+        answer.refused("unauthenticated");
+    }
     let refused = until_refused(&call);
     assert_eq!(refused.header("ratelimit-policy"), Some("\"address\";q=8;w=2"));
     list(&tenant.console).ok();
