@@ -24,6 +24,7 @@ use listen::{Served, serve_api, serve_probes};
 
 use crate::clock::Clock;
 use crate::config::{Config, Workload};
+use crate::http::calls::Calls;
 use crate::http::connection::Limits;
 use crate::http::health::Draining;
 use crate::http::shared::Shared;
@@ -170,7 +171,8 @@ impl Installation {
         let metrics = Arc::new(Metrics::new(operations));
         let store = Store::open(database, ring, Arc::clone(&metrics))?;
         let base_url = Arc::from(config.base_url.as_str());
-        Ok(Pawl { store, base_url, recent: Arc::default(), metrics })
+        let new_users_per_day = i64::from(config.caps.new_users_per_day);
+        Ok(Pawl { store, base_url, recent: Arc::default(), metrics, new_users_per_day })
     }
 
     async fn app(&self, config: &Config) -> Result<App, StartError> {
@@ -186,6 +188,10 @@ impl Installation {
             workloads: config.workload.as_ref().map(workloads).map(Arc::new),
             clock: self.clock.clone(),
             document,
+            calls: Arc::new(Calls::new(
+                config.caps.calls_per_second,
+                config.caps.unknown_calls_per_second,
+            )),
             limits: Limits::from(&config.edge),
             proxies: Arc::new(config.edge.proxies.clone()),
             draining: Draining::default(),

@@ -1,5 +1,6 @@
 //! Configuration: from the environment, all faults at once.
 
+mod caps;
 mod docs;
 mod edge;
 mod kind;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::mfa::time::Span;
+pub use caps::Caps;
 pub use edge::Edge;
 pub use kind::Kind;
 use reader::Reader;
@@ -124,6 +126,9 @@ pub const VARIABLES: &[Variable] = &[
     edge::MAX_CONNECTIONS,
     edge::TRUSTED_PROXIES,
     edge::PROXY_HEADER,
+    caps::NEW_USERS_PER_DAY,
+    caps::CALLS_PER_SECOND,
+    caps::UNKNOWN_CALLS_PER_SECOND,
     Variable {
         name: "PAWL_DRAIN_PAUSE_SECONDS",
         default: "5",
@@ -175,6 +180,8 @@ pub struct Config {
     pub workers: usize,
     /// What is bounded.
     pub edge: Edge,
+    /// How much one caller may do.
+    pub caps: Caps,
     /// How long it goes on serving, not ready, once it was asked to end.
     pub drain_pause: Duration,
     /// The log filter.
@@ -244,6 +251,7 @@ impl Config {
         let traces = Traces::read(&mut reader);
         let workload = Workload::read(&mut reader);
         let edge = Edge::read(&mut reader);
+        let caps = Caps::read(&mut reader);
         match (listen, health_listen, workers) {
             (Some(listen), Some(health_listen), Some(workers)) if faults.is_empty() => Ok(Self {
                 data_dir,
@@ -264,6 +272,7 @@ impl Config {
                 workload,
                 workers,
                 edge,
+                caps,
                 drain_pause,
                 log,
             }),
@@ -311,6 +320,7 @@ impl Config {
         pairs.extend(Workload::pairs(self.workload.as_ref()));
         pairs.push(("PAWL_WORKERS", self.workers.to_string()));
         pairs.extend(self.edge.pairs());
+        pairs.extend(self.caps.pairs());
         pairs.extend([
             ("PAWL_DRAIN_PAUSE_SECONDS", self.drain_pause.as_secs().to_string()),
             ("PAWL_LOG", self.log.clone()),

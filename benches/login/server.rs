@@ -46,6 +46,9 @@ impl Setting {
         let (api, health) = (free_port()?, free_port()?);
         let mut command = self.command("serve");
         command.env("PAWL_LISTEN", api.to_string()).env("PAWL_HEALTH_LISTEN", health.to_string());
+        command
+            .env("PAWL_CALLS_PER_SECOND", "100000")
+            .env("PAWL_UNKNOWN_CALLS_PER_SECOND", "100000");
         Server::start(command, api, &self.directory.join(format!("log-{}", api.port())))
     }
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::AppData;
 use super::body::Raw;
+use super::calls::TokenCall;
 use super::problem::{Code, Problem};
 use super::reply::{Answer, ok};
 use super::tokens::TokenType;
@@ -118,13 +119,16 @@ pub(super) fn named(problem: Problem) -> Problem {
 )]
 #[post("/oauth/token")]
 pub async fn issue_client_token(
+    charged: TokenCall,
     app: AppData,
     request: HttpRequest,
     body: Raw,
 ) -> Answer<ClientToken> {
     telemetry::note(|log| log.operation = Some("issue_client_token"));
     let form = form(&request, body).map_err(named)?;
-    issue_for(&app, &form).await.map(ok).map_err(named)
+    let issued = issue_for(&app, &form).await.map_err(named)?;
+    charged.give_back();
+    Ok(ok(issued))
 }
 
 fn form(request: &HttpRequest, body: Raw) -> Result<ClientTokenRequest, Problem> {

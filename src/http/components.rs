@@ -13,6 +13,14 @@ use super::problem::Code;
 
 /// The headers that more than one operation answers, by name.
 const HEADERS: &[(&str, &str)] = &[
+    (
+        "RateLimit",
+        "For too-many-calls: calls that are left (r) and the seconds until the bucket is full (t).",
+    ),
+    (
+        "RateLimit-Policy",
+        "For too-many-calls: what a full bucket holds (q) and the seconds in which it fills (w).",
+    ),
     ("Retry-After", "Whole seconds to wait before the next try."),
     ("WWW-Authenticate", "Always `Bearer` (RFC 6750)."),
     ("X-Request-Id", "The id of the request, which the server's log line has too."),
@@ -27,14 +35,15 @@ pub fn declare_headers(operation: &mut Operation) {
         if *status == refused.as_str() {
             continue;
         }
-        let by_status = match status.as_str() {
-            "401" => Some("WWW-Authenticate"),
-            "429" | "503" => Some("Retry-After"),
-            _ => None,
+        let by_status: &[&str] = match status.as_str() {
+            "401" => &["WWW-Authenticate"],
+            "429" => &["RateLimit", "RateLimit-Policy", "Retry-After"],
+            "503" => &["Retry-After"],
+            _ => &[],
         };
-        for name in by_status.into_iter().chain(["X-Request-Id"]) {
+        for name in by_status.iter().chain(&["X-Request-Id"]) {
             let place = Ref::new(format!("#/components/headers/{name}"));
-            response.headers.insert(name.to_owned(), RefOr::Ref(place));
+            response.headers.insert((*name).to_owned(), RefOr::Ref(place));
         }
     }
 }

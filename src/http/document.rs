@@ -111,9 +111,13 @@ fn codes_of(name: &str, operation: &Operation, access: Option<&Access>) -> BTree
     codes.insert(Code::HeadTooLarge);
     if access.is_some() {
         codes.extend([Code::Unauthenticated, Code::Forbidden, Code::Unavailable]);
+        codes.insert(Code::TooManyCalls);
     }
     if matches!(name, "getServerMetadata" | "getJwks" | "issueClientToken") {
         codes.insert(Code::Unavailable);
+    }
+    if matches!(name, "getServerMetadata" | "issueClientToken") {
+        codes.insert(Code::TooManyCalls);
     }
     if operation.request_body.is_some() {
         codes.extend([Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
@@ -138,7 +142,8 @@ fn by_status(codes: BTreeSet<Code>) -> std::collections::BTreeMap<String, Vec<Co
 }
 
 fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::Response> {
-    let is_everywhere = |code: &Code| matches!(code, Code::Unavailable | Code::HeadTooLarge);
+    let is_everywhere =
+        |code: &Code| matches!(code, Code::Unavailable | Code::HeadTooLarge | Code::TooManyCalls);
     let is_oauth = operation == "issueClientToken" && !codes.iter().any(is_everywhere);
     let lines: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}.", code.as_str(), code.title())).collect();

@@ -18,9 +18,10 @@ use super::body::Raw;
 use super::problem::{Code, Problem};
 use super::shape::{Place, UNFIT, reason};
 use crate::mfa::client::KEY_PREFIX;
+use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::operations::access::Permitted;
-use crate::operations::{Call, ClientCredential, Entropy, Holder, Page, Presented};
+use crate::operations::{Call, ClientCredential, Entropy, Failure, Holder, Page, Presented};
 use crate::telemetry;
 use crate::token::verify_person_token;
 
@@ -46,9 +47,11 @@ impl<A: Permitted> FromRequest for Caller<A> {
         telemetry::note(|log| log.operation = Some(A::ACCESS.name));
         let app = app(request);
         let credential = credential(request);
+        let of = request.clone();
         Box::pin(telemetry::traced("credential", async move {
             let credential = credential?;
             let app = app.ok_or_else(|| Problem::new(Code::Unavailable))?;
+            let pending = app.calls.begin(&of, &credential)?;
             let now = app.clock.now();
             let presented = if credential.starts_with(KEY_PREFIX) {
                 client(&credential)?
@@ -58,7 +61,16 @@ impl<A: Permitted> FromRequest for Caller<A> {
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
             let source = telemetry::source();
             let call = Call { presented, now, request, source, entropy: app.entropy()? };
-            call.clone().authenticate(&app.pawl, A::ACCESS).await?;
+            let checked = call.clone().authenticate(&app.pawl, A::ACCESS).await;
+            match &checked {
+                Ok(()) | Err(Failure::Refused(Refusal::Forbidden(_))) => {
+                    pending.is_good(&of, &call.presented)?;
+                }
+                Err(Failure::Refused(_)) => pending.is_refused(&of),
+                // Nobody knows whether it is good.
+                Err(Failure::Store(_)) => {}
+            }
+            checked?;
             telemetry::note(|log| log.trace.know_caller());
             Ok(Self { call, marked: PhantomData })
         }))

@@ -4,6 +4,7 @@ mod absence;
 mod body;
 mod bounds;
 mod callers;
+pub mod calls;
 pub mod client_tokens;
 pub mod clients;
 mod components;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use self::calls::Calls;
 use self::connection::Limits;
 use self::health::Draining;
 use crate::clock::Clock;
@@ -66,6 +68,8 @@ pub struct App {
     pub clock: Clock,
     /// The OpenAPI document.
     pub document: Shared,
+    /// How many calls each caller may make.
+    pub calls: Arc<Calls>,
     /// How long a peer may take.
     pub limits: Limits,
     /// Who is believed about where a request came from.

@@ -73,6 +73,8 @@ problems! {
         "Send a smaller body: `reason` says how large it may be.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another type",
         "Send application/json in UTF-8; issueClientToken takes application/x-www-form-urlencoded.";
+    TooManyCalls = TOO_MANY_REQUESTS, "too-many-calls", "The caller makes too many calls",
+        "Wait for Retry-After, then call less often: `RateLimit` and `RateLimit-Policy` tell how often.";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Pawl cannot answer now",
         "Try again after Retry-After. Refuse the login meanwhile: unknown is not \"no\".";
     StalePrimaryLogin = UNPROCESSABLE_ENTITY, "stale-primary-login", "The primary login is too old, or ahead",
@@ -125,8 +127,12 @@ problems! {
         "See `rule`; a looser policy is an override too.";
     AudienceReserved = UNPROCESSABLE_ENTITY, "audience-reserved", "Pawl's own audience cannot be named here",
         "Leave out audiences that are Pawl's issuers.";
+    TooManyNewUsers = TOO_MANY_REQUESTS, "too-many-new-users", "The client has created as many users today as it may",
+        "Known users go on signing in. For a first import, let the operator raise PAWL_NEW_USERS_PER_DAY.";
     PetitionDecided = CONFLICT, "petition-decided", "The petition was decided",
         "Read it again with getPetition.";
+    TooManyPetitions = CONFLICT, "too-many-petitions", "The user has three open petitions of this kind",
+        "Wait until an administrator decides one of them, or take one back with withdrawPetition.";
     VersionMismatch = PRECONDITION_FAILED, "version-mismatch", "The policy was replaced meanwhile",
         "Read it again with getPolicy and put your change on top of `current_version`.";
     PreconditionRequired = PRECONDITION_REQUIRED, "precondition-required", "If-Match is missing",
@@ -317,6 +323,11 @@ impl From<Refusal> for Problem {
             }
             Refusal::AudienceReserved => Self::new(Code::AudienceReserved),
             Refusal::PetitionDecided => Self::new(Code::PetitionDecided),
+            Refusal::TooManyNewUsers { retry_after } => Self {
+                retry_after_seconds: Some(retry_after.as_seconds_up()),
+                ..Self::new(Code::TooManyNewUsers)
+            },
+            Refusal::TooManyPetitions => Self::new(Code::TooManyPetitions),
             Refusal::VersionMismatch { current } => {
                 Self { current_version: Some(current), ..Self::new(Code::VersionMismatch) }
             }

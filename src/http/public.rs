@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::calls::MetadataCall;
 use super::client_tokens::endpoint;
 use super::extract::Named;
 use super::problem::{Code, Problem};
@@ -132,6 +133,7 @@ pub async fn get_jwks(app: AppData, request: HttpRequest) -> Result<HttpResponse
 )]
 #[get("/.well-known/oauth-authorization-server/t/{tenant_id}")]
 pub async fn get_server_metadata(
+    _charged: MetadataCall,
     app: AppData,
     id: Named<TenantId>,
 ) -> Result<HttpResponse, Problem> {
@@ -156,6 +158,7 @@ pub const OPENID_BEHIND_A_PATH: &str = "/.well-known/openid-configuration/{path:
 /// # Errors
 /// `not-found`, `unavailable`.
 pub async fn metadata_elsewhere(
+    _charged: MetadataCall,
     app: AppData,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {

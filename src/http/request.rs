@@ -10,9 +10,10 @@ use actix_web::http::header::{
 };
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 
 use super::AppData;
+use super::calls::Standing;
 use super::connection::Running;
 use super::methods::{Unsent, allowed, as_get, options, without_body};
 use super::problem::{Code, Problem};
@@ -59,7 +60,11 @@ pub async fn log_request<B: MessageBody>(
         metrics.request(log.operation.unwrap_or(NONE), status, took);
     }
     log.trace.end(log.operation, status, log.problem);
+    let standing = response.request().extensions().get::<Standing>().copied();
     let headers = response.headers_mut();
+    if let Some(standing) = standing {
+        standing.write(headers);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if !headers.contains_key(CACHE_CONTROL) {

@@ -46,6 +46,8 @@ choice_words! {
         ClientKeyRemoved = "client.key_removed",
         /// A client got an access token for a signed assertion.
         ClientTokenIssued = "client.token_issued",
+        /// A client was refused a new user, for the first time in its day: it had created as many as it may.
+        NewUsersRefused = "client.new_users_refused",
         /// A user was made.
         UserCreated = "user.created",
         /// A new user's external id is another spelling of an older user's: only a ticket lets the new one
@@ -146,6 +148,7 @@ impl EventKind {
                 | Self::ClientKeyAdded
                 | Self::ClientKeyRemoved
                 | Self::ClientTokenIssued
+                | Self::NewUsersRefused
                 | Self::CodeVerified
                 | Self::CodeRejected
                 | Self::RecoveryCodeUsed

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::time::Timestamp;
+
 /// Text that is not an id of the kind asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("wants {kind}_ and 32 hexadecimal digits in lower case")]
@@ -127,6 +129,18 @@ ids! {
     EventId = "evt";
     /// A token's `jti`.
     TokenId = "tok";
+}
+
+/// Bytes of an id with the time first, so that ids of one kind are in the order of their times. The bytes
+/// after the first six are `random`.
+#[must_use]
+pub fn time_first(at: Timestamp, random: [u8; 16]) -> [u8; 16] {
+    let mut bytes = random;
+    let millis = at.millis().to_be_bytes();
+    for (byte, milli) in bytes.iter_mut().zip(millis.iter().skip(2)) {
+        *byte = *milli;
+    }
+    bytes
 }
 
 impl TenantId {

@@ -39,6 +39,8 @@ pub enum Refusal {
     ExemptionNotAllowed { rule: RuleName },
     AudienceReserved,
     PetitionDecided,
+    TooManyPetitions,
+    TooManyNewUsers { retry_after: Span },
     VersionMismatch { current: i64 },
     VersionRequired,
     InvalidPolicy { field: String, reason: &'static str },

@@ -233,7 +233,7 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
             active_factor(work, &person)?;
             act.foresee(work, &person)?;
             let digest = act.digest(work, &person.user.id)?;
-            let id = ChallengeId::from_random(work.bytes());
+            let id = ChallengeId::from_random(work.ordered());
             let data = serde_json::json!({ "operation": act.operation(), "digest": hex(&digest) });
             let note = Note::new(EventKind::StepUpBegun).user(&person.user.id).object(&id);
             let event = work.record(note.data(data))?;

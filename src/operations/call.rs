@@ -14,7 +14,7 @@ use super::entropy::{Draw, Entropy};
 use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
 use crate::mfa::event::{Event, EventKind};
-use crate::mfa::ids::{ClientId, ClientKeyId, DirectoryId, EventId, TenantId, UserId};
+use crate::mfa::ids::{ClientId, ClientKeyId, DirectoryId, EventId, TenantId, UserId, time_first};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::Timestamp;
@@ -323,12 +323,7 @@ impl<'t, 'a> Work<'t, 'a> {
     /// Random bytes for an id of a table that logins fill: the time first, so that rows of one
     /// moment stand together and the index grows at its end.
     pub(super) fn ordered(&mut self) -> [u8; 16] {
-        let mut bytes: [u8; 16] = self.draw.bytes();
-        let millis = self.now.millis().to_be_bytes();
-        for (byte, milli) in bytes.iter_mut().zip(millis.iter().skip(2)) {
-            *byte = *milli;
-        }
-        bytes
+        time_first(self.now, self.draw.bytes())
     }
 
     /// Writes an event.

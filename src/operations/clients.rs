@@ -240,6 +240,9 @@ pub(super) fn write(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Client
         created_by,
         created_at: work.now,
         disabled_at: None,
+        new_users_day: 0,
+        new_users: 0,
+        new_users_refused_day: 0,
         event_id: event.clone(),
     })?;
     add_secret(work, &id, body.key_days, event)

@@ -11,7 +11,7 @@ use super::call::{Note, Work};
 pub use super::decisions::*;
 use super::standing::Facts;
 use super::users::{self, Identity};
-use super::{Call, Done, Pawl, Shown};
+use super::{Call, Done, Pawl, Shown, Traced, answer};
 use crate::mfa::challenge::{
     CHALLENGE_LIFE, ENROLLMENT_LIFE, EnrollmentAuthority, PRIMARY_AGE, Purpose, is_fresh,
 };
@@ -88,18 +88,23 @@ impl EvaluateLogin {
 /// Evaluates one login.
 ///
 /// # Errors
-/// `stale-primary-login`, `audience-not-registered`.
+/// `stale-primary-login`, `audience-not-registered`, `too-many-new-users`.
 pub async fn evaluate_login(pawl: &Pawl, call: Call, request: EvaluateLogin) -> Done<Evaluation> {
     let ahead = Ahead::User(request.external_id.clone());
+    let allowance = pawl.new_users_per_day;
     let committed = call
         .write_ahead(pawl, access::EvaluateLogin::ACCESS, ahead, move |work| {
-            evaluate_one(work, &request)
+            evaluate_one(work, &request, allowance)
         })
         .await?;
-    Ok(committed.into_inner())
+    answer(committed)
 }
 
-fn evaluate_one(work: &mut Work<'_, '_>, request: &EvaluateLogin) -> Done<Evaluation> {
+fn evaluate_one(
+    work: &mut Work<'_, '_>,
+    request: &EvaluateLogin,
+    allowance: i64,
+) -> Done<Traced<Evaluation>> {
     let client = work.client()?;
     let primary = Primary { method: request.primary_login.method, at: request.primary_login.at };
     if !is_fresh(primary, work.now) {
@@ -112,12 +117,15 @@ fn evaluate_one(work: &mut Work<'_, '_>, request: &EvaluateLogin) -> Done<Evalua
         kind: None,
         groups: request.groups.clone(),
     };
-    let user = users::know(work, &client, &identity)?;
+    let user = match users::know(work, &client, &identity, allowance)? {
+        Ok(user) => user,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let facts = work.facts(user)?;
     let requirement = facts.requirement(work, &request.audiences, request.source());
     let decision = decide(&requirement, &facts.standing, &request.audiences, work.now);
     let opening = Opening { client: &client, request, primary, facts: &facts };
-    opening.answer(work, &requirement, decision)
+    opening.answer(work, &requirement, decision).map(Ok)
 }
 
 fn check_audiences(work: &Work<'_, '_>, client: &ClientRow, audiences: &[Audience]) -> Done<()> {

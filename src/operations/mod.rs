@@ -33,6 +33,7 @@ mod foresight;
 mod groups;
 mod handles;
 pub mod keys;
+mod new_users;
 pub mod override_life;
 pub mod overrides;
 pub mod petitions;
@@ -83,6 +84,8 @@ pub struct Pawl {
     pub recent: Arc<Recent>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// New users that a client may create in a day, where a fifth of its directory is not more.
+    pub new_users_per_day: i64,
 }
 
 /// Why an operation did nothing.

@@ -115,7 +115,29 @@ pub(super) struct Filing<'a> {
     pub(super) facts: serde_json::Value,
 }
 
-pub(super) fn file(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition> {
+/// Open petitions of one user and kind. Each waits for a person to read it.
+const MOST_OPEN: usize = 3;
+
+/// Files a petition, or refuses one too many.
+fn file(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition> {
+    let open = work.tx.open_petitions(&work.tenant, &filing.user.id, filing.kind)?;
+    if open.len() >= MOST_OPEN {
+        return Err(Refusal::TooManyPetitions.into());
+    }
+    insert(work, filing)
+}
+
+/// Files a petition. One too many is not filed: the newest open one stands for it, so that what else is
+/// done with it, such as a report of a loss, is not refused.
+pub(super) fn file_or_newest(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition> {
+    let open = work.tx.open_petitions(&work.tenant, &filing.user.id, filing.kind)?;
+    match (open.len() >= MOST_OPEN).then(|| open.into_iter().next()).flatten() {
+        Some(newest) => Ok(newest.into()),
+        None => insert(work, filing),
+    }
+}
+
+fn insert(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition> {
     let id = PetitionId::from_random(work.bytes());
     let note = Note::new(EventKind::PetitionFiled).user(&filing.user.id).object(&id);
     let data = serde_json::json!({ "kind": filing.kind });
@@ -184,7 +206,7 @@ pub async fn request_disable(
                 (Some(reason), true) => {
                     let facts = serde_json::json!({ "wish": "disable" });
                     let kind = PetitionKind::Exempt;
-                    Some(file(work, Filing { kind, user: &user, reason, facts })?.id)
+                    Some(file_or_newest(work, Filing { kind, user: &user, reason, facts })?.id)
                 }
                 (Some(_) | None, false) => None,
             };
@@ -207,7 +229,7 @@ pub async fn request_disable(
 /// anybody, a user for themselves.
 ///
 /// # Errors
-/// `not-found`, `user-offboarded`.
+/// `not-found`, `user-offboarded`, `too-many-petitions`.
 pub async fn create_petition(pawl: &Pawl, call: Call, request: CreatePetition) -> Done<Petition> {
     let committed = call
         .write(pawl, access::CreatePetition::ACCESS, move |work| {

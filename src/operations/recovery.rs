@@ -209,7 +209,7 @@ fn reopen(
 ) -> OpenChallenge {
     let (handle, hash) = work.secret("mch_");
     let expires_at = work.now.after(CHALLENGE_LIFE);
-    let id = ChallengeId::from_random(work.bytes());
+    let id = ChallengeId::from_random(work.ordered());
     work.tx.insert_challenge(ChallengeRow {
         id,
         hash,
@@ -325,7 +325,7 @@ fn petition(
         reason,
         facts: serde_json::json!({ "reported": "loss" }),
     };
-    let petition = petitions::file(work, filing)?;
+    let petition = petitions::file_or_newest(work, filing)?;
     let note = Note::new(EventKind::LossReported).user(&facts.user.id).object(&petition.id);
     let event = work.record(note)?;
     work.tx.close_challenge(challenge, work.now, &event)?;

@@ -9,11 +9,13 @@ use super::access::{self, Permitted};
 use super::call::{Note, Work};
 use super::ending::end_everything_open;
 use super::groups::{Told, put_groups};
+use super::new_users::admit;
 use super::roles::{self, RoleChange};
-use super::{Call, Done, Page, Pawl, cut};
+use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::challenge::Authority;
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{DirectoryId, UserId};
+use crate::mfa::new_users::Created;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::reported::{Reported, ReportedGroups, in_words};
 use crate::mfa::text::{folded, readable_name};
@@ -115,8 +117,9 @@ impl Identity {
 /// Makes a user known, or brings the label and the groups up to date.
 ///
 /// # Errors
-/// `invalid-request` if `kind` is another than the user's.
+/// `invalid-request` if `kind` is another than the user's; `too-many-new-users`.
 pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<User> {
+    let allowance = pawl.new_users_per_day;
     let committed = call
         .write(pawl, access::UpsertUser::ACCESS, move |work| {
             let client = work.client()?;
@@ -132,11 +135,13 @@ pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<U
                 let reason = "the user was created with another kind";
                 return Err(Refusal::InvalidInput { field: "kind", reason }.into());
             }
-            let user = know(work, &client, &identity)?;
-            view(work, user)
+            match know(work, &client, &identity, allowance)? {
+                Ok(user) => view(work, user).map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            }
         })
         .await?;
-    Ok(committed.into_inner())
+    answer(committed)
 }
 
 /// A user by id.
@@ -244,12 +249,13 @@ pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
     Ok(())
 }
 
-/// The user as the console names them, created if unknown, with label and groups up to date.
+/// The user as the console names them, created if unknown and admitted, with label and groups up to date.
 pub(super) fn know(
     work: &mut Work<'_, '_>,
     client: &ClientRow,
     identity: &Identity,
-) -> Done<UserRow> {
+    allowance: i64,
+) -> Done<Traced<UserRow>> {
     let known = work.tx.find_user_by_external_id(
         &work.tenant,
         &client.directory_id,
@@ -258,12 +264,15 @@ pub(super) fn know(
     let is_new = known.is_none();
     let user = match known {
         Some(user) => rename(work, user, identity)?,
-        None => create(work, client, identity)?,
+        None => match admit(work, client, allowance)? {
+            Ok(counted) => create(work, client, identity, counted)?,
+            Err(refusal) => return Ok(Err(refusal)),
+        },
     };
     if let Some(told) = &identity.groups {
         put_groups(work, client, &user, Told { groups: told, is_new })?;
     }
-    Ok(user)
+    Ok(Ok(user))
 }
 
 fn rename(work: &mut Work<'_, '_>, mut user: UserRow, identity: &Identity) -> Done<UserRow> {
@@ -278,7 +287,12 @@ fn rename(work: &mut Work<'_, '_>, mut user: UserRow, identity: &Identity) -> Do
     Ok(user)
 }
 
-fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> Done<UserRow> {
+fn create(
+    work: &mut Work<'_, '_>,
+    client: &ClientRow,
+    identity: &Identity,
+    counted: Created,
+) -> Done<UserRow> {
     let id = UserId::from_random(work.bytes());
     let event = work.record(Note::new(EventKind::UserCreated).user(&id))?;
     let held = look_alike(work, client, identity, &id)?;
@@ -299,6 +313,7 @@ fn create(work: &mut Work<'_, '_>, client: &ClientRow, identity: &Identity) -> D
         external_id_folded: folded(identity.external_id.as_str()),
     };
     work.tx.insert_user(row.clone())?;
+    work.tx.count_new_users(client, counted, &row.event_id)?;
     Ok(row)
 }
 

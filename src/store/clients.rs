@@ -9,6 +9,7 @@ use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
 use super::{Json, StoreError, Tx, exactly_one};
 use crate::mfa::ids::{ClientId, ClientSecretId, EventId, TenantId};
+use crate::mfa::new_users::Created;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Audience;
 
@@ -143,6 +144,25 @@ impl Tx<'_> {
         exactly_one("client_secrets", rows)
     }
 
+    /// Writes what a client created in its newest day.
+    pub(crate) fn count_new_users(
+        &mut self,
+        client: &ClientRow,
+        created: Created,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = change!(self, conn => diesel::update(clients::table)
+            .filter(clients::tenant_id.eq(&client.tenant_id))
+            .filter(clients::id.eq(&client.id))
+            .set((
+                clients::new_users_day.eq(created.day),
+                clients::new_users.eq(created.users),
+                clients::new_users_refused_day.eq(created.refused_day),
+                clients::event_id.eq(event),
+            )).execute(conn))?;
+        exactly_one("clients", rows)
+    }
+
     /// Disables a client; whether it was still enabled.
     pub(crate) fn disable_client(
         &mut self,
@@ -158,5 +178,13 @@ impl Tx<'_> {
             .set((clients::disabled_at.eq(at), clients::event_id.eq(event)))
             .execute(conn))?;
         Ok(rows == 1)
+    }
+}
+
+impl ClientRow {
+    /// What it created in its newest day.
+    pub(crate) fn created_users(&self) -> Created {
+        let (day, users) = (self.new_users_day, self.new_users);
+        Created { day, users, refused_day: self.new_users_refused_day }
     }
 }

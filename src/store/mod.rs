@@ -22,6 +22,7 @@ mod key_file;
 mod lane;
 mod memo;
 mod migrate;
+mod open_challenges;
 mod overrides;
 mod petitions;
 mod policies;
@@ -125,7 +126,11 @@ impl Tx<'_> {
     /// Sends what was gathered.
     fn flush(&mut self) -> Result<(), StoreError> {
         self.memo.statements += 1;
-        self.memo.pending.flush(self.connection)
+        if self.memo.pending.flush(self.connection)? > 0 {
+            // What was read ahead says that the closed ones are open.
+            self.memo.rows.read.values_mut().for_each(|read| read.challenges.clear());
+        }
+        Ok(())
     }
 
     /// Counts something that happens in this transaction, if it is committed.

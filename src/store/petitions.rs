@@ -8,7 +8,7 @@ use super::rows::PetitionRow;
 use super::schema::petitions;
 use super::{StoreError, Tx, exactly_one};
 use crate::mfa::ids::{EventId, OverrideId, PetitionId, TenantId, UserId};
-use crate::mfa::overrides::PetitionState;
+use crate::mfa::overrides::{PetitionKind, PetitionState};
 use crate::mfa::time::Timestamp;
 
 /// Which petitions a reader wants, by id.
@@ -70,6 +70,24 @@ impl Tx<'_> {
             }
             query.load(conn)
         })?)
+    }
+
+    /// The open petitions of a user and a kind, the newest first.
+    pub(crate) fn open_petitions(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        kind: PetitionKind,
+    ) -> Result<Vec<PetitionRow>, StoreError> {
+        Ok(on!(self, conn => petitions::table
+            .filter(petitions::tenant_id.eq(tenant))
+            .filter(petitions::user_id.eq(user))
+            // As it stands in the index.
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("state = 'open'"))
+            .filter(petitions::kind.eq(kind))
+            .order((petitions::created_at.desc(), petitions::id.desc()))
+            .select(PetitionRow::as_select())
+            .load(conn))?)
     }
 
     /// Files a petition.

@@ -91,6 +91,9 @@ rows! {
         created_by: String,
         created_at: Timestamp,
         disabled_at: Option<Timestamp>,
+        new_users_day: i64,
+        new_users: i64,
+        new_users_refused_day: i64,
         event_id: EventId,
     }
     /// One secret of a client, as its SHA-256.

@@ -62,6 +62,7 @@ diesel::table! {
         id -> Text,
         name -> Text,
         created_at -> BigInt,
+        users -> BigInt,
         event_id -> Text,
     }
 }
@@ -77,6 +78,9 @@ diesel::table! {
         created_by -> Text,
         created_at -> BigInt,
         disabled_at -> Nullable<BigInt>,
+        new_users_day -> BigInt,
+        new_users -> BigInt,
+        new_users_refused_day -> BigInt,
         event_id -> Text,
     }
 }

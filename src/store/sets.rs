@@ -10,6 +10,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
+use super::open_challenges::Openings;
 use super::postgres::PgConnection;
 use super::rows::{ChallengeRow, IssuedTokenRow, ThrottleRow};
 use super::{Connection, Json, StoreError};
@@ -259,19 +260,22 @@ pub(super) struct Pending {
     steps: Steps,
     charges: Charges,
     challenges: Challenges,
+    openings: Openings,
     tokens: Tokens,
 }
 
 impl Pending {
-    /// Sends everything, the events first: rows name them.
-    pub(super) fn flush(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+    /// Sends everything, the events first: rows name them. Answers how many challenges were closed because
+    /// too many were open.
+    pub(super) fn flush(&mut self, connection: &mut Connection) -> Result<usize, StoreError> {
         self.events.flush(connection)?;
         self.new_throttles.flush(connection)?;
         self.throttles.flush(connection)?;
         self.steps.flush(connection)?;
         self.charges.flush(connection)?;
         self.challenges.flush(connection)?;
-        self.tokens.flush(connection)
+        self.tokens.flush(connection)?;
+        self.openings.close_surplus(connection)
     }
 
     pub(super) fn event(&mut self, seq: i64, event: &Event, request: &str) {
@@ -354,6 +358,7 @@ impl Pending {
     }
 
     pub(super) fn challenge(&mut self, row: ChallengeRow) {
+        self.openings.note(&row);
         let set = &mut self.challenges;
         set.tenant_id.push(row.tenant_id);
         set.id.push(row.id);

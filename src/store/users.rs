@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::conn::{change, on};
 use super::deadline::Timed as _;
 use super::rows::{UserGroupsRow, UserRow};
-use super::schema::{user_groups, users};
+use super::schema::{directories, user_groups, users};
 use super::{StoreError, Tx, exactly_one};
 use crate::mfa::ids::{DirectoryId, EventId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
@@ -106,8 +106,27 @@ impl Tx<'_> {
         })?)
     }
 
-    /// Writes a new user.
+    /// How many users a directory has, those that left included: a count that is kept, not made.
+    pub(crate) fn users_of_directory(
+        &mut self,
+        tenant: &TenantId,
+        directory: &DirectoryId,
+    ) -> Result<i64, StoreError> {
+        Ok(on!(self, conn => directories::table
+            .filter(directories::tenant_id.eq(tenant))
+            .filter(directories::id.eq(directory))
+            .select(directories::users)
+            .get_result(conn))?)
+    }
+
+    /// Writes a new user, whom the directory counts.
     pub(crate) fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
+        let rows = change!(self, conn => diesel::update(directories::table)
+            .filter(directories::tenant_id.eq(&row.tenant_id))
+            .filter(directories::id.eq(&row.directory_id))
+            .set((directories::users.eq(directories::users + 1), directories::event_id.eq(&row.event_id)))
+            .execute(conn))?;
+        exactly_one("directories", rows)?;
         let rows =
             change!(self, conn => diesel::insert_into(users::table).values(row).execute(conn))?;
         exactly_one("users", rows)

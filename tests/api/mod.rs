@@ -4,6 +4,7 @@
 mod access;
 mod actions;
 mod authority;
+mod calls;
 mod client_tokens;
 mod clients;
 mod cluster;
@@ -14,7 +15,9 @@ mod enemy;
 mod enrollments;
 mod evaluations;
 mod events;
+mod limits;
 mod metrics;
+mod new_users;
 mod outages;
 mod overrides;
 mod petitions;

@@ -18,6 +18,9 @@ pub fn pawl(directory: &Path, arguments: &[&str]) -> Command {
         .env("PAWL_LISTEN", "127.0.0.1:0")
         .env("PAWL_HEALTH_LISTEN", "127.0.0.1:0")
         .env("PAWL_DRAIN_PAUSE_SECONDS", "0")
+        // Drills are faster than any caller is meant to be.
+        .env("PAWL_CALLS_PER_SECOND", "100000")
+        .env("PAWL_UNKNOWN_CALLS_PER_SECOND", "100000")
         .stdin(Stdio::null());
     command
 }

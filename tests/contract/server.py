@@ -39,6 +39,10 @@ class Server:
             "PAWL_LISTEN": listen,
             "PAWL_HEALTH_LISTEN": "127.0.0.1:0",
             "PAWL_DRAIN_PAUSE_SECONDS": "0",
+            # Faster, and with more users, than any caller is meant to be.
+            "PAWL_NEW_USERS_PER_DAY": "1000000",
+            "PAWL_CALLS_PER_SECOND": "100000",
+            "PAWL_UNKNOWN_CALLS_PER_SECOND": "100000",
         }
         if postgres:
             self.on_postgres(postgres)

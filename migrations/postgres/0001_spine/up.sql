@@ -66,6 +66,8 @@ CREATE TABLE directories (
   id TEXT COLLATE "C" NOT NULL,
   name TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
+  -- How many users it has, those that left included.
+  users BIGINT NOT NULL DEFAULT 0 CHECK (users >= 0),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
 );
@@ -80,6 +82,11 @@ CREATE TABLE clients (
   created_by TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
   disabled_at BIGINT,
+  -- The newest UTC day in which it created users, in days since 1970, how many, and the newest day in which
+  -- it was refused one.
+  new_users_day BIGINT NOT NULL DEFAULT 0 CHECK (new_users_day >= 0),
+  new_users BIGINT NOT NULL DEFAULT 0 CHECK (new_users >= 0),
+  new_users_refused_day BIGINT NOT NULL DEFAULT 0 CHECK (new_users_refused_day BETWEEN 0 AND new_users_day),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
@@ -277,7 +284,8 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
 ) WITH (fillfactor = 80);
-CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
+-- Ids begin with the time: the newest of a purpose are found without reading those that are over.
+CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id, client_id, purpose, id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
 -- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
 -- need none: the key by event_id is in the order of time, as the ids of events are.
@@ -368,6 +376,7 @@ CREATE TABLE petitions (
   CHECK ((state = 'open') = (decided_at IS NULL)),
   CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
 );
+CREATE INDEX petitions_open ON petitions (tenant_id, user_id) WHERE state = 'open';
 
 CREATE TABLE overrides (
   tenant_id TEXT COLLATE "C" NOT NULL,

@@ -65,6 +65,8 @@ CREATE TABLE directories (
   id TEXT NOT NULL,
   name TEXT NOT NULL,
   created_at INTEGER NOT NULL,
+  -- How many users it has, those that left included.
+  users INTEGER NOT NULL DEFAULT 0 CHECK (users >= 0),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -79,6 +81,11 @@ CREATE TABLE clients (
   created_by TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   disabled_at INTEGER,
+  -- The newest UTC day in which it created users, in days since 1970, how many, and the newest day in which
+  -- it was refused one.
+  new_users_day INTEGER NOT NULL DEFAULT 0 CHECK (new_users_day >= 0),
+  new_users INTEGER NOT NULL DEFAULT 0 CHECK (new_users >= 0),
+  new_users_refused_day INTEGER NOT NULL DEFAULT 0 CHECK (new_users_refused_day BETWEEN 0 AND new_users_day),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
@@ -276,7 +283,8 @@ CREATE TABLE challenges (
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
   CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id);
+-- Ids begin with the time: the newest of a purpose are found without reading those that are over.
+CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id, client_id, purpose, id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
 -- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
 -- need none: the key by event_id is in the order of time, as the ids of events are.
@@ -367,6 +375,7 @@ CREATE TABLE petitions (
   CHECK ((state = 'open') = (decided_at IS NULL)),
   CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX petitions_open ON petitions (tenant_id, user_id) WHERE state = 'open';
 
 CREATE TABLE overrides (
   tenant_id TEXT NOT NULL,
@@ -1425,7 +1434,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('factor_steps', 'factor_steps', '1000000 10000 1'),
   ('throttles', 'throttles', '1000000 10000 10 1'),
   ('challenges', 'challenges_by_end', '1000000 10'),
-  ('challenges', 'challenges_by_user', '1000000 10000 10'),
+  ('challenges', 'challenges_by_user', '1000000 10000 10 10 10 1'),
   ('challenges', 'challenges', '1000000 10000 1'),
   ('challenges', 'sqlite_autoindex_challenges_1', '1000000 1'),
   ('enrollments', 'enrollments_by_end', '1000000 10'),
@@ -1440,6 +1449,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('tickets', 'tickets', '1000000 10000 1'),
   ('tickets', 'sqlite_autoindex_tickets_1', '1000000 1'),
   ('petitions', 'petitions', '1000000 10000 1'),
+  ('petitions', 'petitions_open', '10000 1000 1'),
   ('overrides', 'overrides_by_user', '1000000 10000 10 10'),
   ('overrides', 'overrides', '1000000 10000 1'),
   ('approvals', 'approvals', '1000000 10000 10 1'),

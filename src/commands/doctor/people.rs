@@ -18,7 +18,9 @@ pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findin
         let store =
             Store::open(database, ring, std::sync::Arc::clone(&metrics)).map_err(Failure::Store)?;
         let base_url = std::sync::Arc::from(config.base_url.as_str());
-        let pawl = Pawl { store, base_url, recent: std::sync::Arc::default(), metrics };
+        let recent = std::sync::Arc::default();
+        let new_users_per_day = i64::from(config.caps.new_users_per_day);
+        let pawl = Pawl { store, base_url, recent, metrics, new_users_per_day };
         let entropy = entropy().map_err(|_| Failure::Store(StoreError::Busy))?;
         let examination = examine_installation(&pawl, now, entropy).await?;
         Ok::<_, Failure>((examination, survey(&pawl).await?))

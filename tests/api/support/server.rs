@@ -15,7 +15,7 @@ use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
 use pawl::app::{Installation, entropy, explain, new_key, start};
 use pawl::clock::Clock;
-use pawl::config::{Config, Edge, Traces, Workload};
+use pawl::config::{Caps, Config, Edge, Traces, Workload};
 use pawl::mfa::ids::TenantId;
 use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
@@ -86,6 +86,11 @@ impl Server {
     /// The same, with other bounds.
     pub fn bounded(change: impl FnOnce(&mut Edge)) -> Self {
         Self::with(&[], |config| change(&mut config.edge))
+    }
+
+    /// The same, with other caps.
+    pub fn capped(change: impl FnOnce(&mut Caps)) -> Self {
+        Self::with(&[], |config| change(&mut config.caps))
     }
 
     /// The same, with another public URL.
@@ -482,6 +487,12 @@ fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
         workload: None,
         workers: 1,
         edge: Edge::default(),
+        // Tests are faster than any caller is meant to be.
+        caps: Caps {
+            calls_per_second: 100_000,
+            unknown_calls_per_second: 100_000,
+            ..Caps::default()
+        },
         drain_pause: Duration::ZERO,
         log: String::new(),
     }
