@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::api::shapes::{Stage, filled};
 use crate::support::document::operations;
 use crate::support::wire::Wire;
-use crate::support::{Answer, Call, Console, Server};
+use crate::support::{Act, Answer, Call, Console, Server};
 
 fn slow() -> Server {
     Server::capped(|caps| (caps.calls_per_second, caps.unknown_calls_per_second) = (4, 4))
@@ -99,8 +99,7 @@ fn a_credential_that_ended_is_charged_to_its_address() {
     for _ in 0..2 {
         list(&other).ok();
     }
-    let disable = admin.call("disableClient").at("client_id", &other.client_id);
-    disable.send().ok();
+    admin.act(&Act::disable(&other.client_id)).ok();
     // It was known to be good, and for a second longer.
     server.advance(2);
     let call = other.call("listUsers");
