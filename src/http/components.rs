@@ -13,12 +13,16 @@ use super::problem::Code;
 
 /// The headers that more than one operation answers, by name.
 const HEADERS: &[(&str, &str)] = &[
+    ("Location", "The URL of what was made, or of the override that waits."),
     ("Retry-After", "Whole seconds to wait before the next try."),
     ("WWW-Authenticate", "Always `Bearer` (RFC 6750)."),
     ("X-Request-Id", "The id of the request, which the server's log line has too."),
 ];
 
-/// Declares the headers that an answer has because of its status.
+/// The bodies whose 201 has a `Location`: what the others make has no address of its own.
+const LOCATED: &[&str] = &["OverrideResult", "Petition"];
+
+/// Declares the headers that an answer has because of its status and body.
 pub fn declare_headers(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -28,6 +32,8 @@ pub fn declare_headers(operation: &mut Operation) {
             continue;
         }
         let by_status = match status.as_str() {
+            "201" if LOCATED.contains(&schema_of(response)) => Some("Location"),
+            "202" => Some("Location"),
             "401" => Some("WWW-Authenticate"),
             "429" | "503" => Some("Retry-After"),
             _ => None,
@@ -37,6 +43,14 @@ pub fn declare_headers(operation: &mut Operation) {
             response.headers.insert(name.to_owned(), RefOr::Ref(place));
         }
     }
+}
+
+/// The name of the body's schema; empty if it has none.
+fn schema_of(response: &Response) -> &str {
+    let body = response.content.get("application/json");
+    let Some(RefOr::T(body)) = body else { return "" };
+    let Some(RefOr::Ref(schema)) = &body.schema else { return "" };
+    schema.ref_location.rsplit('/').next().unwrap_or_default()
 }
 
 /// Moves what stands more than once into the components.
