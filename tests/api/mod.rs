@@ -7,6 +7,7 @@ mod authority;
 mod client_tokens;
 mod clients;
 mod cluster;
+mod collecting;
 mod connections;
 mod contract;
 mod credentials;
