@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::admin::{kind_in_words, own_token};
+use super::admin::{answers_ticket, kind_in_words, own_token};
 use super::api::{Failure, is_id};
 use super::bar::bar;
 use super::html::{Page, alert, see, when};
@@ -36,8 +36,14 @@ struct Challenge {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Outcome {
-    Override { r#override: Override, ticket: Option<Ticket> },
+    /// Of a request, or of what its requester collects.
+    Requested {
+        r#override: Override,
+        ticket: Option<Ticket>,
+    },
     Ticket(Ticket),
+    /// Of an approval: it never has a ticket.
+    Approved(Override),
 }
 
 #[derive(Deserialize)]
@@ -197,16 +203,8 @@ async fn prove_act(posted: Posted) -> Result<HttpResponse, Trouble> {
 fn done(visit: &Visit, signed_in: &SignedIn, outcome: &Outcome) -> Result<Page, Trouble> {
     let (words, ticket) = match outcome {
         Outcome::Ticket(ticket) => ("The ticket is made.".to_owned(), Some(ticket)),
-        Outcome::Override { r#override, ticket } => {
-            let what = kind_in_words(&r#override.kind);
-            let words = match r#override.state.as_str() {
-                "requested" => format!("Asked for: {what}. It waits for a second administrator."),
-                "approved" => format!("In force: {what}."),
-                "used" => format!("Done: {what}."),
-                other => format!("{other}: {what}."),
-            };
-            (words, ticket.as_ref())
-        }
+        Outcome::Requested { r#override, ticket } => (in_words(r#override), ticket.as_ref()),
+        Outcome::Approved(r#override) => (in_words(r#override), None),
     };
     let ticket = ticket.map(|ticket| {
         html!(
@@ -222,6 +220,33 @@ fn done(visit: &Visit, signed_in: &SignedIn, outcome: &Outcome) -> Result<Page, 
         ticket
     );
     Ok(Page { title: "Done", bar: Some(bar(visit, signed_in)?), body })
+}
+
+fn in_words(entry: &Override) -> String {
+    let what = kind_in_words(&entry.kind);
+    match entry.state.as_str() {
+        "requested" => format!("Asked for: {what}. It waits for a second administrator."),
+        "approved" if answers_ticket(&entry.kind) => {
+            format!(
+                "Approved: {what}. It is done when the administrator who asked collects the ticket."
+            )
+        }
+        "approved" => format!("In force: {what}."),
+        "used" => format!("Done: {what}."),
+        other => format!("{other}: {what}."),
+    }
+}
+
+/// The requester's last step after the approvals: the only answer that has the ticket.
+#[post("/admin/collect")]
+async fn collect(posted: Posted) -> Result<HttpResponse, Trouble> {
+    let visit = &posted.visit;
+    let signed_in = visit.signed_in()?;
+    let id = Some(posted.field("id")).filter(|id| is_id(id)).ok_or(Trouble::NotFound)?;
+    let path = format!("/v1/overrides/{id}/collect");
+    let token = own_token(signed_in)?;
+    let outcome: Outcome = visit.console.api.post(token, &path, Value::Null).await?;
+    Ok(done(visit, signed_in, &outcome)?.ok())
 }
 
 /// Denying weakens nothing, so it needs no proof.
@@ -256,5 +281,6 @@ async fn tighten(
 
 /// The routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(begin_act).service(show_act).service(prove_act).service(deny).service(revoke);
+    config.service(begin_act).service(show_act).service(prove_act).service(collect);
+    config.service(deny).service(revoke);
 }

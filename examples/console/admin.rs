@@ -97,8 +97,11 @@ async fn show_requests(visit: Visit) -> Result<HttpResponse, Trouble> {
         petitions.items.iter().map(|petition| petition_card(&visit, petition, &names)).collect();
     let none =
         petitions.is_empty().then(|| html!(r#"<p class="soft">Nobody asks for anything.</p>"#));
-    let overrides: Vec<_> =
-        overrides.items.iter().map(|entry| override_row(&visit, entry, &names)).collect();
+    let overrides: Vec<_> = overrides
+        .items
+        .iter()
+        .map(|entry| override_row(&visit, signed_in, entry, &names))
+        .collect();
     let body = html!(
         r#"<h2>Petitions</h2>{}<div class="columns">{}</div>
 <h2>Exceptions</h2><p class="soft">Each has a reason and an end, is on record, and takes a second administrator.</p>
@@ -124,6 +127,11 @@ pub fn kind_in_words(kind: &str) -> &str {
         "client" => "a client",
         other => other,
     }
+}
+
+/// Whether an override of this kind answers a ticket to who asked for it.
+pub fn answers_ticket(kind: &str) -> bool {
+    matches!(kind, "reset" | "ticket")
 }
 
 fn petition_card(visit: &Visit, petition: &Petition, names: &Names) -> Html {
@@ -172,7 +180,7 @@ fn facts(facts: &Map<String, Value>) -> Vec<Html> {
     .collect()
 }
 
-fn override_row(visit: &Visit, entry: &Override, names: &Names) -> Html {
+fn override_row(visit: &Visit, signed_in: &SignedIn, entry: &Override, names: &Names) -> Html {
     let approvals = format!("{} of {}", entry.approved_by.len(), entry.required_approvals);
     let approve = (entry.state == "requested").then(|| {
         html!(
@@ -183,6 +191,14 @@ fn override_row(visit: &Visit, entry: &Override, names: &Names) -> Html {
             entry.digest
         )
     });
+    let is_own = entry.requested_by == signed_in.user_id;
+    let collect = (entry.state == "approved" && is_own && answers_ticket(&entry.kind)).then(|| {
+        html!(
+            r#"<form method="post" action="/admin/collect">{}<input type="hidden" name="id" value="{}"><button>Collect the ticket</button></form>"#,
+            visit.csrf(),
+            entry.id
+        )
+    });
     let revoke = (entry.state == "approved").then(|| {
         html!(
             r#"<form method="post" action="/admin/revoke">{}<input type="hidden" name="id" value="{}"><button class="quiet">Revoke</button></form>"#,
@@ -191,7 +207,7 @@ fn override_row(visit: &Visit, entry: &Override, names: &Names) -> Html {
         )
     });
     html!(
-        r#"<tr><td>{}</td><td>{}{}</td><td>{}</td><td>{}<br><span class="soft">{} approved</span></td><td>{}</td><td><span class="tag">{}</span>{}{}</td></tr>"#,
+        r#"<tr><td>{}</td><td>{}{}</td><td>{}</td><td>{}<br><span class="soft">{} approved</span></td><td>{}</td><td><span class="tag">{}</span>{}{}{}</td></tr>"#,
         entry.user_id.as_deref().map_or("everybody", |id| names.of(id)),
         kind_in_words(&entry.kind),
         facts(&entry.facts),
@@ -201,6 +217,7 @@ fn override_row(visit: &Visit, entry: &Override, names: &Names) -> Html {
         when(&entry.expires_at),
         entry.state,
         approve,
+        collect,
         revoke
     )
 }

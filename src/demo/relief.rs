@@ -114,7 +114,7 @@ fn petition_is_taken_up(story: &mut Story) -> Result<(), String> {
         "operation": "takeUpPetition", "petition_id": story.petition_id, "body": body,
     });
     let body = with(&body, "proof", proof(story, &act)?);
-    let taken = story.talk.post("takeUpPetition", &path, By::Administrator, &body)?.with(200)?;
+    let taken = story.talk.post("takeUpPetition", &path, By::Administrator, &body)?.with(201)?;
     let taken = taken.says("/override/state", "approved")?;
     let taken = taken.says("/override/requested_by", story.administrator_id.as_str())?;
     taken.says("/override/expires_at", end)?;
@@ -172,7 +172,7 @@ fn exemption_is_revoked(story: &mut Story) -> Result<(), String> {
     let act = json!({ "operation": "requestOverride", "body": body });
     let body = with(&body, "proof", proof(story, &act)?);
     let made = story.talk.post("requestOverride", "/v1/overrides", By::Administrator, &body)?;
-    let made = made.with(200)?.says("/override/state", "approved")?;
+    let made = made.with(201)?.says("/override/state", "approved")?;
     let id = made.text("/override/id")?;
     story.screen.remark("Ana signs in:")?;
     story.ana_signs_in("exempt")?.says("/override_id", id.as_str())?;

@@ -5,7 +5,7 @@ use actix_web::{delete, get, post};
 use super::AppData;
 use super::extract::{Body, Caller, Named, PageQuery, Query, page};
 use super::problem::Problem;
-use super::reply::{Answer, ok, waiting};
+use super::reply::{Answer, ok, requested};
 use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId};
 use crate::operations::client_endings::{self, DisableClient};
 use crate::operations::client_keys::{self, AddClientKey};
@@ -16,12 +16,15 @@ use crate::operations::{self, access};
 
 /// Make a client for a console.
 ///
-/// Its key is shown once.
+/// Its key is shown once: here, or to the requester by `collectOverride` if approvals are needed.
 #[utoipa::path(
     operation_id = "createClient",
     tag = "clients",
     request_body = CreateClient,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
 )]
 #[post("/v1/clients")]
 pub async fn create_client(
@@ -30,7 +33,14 @@ pub async fn create_client(
     body: Body<CreateClient>,
 ) -> Answer<OverrideResult> {
     let body = body.read()?;
-    Ok(waiting(operations::clients::create_client(&app.pawl, caller.call, body).await?))
+    let base = &app.pawl.base_url;
+    let result = operations::clients::create_client(&app.pawl, caller.call, body).await?;
+    let made = result.client_key.as_ref().map(|key| format!("{base}/v1/clients/{}", key.client_id));
+    let reply = requested(base, result);
+    Ok(match made {
+        Some(place) => reply.at(place),
+        None => reply,
+    })
 }
 
 /// List clients.
@@ -94,13 +104,17 @@ pub async fn disable_client(
 
 /// Give a client a second secret.
 ///
-/// The new key is shown once. The old one works on until it is revoked or ends.
+/// The new key is shown once: here, or to the requester by `collectOverride` if approvals are needed. The old
+/// one works on until it is revoked or ends.
 #[utoipa::path(
     operation_id = "rotateClientSecret",
     tag = "clients",
     params(("client_id" = ClientId, Path, description = "The client.")),
     request_body = RotateClientSecret,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
 )]
 #[post("/v1/clients/{client_id}/secrets")]
 pub async fn rotate_client_secret(
@@ -111,7 +125,8 @@ pub async fn rotate_client_secret(
 ) -> Answer<OverrideResult> {
     let id = id.read()?;
     let body = body.read()?;
-    Ok(waiting(client_secrets::rotate_client_secret(&app.pawl, caller.call, id, body).await?))
+    let result = client_secrets::rotate_client_secret(&app.pawl, caller.call, id, body).await?;
+    Ok(requested(&app.pawl.base_url, result))
 }
 
 /// Revoke a live secret of a client.
@@ -143,7 +158,10 @@ pub async fn revoke_client_secret(
     tag = "clients",
     params(("client_id" = ClientId, Path, description = "The client.")),
     request_body = AddClientKey,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
 )]
 #[post("/v1/clients/{client_id}/keys")]
 pub async fn add_client_key(
@@ -157,7 +175,8 @@ pub async fn add_client_key(
     if body.service_account.is_some() && app.workloads.is_none() {
         return Err(Problem::invalid("service_account", "this server takes no such tokens"));
     }
-    Ok(waiting(client_keys::add_client_key(&app.pawl, caller.call, id, body).await?))
+    let result = client_keys::add_client_key(&app.pawl, caller.call, id, body).await?;
+    Ok(requested(&app.pawl.base_url, result))
 }
 
 /// Remove a public key of a client, for good.

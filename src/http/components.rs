@@ -13,6 +13,7 @@ use super::problem::Code;
 
 /// The headers that more than one operation answers, by name.
 const HEADERS: &[(&str, &str)] = &[
+    ("Location", "The URL of what was made, or of the override that waits."),
     (
         "RateLimit",
         "For too-many-calls: calls that are left (r) and the seconds until the bucket is full (t).",
@@ -26,7 +27,10 @@ const HEADERS: &[(&str, &str)] = &[
     ("X-Request-Id", "The id of the request, which the server's log line has too."),
 ];
 
-/// Declares the headers that an answer has because of its status.
+/// The bodies whose 201 has a `Location`: what the others make has no address of its own.
+const LOCATED: &[&str] = &["OverrideResult", "Petition"];
+
+/// Declares the headers that an answer has because of its status and body.
 pub fn declare_headers(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -36,6 +40,8 @@ pub fn declare_headers(operation: &mut Operation) {
             continue;
         }
         let by_status: &[&str] = match status.as_str() {
+            "201" if LOCATED.contains(&schema_of(response)) => &["Location"],
+            "202" => &["Location"],
             "401" => &["WWW-Authenticate"],
             "429" => &["RateLimit", "RateLimit-Policy", "Retry-After"],
             "503" => &["Retry-After"],
@@ -46,6 +52,14 @@ pub fn declare_headers(operation: &mut Operation) {
             response.headers.insert((*name).to_owned(), RefOr::Ref(place));
         }
     }
+}
+
+/// The name of the body's schema; empty if it has none.
+fn schema_of(response: &Response) -> &str {
+    let body = response.content.get("application/json");
+    let Some(RefOr::T(body)) = body else { return "" };
+    let Some(RefOr::Ref(schema)) = &body.schema else { return "" };
+    schema.ref_location.rsplit('/').next().unwrap_or_default()
 }
 
 /// Moves what stands more than once into the components.

@@ -144,6 +144,18 @@ pub const REFUSES: &[(&str, &[Code])] = &[
             TooManyAttempts,
         ],
     ),
+    (
+        "collectOverride",
+        &[
+            NotFound,
+            OverrideNotOpen,
+            NotAnApprover,
+            UserOffboarded,
+            AlreadyEnrolled,
+            ClientDisabled,
+            TooManySecrets,
+        ],
+    ),
     ("denyOverride", &[NotFound, OverrideNotOpen, NotAnApprover]),
     ("withdrawOverride", &[NotFound, OverrideNotOpen, NotAnApprover]),
     ("shortenOverride", &[NotFound, OverrideNotOpen, NotAnApprover, ExpiryOutOfBounds]),

@@ -1,5 +1,6 @@
 //! An example for each body of the document. Those of requests and answers are kept by the name of their
-//! schema in `examples.json`; a problem is its own example.
+//! schema in `examples.json`, with the status behind it where an answer has an example of its own; a problem is
+//! its own example.
 
 use std::sync::LazyLock;
 
@@ -18,15 +19,15 @@ const REQUEST: &str = "urn:pawl:request:req_00000000000000000000000000000001";
 /// Gives each body of an operation its example.
 pub fn give_examples(operation: &mut Operation) {
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        body.content.values_mut().for_each(|content| give(content, None));
+        body.content.values_mut().for_each(|content| give(content, "", None));
     }
-    for response in operation.responses.responses.values_mut() {
+    for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
         let codes = response.extensions.as_ref().and_then(|known| known.get("x-codes"));
         let first = codes.and_then(|codes| codes.get(0)).and_then(Value::as_str);
         let code = Code::ALL.iter().find(|code| Some(code.as_str()) == first);
         for (media, content) in &mut response.content {
-            give(content, code.map(|code| problem(*code, media)));
+            give(content, status, code.map(|code| problem(*code, media)));
         }
     }
 }
@@ -39,9 +40,10 @@ fn problem(code: Code, media: &str) -> Value {
     serde_json::to_value(problem).unwrap_or_default()
 }
 
-fn give(content: &mut RefOr<Content>, problem: Option<Value>) {
+fn give(content: &mut RefOr<Content>, status: &str, problem: Option<Value>) {
     let RefOr::T(content) = content else { return };
     let Some(RefOr::Ref(schema)) = &content.schema else { return };
     let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
-    content.example = problem.or_else(|| KEPT.get(name).cloned());
+    content.example = problem
+        .or_else(|| KEPT.get(&format!("{name} {status}")).or_else(|| KEPT.get(name)).cloned());
 }

@@ -116,6 +116,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(overrides::list_overrides)
         .service(overrides::get_override)
         .service(overrides::approve_override)
+        .service(overrides::collect_override)
         .service(overrides::deny_override)
         .service(overrides::withdraw_override)
         .service(overrides::shorten_override)

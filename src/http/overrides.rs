@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, Query, default_limit, page};
-use super::reply::{Answer, ok, waiting};
+use super::reply::{Answer, approved, ok, requested};
 use crate::mfa::ids::{OverrideId, UserId};
 use crate::mfa::overrides::OverrideState;
 use crate::operations::override_life::{DenyOverride, ShortenOverride};
@@ -43,7 +43,10 @@ pub struct OverrideQuery {
     operation_id = "requestOverride",
     tag = "overrides",
     request_body = RequestOverride,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
 )]
 #[post("/v1/overrides")]
 pub async fn request_override(
@@ -52,7 +55,8 @@ pub async fn request_override(
     body: Body<RequestOverride>,
 ) -> Answer<OverrideResult> {
     let body = body.read()?;
-    Ok(waiting(operations::overrides::request_override(&app.pawl, caller.call, body).await?))
+    let result = operations::overrides::request_override(&app.pawl, caller.call, body).await?;
+    Ok(requested(&app.pawl.base_url, result))
 }
 
 /// List overrides.
@@ -99,13 +103,18 @@ pub async fn get_override(
 
 /// Approve an override.
 ///
-/// The last approval executes it.
+/// The last approval executes it, except where that makes a secret (`reset`, `ticket`, and `client` for a new
+/// client or secret): then it stays `approved` until its requester calls `collectOverride`. No answer here
+/// has a secret.
 #[utoipa::path(
     operation_id = "approveOverride",
     tag = "overrides",
     params(("override_id" = OverrideId, Path, description = "The override.")),
     request_body = ApproveOverride,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 200, description = "The override has its approvals.", body = Override),
+        (status = 202, description = "The override waits for more approvals.", body = Override),
+    ),
 )]
 #[post("/v1/overrides/{override_id}/approve")]
 pub async fn approve_override(
@@ -113,10 +122,31 @@ pub async fn approve_override(
     caller: Caller<access::ApproveOverride>,
     id: Named<OverrideId>,
     body: Body<ApproveOverride>,
-) -> Answer<OverrideResult> {
+) -> Answer<Override> {
     let id = id.read()?;
     let body = body.read()?;
-    Ok(waiting(operations::overrides::approve_override(&app.pawl, caller.call, id, body).await?))
+    let shown = operations::overrides::approve_override(&app.pawl, caller.call, id, body).await?;
+    Ok(approved(&app.pawl.base_url, shown))
+}
+
+/// Execute one's own approved override, and read the secret that it makes.
+///
+/// Only the requester may, once, before the override's end. Everything that its approvals rest on is looked
+/// at again. The answer is the only one that has the secret.
+#[utoipa::path(
+    operation_id = "collectOverride",
+    tag = "overrides",
+    params(("override_id" = OverrideId, Path, description = "The override.")),
+    responses((status = 200, description = "The override was executed.", body = OverrideResult)),
+)]
+#[post("/v1/overrides/{override_id}/collect")]
+pub async fn collect_override(
+    app: AppData,
+    caller: Caller<access::CollectOverride>,
+    id: Named<OverrideId>,
+) -> Answer<OverrideResult> {
+    let id = id.read()?;
+    Ok(ok(operations::overrides::collect_override(&app.pawl, caller.call, id).await?))
 }
 
 /// Deny a request.

@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, Query, default_limit, page};
-use super::reply::{Answer, created, ok, waiting};
+use super::reply::{Answer, created, ok, requested};
 use crate::mfa::ids::{PetitionId, UserId};
 use crate::mfa::overrides::PetitionState;
 use crate::operations::overrides::OverrideResult;
@@ -63,12 +63,7 @@ pub async fn request_disable(
     operation_id = "createPetition",
     tag = "petitions",
     request_body = CreatePetition,
-    responses((
-        status = 201,
-        description = "The petition.",
-        body = Petition,
-        headers(("Location" = String, description = "Where `getPetition` finds it."))
-    )),
+    responses((status = 201, description = "The petition.", body = Petition)),
 )]
 #[post("/v1/petitions")]
 pub async fn create_petition(
@@ -171,7 +166,10 @@ pub async fn deny_petition(
     tag = "petitions",
     params(("petition_id" = PetitionId, Path, description = "The petition.")),
     request_body = TakeUpPetition,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
 )]
 #[post("/v1/petitions/{petition_id}/take-up")]
 pub async fn take_up_petition(
@@ -182,5 +180,6 @@ pub async fn take_up_petition(
 ) -> Answer<OverrideResult> {
     let id = id.read()?;
     let body = body.read()?;
-    Ok(waiting(take_up::take_up_petition(&app.pawl, caller.call, id, body).await?))
+    let result = take_up::take_up_petition(&app.pawl, caller.call, id, body).await?;
+    Ok(requested(&app.pawl.base_url, result))
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, get, put};
 
 use super::AppData;
 use super::extract::{Body, Caller, LARGEST_POLICY, PageQuery, Query, page};
-use super::reply::{Answer, Either, accepted, ok};
+use super::reply::{Answer, Either, ok, waiting};
 use crate::operations::overrides::OverrideResult;
 use crate::operations::policies::{PolicyVersion, PolicyVersionPage, PutOutcome, PutPolicy};
 use crate::operations::{self, access};
@@ -68,7 +68,7 @@ pub async fn get_policy(app: AppData, caller: Caller<access::GetPolicy>) -> Answ
             body = PolicyVersion,
             headers(("ETag" = String, description = "The version, quoted."))
         ),
-        (status = 202, description = "Waiting for approvals.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
     ),
 )]
 #[put("/v1/policy")]
@@ -86,7 +86,7 @@ pub async fn put_policy(
             let etag = etag(version.version);
             ok(Either::Left(*version)).with_etag(etag)
         }
-        PutOutcome::Waiting(result) => accepted(Either::Right(*result)),
+        PutOutcome::Waiting(result) => waiting(&app.pawl.base_url, *result),
     })
 }
 

@@ -114,7 +114,7 @@ problems! {
     OwnAccount = FORBIDDEN, "own-account", "Nobody weakens for themselves",
         "Let another administrator act.";
     NotAnApprover = FORBIDDEN, "not-an-approver", "This person cannot decide about this override",
-        "Requester, approvers and subject are different people; only the requester withdraws.";
+        "Requester, approvers and subject are different people; only the requester withdraws or collects.";
     DigestMismatch = CONFLICT, "digest-mismatch", "The digest is not this override's",
         "Read it again with getOverride and approve what it shows.";
     OverrideNotOpen = CONFLICT, "override-not-open", "The override is not in a state for this",

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 
 use super::problem::{Code, Problem};
-use crate::operations::overrides::OverrideResult;
+use crate::operations::overrides::{Override, OverrideResult};
 
 /// A handler's answer.
 pub type Answer<T> = Result<Reply<T>, Problem>;
@@ -69,10 +69,31 @@ pub fn no_content() -> Reply<()> {
     Reply::new(StatusCode::NO_CONTENT, ())
 }
 
-/// 202 while approvals are open, 200 otherwise.
+/// Where `getOverride` finds an override.
+fn place(base: &str, of: &Override) -> String {
+    format!("{base}/v1/overrides/{}", of.id)
+}
+
+/// What became of a request: 201 if it was executed or is in force, 202 while approvals are open.
 #[must_use]
-pub fn waiting(result: OverrideResult) -> Reply<OverrideResult> {
-    if result.is_waiting() { accepted(result) } else { ok(result) }
+pub fn requested(base: &str, result: OverrideResult) -> Reply<OverrideResult> {
+    let place = place(base, &result.r#override);
+    let status = if result.r#override.is_waiting() { accepted } else { created };
+    status(result).at(place)
+}
+
+/// 202: the request waits for approvals.
+#[must_use]
+pub fn waiting<L>(base: &str, result: OverrideResult) -> Reply<Either<L, OverrideResult>> {
+    let place = place(base, &result.r#override);
+    accepted(Either::Right(result)).at(place)
+}
+
+/// What became of an approval: 200 if it was the last one, 202 while others are open.
+#[must_use]
+pub fn approved(base: &str, shown: Override) -> Reply<Override> {
+    let place = place(base, &shown);
+    if shown.is_waiting() { accepted(shown).at(place) } else { ok(shown) }
 }
 
 impl<T: Serialize> Responder for Reply<T> {

@@ -4,7 +4,7 @@ use actix_web::post;
 
 use super::AppData;
 use super::extract::{Body, Caller, Named};
-use super::reply::{Answer, Either, accepted, ok, waiting};
+use super::reply::{Answer, Either, ok, requested, waiting};
 use crate::mfa::ids::UserId;
 use crate::mfa::words::Role;
 use crate::operations::overrides::OverrideResult;
@@ -18,7 +18,10 @@ use crate::operations::{self, access};
     tag = "roles",
     params(("user_id" = UserId, Path, description = "The user."), ("role" = Role, Path, description = "The role.")),
     request_body = GrantRole,
-    responses((status = 200, description = "Executed, or in force.", body = OverrideResult), (status = 202, description = "Waiting for approvals.", body = OverrideResult)),
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
 )]
 #[post("/v1/users/{user_id}/roles/{role}/grant")]
 pub async fn grant_role(
@@ -29,7 +32,8 @@ pub async fn grant_role(
 ) -> Answer<OverrideResult> {
     let (user, role) = ids.read()?;
     let body = body.read()?;
-    Ok(waiting(operations::roles::grant_role(&app.pawl, caller.call, user, role, body).await?))
+    let result = operations::roles::grant_role(&app.pawl, caller.call, user, role, body).await?;
+    Ok(requested(&app.pawl.base_url, result))
 }
 
 /// Take a role away.
@@ -45,7 +49,7 @@ pub async fn grant_role(
     request_body = RevokeRole,
     responses(
         (status = 200, description = "The user without the role.", body = User),
-        (status = 202, description = "Waiting for approvals.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
     ),
 )]
 #[post("/v1/users/{user_id}/roles/{role}/revoke")]
@@ -59,6 +63,6 @@ pub async fn revoke_role(
     let body = body.read()?;
     Ok(match operations::roles::revoke_role(&app.pawl, caller.call, user, role, body).await? {
         RevokeOutcome::Revoked(user) => ok(Either::Left(*user)),
-        RevokeOutcome::Waiting(result) => accepted(Either::Right(*result)),
+        RevokeOutcome::Waiting(result) => waiting(&app.pawl.base_url, *result),
     })
 }

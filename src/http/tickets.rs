@@ -4,7 +4,7 @@ use actix_web::{get, post};
 
 use super::AppData;
 use super::extract::{Body, Caller, Named, PageQuery, Query, page};
-use super::reply::{Answer, Either, accepted, created, ok};
+use super::reply::{Answer, Either, created, ok, waiting};
 use crate::mfa::ids::TicketId;
 use crate::operations::overrides::OverrideResult;
 use crate::operations::tickets::{CreateOutcome, CreateTicket, IssuedTicket, Ticket, TicketPage};
@@ -51,14 +51,15 @@ pub async fn revoke_ticket(
 
 /// Make a ticket for a user who never had a factor.
 ///
-/// For somebody with a role a second person is needed.
+/// For a user with a role a second person must approve, and the requester reads the ticket by
+/// `collectOverride`.
 #[utoipa::path(
     operation_id = "createTicket",
     tag = "tickets",
     request_body = CreateTicket,
     responses(
         (status = 201, description = "The ticket, shown once.", body = IssuedTicket),
-        (status = 202, description = "Waiting for approvals.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
     ),
 )]
 #[post("/v1/tickets")]
@@ -70,6 +71,6 @@ pub async fn create_ticket(
     let body = body.read()?;
     Ok(match operations::tickets::create_ticket(&app.pawl, caller.call, body).await? {
         CreateOutcome::Issued(ticket) => created(Either::Left(*ticket)),
-        CreateOutcome::Waiting(result) => accepted(Either::Right(*result)),
+        CreateOutcome::Waiting(result) => waiting(&app.pawl.base_url, *result),
     })
 }

@@ -99,6 +99,7 @@ access! {
     RegenerateRecoveryCodes regenerate_recovery_codes = None, &[], true;
     RequestOverride request_override = None, ADMIN, false;
     ApproveOverride approve_override = None, ADMIN, false;
+    CollectOverride collect_override = None, ADMIN, false;
     DenyOverride deny_override = None, ADMIN, false;
     WithdrawOverride withdraw_override = None, ADMIN, false;
     ShortenOverride shorten_override = None, ADMIN, false;

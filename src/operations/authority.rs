@@ -2,13 +2,44 @@
 //! when it counts, not only when it was used.
 
 use super::Done;
-use super::call::Work;
+use super::call::{Caller, Work};
 use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{ClientId, UserId};
 use crate::mfa::overrides::{Holding, Used, still_stands};
+use crate::mfa::refusal::Refusal;
 use crate::mfa::words::Role;
 use crate::store::StoreError;
 use crate::store::rows::OverrideRow;
+
+/// The requester of an override, who calls. What it makes in secret is answered to nobody else: there is no
+/// other way to one.
+pub(super) struct Requester<'a>(&'a OverrideRow);
+
+impl<'a> Requester<'a> {
+    /// The caller, if the override is the caller's own.
+    ///
+    /// # Errors
+    /// `not-an-approver`.
+    pub(super) fn calling(work: &Work<'_, '_>, row: &'a OverrideRow) -> Result<Self, Refusal> {
+        let is_own = match &work.caller {
+            Caller::Person(person) => {
+                !row.is_break_glass && person.user.id.as_str() == row.requested_by
+            }
+            Caller::Server(_) => row.is_break_glass,
+            Caller::Client(_) => false,
+        };
+        if is_own {
+            Ok(Self(row))
+        } else {
+            Err(Refusal::NotAnApprover("only the requester collects"))
+        }
+    }
+
+    /// The override.
+    pub(super) fn of(&self) -> &'a OverrideRow {
+        self.0
+    }
+}
 
 /// Whether the requester of an override still may request it. The server may: it broke the glass.
 pub(super) fn requester_stands(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<bool> {

@@ -8,7 +8,7 @@ use super::call::{Note, Work};
 use super::client_endings;
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
-use super::protocol::{digest, known_audiences, proceed, suspended};
+use super::protocol::{digest, known_audiences, requested, suspended};
 use super::roles;
 use super::users::{User, offboard, view};
 use super::{Done, Pawl};
@@ -53,7 +53,7 @@ pub async fn break_glass(
         .write("break_glass", move |tx| {
             let mut work = Work::of_server(tx, wish.tenant.clone(), &base, now, &entropy)?;
             let row = request(&mut work, &wish)?;
-            proceed(&mut work, row)
+            requested(&mut work, &row)
         })
         .await?;
     Ok(committed.into_inner())

@@ -10,7 +10,7 @@ use super::approvals::{Concerns, approvals_needed};
 use super::call::{Person, Work};
 use super::client_keys;
 use super::client_secrets;
-use super::clients::{self, ClientKey, CreateClient};
+use super::clients::CreateClient;
 use super::protocol::{Plan, WAITING};
 use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::ClientId;
@@ -46,19 +46,6 @@ impl ClientChange {
             Self::Create(_) => Ok(()),
             Self::Rotate { client_id, .. } => client_secrets::fits(work, client_id),
             Self::AddKey { client_id, with } => client_keys::fits(work, client_id, with),
-        }
-    }
-
-    /// Does it; a key is answered once.
-    pub(super) fn write(&self, work: &mut Work<'_, '_>) -> Done<Option<ClientKey>> {
-        match self {
-            Self::Create(body) => clients::write(work, body).map(Some),
-            Self::Rotate { client_id, key_days } => {
-                client_secrets::write(work, client_id, *key_days).map(Some)
-            }
-            Self::AddKey { client_id, with } => {
-                client_keys::write(work, client_id, with).map(|_| None)
-            }
         }
     }
 }

@@ -1,31 +1,30 @@
 //! What an override does once it has its approvals.
 
 use super::Done;
+use super::approvals::demanded_by;
+use super::authority::{Requester, requester_stands};
 use super::call::{Note, Work};
 use super::client_changes::ClientChange;
-use super::clients::ClientKey;
+use super::clients::{self, ClientKey, CreateClient};
 use super::codes::limits;
 use super::ending::end_everything_open;
 use super::policies;
-use super::protocol::{still_allowed, suspended};
+use super::protocol::suspended;
 use super::roles::{self, RoleChange};
 use super::tickets::{self, IssuedTicket};
+use super::{client_keys, client_secrets};
 use crate::mfa::challenge::Authority;
+use crate::mfa::client_key::SignsIn;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::UserId;
+use crate::mfa::ids::{ClientId, UserId};
 use crate::mfa::overrides::{BREAK_GLASS_LIFE, OverrideKind, OverrideState};
 use crate::mfa::policy::PolicyDocument;
 use crate::mfa::refusal::Refusal;
+use crate::mfa::time::Span;
+use crate::mfa::words::Audience;
 use crate::store::StoreError;
 use crate::store::rows::{OverrideRow, UserRow};
-
-/// What an executed override hands out, once.
-#[derive(Debug, Default)]
-pub(super) struct Handed {
-    pub(super) ticket: Option<IssuedTicket>,
-    pub(super) client_key: Option<ClientKey>,
-}
 
 /// What an override will do, as it was written when it was requested.
 pub(super) fn facts<T: serde::de::DeserializeOwned>(row: &OverrideRow) -> Result<T, StoreError> {
@@ -37,7 +36,8 @@ fn subject(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<UserRow> {
     Ok(work.tx.find_user(&work.tenant, None, id)?.ok_or(StoreError::Invalid("override"))?)
 }
 
-/// Whether an override that waited can still be executed: read before the approver's code is compared.
+/// Whether an override that waited can still be executed: read before the approver's code is compared, and
+/// again when its requester collects.
 pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
     if row.user_id.is_some() && subject(work, row)?.offboarded_at.is_some() {
         return Err(Refusal::UserGone.into());
@@ -69,41 +69,143 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
     }
 }
 
-/// Executes an override that is now approved.
-pub(super) fn execute(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Handed> {
-    let mut handed = Handed::default();
-    match row.kind {
-        OverrideKind::Exempt => {
-            let user = subject(work, row)?;
-            let note = Note::new(EventKind::UserChanged).user(&user.id).object(&row.id);
-            let event = work.record(note.data(serde_json::json!({ "changed": "exempt" })))?;
-            work.tx.raise_epoch(&work.tenant, &user.id, &event)?;
-            // An exemption is in force until it ends: it is not used up.
-            return Ok(handed);
-        }
-        OverrideKind::Reset => handed.ticket = Some(reset(work, row)?),
-        OverrideKind::Unlock => unlock(work, row)?,
-        OverrideKind::Resume => resume(work, row)?,
-        OverrideKind::Policy => {
-            let document: PolicyDocument = facts(row)?;
-            let policy = policies::fits(work, document, row.policy_version)?;
-            policies::write(work, policy, row.policy_version + 1, Some(&row.id))?;
-        }
-        OverrideKind::Role => {
-            let change: RoleChange = facts(row)?;
-            roles::write(work, &change, Some(&row.id))?;
-        }
-        OverrideKind::Ticket => {
-            let user = subject(work, row)?;
-            handed.ticket = Some(tickets::issue(work, &user, Some(&row.id), None)?);
-        }
-        OverrideKind::Client => {
-            let change: ClientChange = facts(row)?;
-            handed.client_key = change.write(work)?;
+/// Whether a request that waited is still one that could be made: its requester still may,
+/// it asks for as many approvals as the policy now demands, and an exemption is within its bounds.
+fn still_allowed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
+    if !requester_stands(work, row)? {
+        return Err(Refusal::OverrideNotOpen.into());
+    }
+    let administrators = work.administrators()?;
+    if demanded_by(work, &administrators, row)? > row.required_approvals {
+        return Err(Refusal::OverrideNotOpen.into());
+    }
+    if row.kind != OverrideKind::Exempt {
+        return Ok(());
+    }
+    let id = row.user_id.as_ref().ok_or(StoreError::Invalid("override"))?;
+    let user = work.user(id)?;
+    let audiences: Vec<Audience> = row.audiences.0.iter().cloned().collect();
+    let facts = work.facts(user)?;
+    let attributes = facts.requirement(work, &audiences, None).attributes;
+    let longest = Span::hours(i64::from(attributes.override_max_hours.get()));
+    if attributes.exempt_allowed.0 && row.expires_at <= row.requested_at.after(longest) {
+        Ok(())
+    } else {
+        Err(Refusal::OverrideNotOpen.into())
+    }
+}
+
+/// What an override does.
+pub(super) enum Deed {
+    /// It changes something: its last approval executes it.
+    Change(Change),
+    /// It makes a secret: only its requester executes it, who reads the answer.
+    Secret(Secret),
+}
+
+/// A change without a secret.
+pub(super) enum Change {
+    Exempt,
+    Unlock,
+    Resume,
+    Policy(PolicyDocument),
+    Role(RoleChange),
+    ClientKey { client: ClientId, with: SignsIn },
+}
+
+/// A secret to make.
+pub(super) enum Secret {
+    Reset,
+    Ticket,
+    Client(CreateClient),
+    ClientSecret { client: ClientId, key_days: u16 },
+}
+
+/// A secret that was made: it is answered once.
+#[derive(Debug)]
+pub(super) enum Handed {
+    Ticket(IssuedTicket),
+    ClientKey(ClientKey),
+}
+
+impl From<ClientChange> for Deed {
+    fn from(change: ClientChange) -> Self {
+        match change {
+            ClientChange::Create(body) => Self::Secret(Secret::Client(body)),
+            ClientChange::Rotate { client_id: client, key_days } => {
+                Self::Secret(Secret::ClientSecret { client, key_days })
+            }
+            ClientChange::AddKey { client_id: client, with } => {
+                Self::Change(Change::ClientKey { client, with })
+            }
         }
     }
-    finish(work, row)?;
-    Ok(handed)
+}
+
+impl Deed {
+    /// What the override does, as its row says.
+    pub(super) fn of(row: &OverrideRow) -> Result<Self, StoreError> {
+        Ok(match row.kind {
+            OverrideKind::Exempt => Self::Change(Change::Exempt),
+            OverrideKind::Unlock => Self::Change(Change::Unlock),
+            OverrideKind::Resume => Self::Change(Change::Resume),
+            OverrideKind::Policy => Self::Change(Change::Policy(facts(row)?)),
+            OverrideKind::Role => Self::Change(Change::Role(facts(row)?)),
+            OverrideKind::Reset => Self::Secret(Secret::Reset),
+            OverrideKind::Ticket => Self::Secret(Secret::Ticket),
+            OverrideKind::Client => facts::<ClientChange>(row)?.into(),
+        })
+    }
+}
+
+impl Change {
+    /// Executes an approved override that makes no secret.
+    pub(super) fn execute(self, work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
+        match self {
+            Self::Exempt => {
+                let user = subject(work, row)?;
+                let note = Note::new(EventKind::UserChanged).user(&user.id).object(&row.id);
+                let event = work.record(note.data(serde_json::json!({ "changed": "exempt" })))?;
+                // An exemption is in force until it ends: it is not used up.
+                return Ok(work.tx.raise_epoch(&work.tenant, &user.id, &event)?);
+            }
+            Self::Unlock => unlock(work, row)?,
+            Self::Resume => resume(work, row)?,
+            Self::Policy(document) => {
+                let policy = policies::fits(work, document, row.policy_version)?;
+                policies::write(work, policy, row.policy_version + 1, Some(&row.id))?;
+            }
+            Self::Role(change) => roles::write(work, &change, Some(&row.id))?,
+            Self::ClientKey { client, with } => {
+                client_keys::write(work, &client, &with).map(drop)?
+            }
+        }
+        finish(work, row)
+    }
+}
+
+impl Secret {
+    /// Executes an approved override that makes a secret, for its requester, who calls.
+    pub(super) fn execute(
+        self,
+        work: &mut Work<'_, '_>,
+        requester: &Requester<'_>,
+    ) -> Done<Handed> {
+        let row = requester.of();
+        let handed = match self {
+            Self::Reset => Handed::Ticket(reset(work, row)?),
+            Self::Ticket => {
+                let user = subject(work, row)?;
+                Handed::Ticket(tickets::issue(work, &user, Some(&row.id), None)?)
+            }
+            Self::Client(body) => Handed::ClientKey(clients::write(work, &body)?),
+            Self::ClientSecret { client, key_days } => {
+                Handed::ClientKey(client_secrets::write(work, &client, key_days)?)
+            }
+        };
+        finish(work, row)?;
+        Ok(handed)
+    }
 }
 
 fn finish(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {

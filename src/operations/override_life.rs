@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::access::{self, Access, Permitted};
 use super::call::{Note, Person, Work};
 use super::overrides::Override;
-use super::protocol::{in_state, view};
+use super::protocol::{in_state, shown};
 use super::{Call, Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::OverrideId;
@@ -14,7 +14,6 @@ use crate::mfa::overrides::{OverrideKind, OverrideState};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Reason;
-use crate::store::StoreError;
 use crate::store::rows::OverrideRow;
 
 /// Why an override is denied.
@@ -39,11 +38,6 @@ fn note(kind: EventKind, row: &OverrideRow) -> Note {
         Some(user) => note.user(user),
         None => note,
     }
-}
-
-fn shown(work: &mut Work<'_, '_>, id: &OverrideId) -> Done<Override> {
-    let row = work.tx.find_override(&work.tenant, id)?.ok_or(StoreError::Invalid("override"))?;
-    view(work, row)
 }
 
 /// An override that the calling person may end or shorten: not one on themselves, who would keep a

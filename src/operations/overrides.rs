@@ -12,7 +12,7 @@ use super::call::{Note, Person, Work};
 use super::clients::ClientKey;
 use super::execute;
 use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
-use super::protocol::{Asking, carry_out, in_state, plan, proceed, view};
+use super::protocol::{Asking, carry_out, collect, endorsed, in_state, plan, view};
 use super::tickets::IssuedTicket;
 use super::{Call, Done, Page, Pawl, answer, cut};
 use crate::mfa::event::EventKind;
@@ -142,7 +142,7 @@ pub struct Override {
     pub is_break_glass: bool,
 }
 
-/// What became of a request or an approval. What an executed override hands out is in this one answer.
+/// What became of a request. The secret that an executed override makes is in this one answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OverrideResult {
     /// The override.
@@ -156,11 +156,11 @@ pub struct OverrideResult {
     pub client_key: Option<ClientKey>,
 }
 
-impl OverrideResult {
+impl Override {
     /// Whether approvals are still open.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        matches!(self.r#override.state, OverrideState::Requested)
+        matches!(self.state, OverrideState::Requested)
     }
 }
 
@@ -195,7 +195,8 @@ pub async fn request_override(
     answer(committed)
 }
 
-/// Approves an override; the last approval executes it.
+/// Approves an override. The last approval executes it, unless it makes a secret: then its requester does,
+/// with [`collect_override`]. What an approver is answered has no place for a secret.
 ///
 /// # Errors
 /// Everything that the protocol can say; only `code-rejected` leaves a trace.
@@ -204,7 +205,7 @@ pub async fn approve_override(
     call: Call,
     id: OverrideId,
     body: ApproveOverride,
-) -> Done<OverrideResult> {
+) -> Done<Override> {
     let committed = call
         .write(pawl, access::ApproveOverride::ACCESS, move |work| {
             let person = work.person()?;
@@ -234,10 +235,21 @@ pub async fn approve_override(
                 at: work.now,
                 event_id: event,
             })?;
-            proceed(work, row).map(Ok)
+            endorsed(work, &row).map(Ok)
         })
         .await?;
     answer(committed)
+}
+
+/// Executes an approved override that makes a secret, and answers the secret once, to its requester.
+///
+/// # Errors
+/// `not-found`, `override-not-open`, `not-an-approver` for another person, and what makes it impossible by
+/// now.
+pub async fn collect_override(pawl: &Pawl, call: Call, id: OverrideId) -> Done<OverrideResult> {
+    let committed =
+        call.write(pawl, access::CollectOverride::ACCESS, move |work| collect(work, &id)).await?;
+    Ok(committed.into_inner())
 }
 
 /// The override, if this person may approve it now.

@@ -201,7 +201,7 @@ pub async fn put_policy(
                 Ok(result) => result,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            if result.is_waiting() {
+            if result.r#override.is_waiting() {
                 Ok(Ok(PutOutcome::Waiting(Box::new(result))))
             } else {
                 put_in_force(work).map(Ok)

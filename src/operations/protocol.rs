@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use super::Done;
 use super::Traced;
 use super::acts::{Act, hex};
-use super::approvals::{Concerns, approvals_needed, demanded_by};
-use super::authority::{requester_stands, standing_approvals};
+use super::approvals::{Concerns, approvals_needed};
+use super::authority::{Requester, standing_approvals};
 use super::call::{Note, Person, Work};
-use super::execute::{self, execute};
+use super::execute::{self, Deed, Handed};
 use super::overrides::{Override, OverrideResult};
 use super::proofs::{Proof, prove, required};
 use super::standing::Facts;
@@ -55,7 +55,7 @@ pub(super) fn carry_out(
     if let Some((petition, user)) = petition {
         take_up(work, person, (&petition, &user), &row.id)?;
     }
-    proceed(work, row).map(Ok)
+    requested(work, &row).map(Ok)
 }
 
 fn take_up(
@@ -208,32 +208,6 @@ fn expiry(work: &Work<'_, '_>, asking: &Asking<'_>, longest: Span) -> Done<Times
     }
 }
 
-/// Whether a request that waited is still one that could be made: its requester still may,
-/// it asks for as many approvals as the policy now demands, and an exemption is within its bounds.
-pub(super) fn still_allowed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
-    if !requester_stands(work, row)? {
-        return Err(Refusal::OverrideNotOpen.into());
-    }
-    let administrators = work.administrators()?;
-    if demanded_by(work, &administrators, row)? > row.required_approvals {
-        return Err(Refusal::OverrideNotOpen.into());
-    }
-    if row.kind != OverrideKind::Exempt {
-        return Ok(());
-    }
-    let id = row.user_id.as_ref().ok_or(StoreError::Invalid("override"))?;
-    let user = work.user(id)?;
-    let audiences: Vec<Audience> = row.audiences.0.iter().cloned().collect();
-    let facts = work.facts(user)?;
-    let attributes = facts.requirement(work, &audiences, None).attributes;
-    let longest = Span::hours(i64::from(attributes.override_max_hours.get()));
-    if attributes.exempt_allowed.0 && row.expires_at <= row.requested_at.after(longest) {
-        Ok(())
-    } else {
-        Err(Refusal::OverrideNotOpen.into())
-    }
-}
-
 /// Writes the request. Its proof was good.
 fn file(
     work: &mut Work<'_, '_>,
@@ -300,22 +274,80 @@ pub(super) fn digest(row: &OverrideRow) -> Result<[u8; 32], StoreError> {
     Ok(sha256(text.as_bytes()))
 }
 
-/// Executes an override that has its approvals, or leaves it waiting.
-pub(super) fn proceed(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<OverrideResult> {
-    let mut result = execute::Handed::default();
-    if standing_approvals(work, &row)? >= row.required_approvals {
-        let mut note = Note::new(EventKind::OverrideApproved).object(&row.id);
-        if let Some(user) = &row.user_id {
-            note = note.user(user);
-        }
-        let event = work.record(note)?;
-        work.tx.approve_override(&work.tenant, &row.id, work.now, &event)?;
-        result = execute(work, &row)?;
+/// Puts a request into force if it has its approvals, and says whether it did.
+fn approved(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<bool> {
+    if standing_approvals(work, row)? < row.required_approvals {
+        return Ok(false);
     }
-    let row =
-        work.tx.find_override(&work.tenant, &row.id)?.ok_or(StoreError::Invalid("override"))?;
-    let r#override = view(work, row)?;
-    Ok(OverrideResult { r#override, ticket: result.ticket, client_key: result.client_key })
+    let mut note = Note::new(EventKind::OverrideApproved).object(&row.id);
+    if let Some(user) = &row.user_id {
+        note = note.user(user);
+    }
+    let event = work.record(note)?;
+    work.tx.approve_override(&work.tenant, &row.id, work.now, &event)?;
+    Ok(true)
+}
+
+/// Goes on with a new request: executes it if it needs no approval. Its requester calls.
+pub(super) fn requested(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<OverrideResult> {
+    if approved(work, row)? { execute(work, row) } else { result(work, &row.id, None) }
+}
+
+/// Goes on with a request that got an approval: the last one executes it, unless it makes a secret. Then
+/// it waits for its requester.
+pub(super) fn endorsed(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Override> {
+    if approved(work, row)?
+        && let Deed::Change(change) = Deed::of(row)?
+    {
+        change.execute(work, row)?;
+    }
+    shown(work, &row.id)
+}
+
+/// Executes an approved override for its requester.
+fn execute(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<OverrideResult> {
+    let requester = Requester::calling(work, row)?;
+    let handed = match Deed::of(row)? {
+        Deed::Change(change) => change.execute(work, row).map(|()| None)?,
+        Deed::Secret(secret) => Some(secret.execute(work, &requester)?),
+    };
+    result(work, &row.id, handed)
+}
+
+/// Executes an approved override that makes a secret, which its requester collects. Everything is looked at
+/// again: who asked, who approved, and what it is for.
+pub(super) fn collect(work: &mut Work<'_, '_>, id: &OverrideId) -> Done<OverrideResult> {
+    let row = in_state(work, id, &[OverrideState::Approved])?;
+    let requester = Requester::calling(work, &row)?;
+    let Deed::Secret(secret) = Deed::of(&row)? else {
+        return Err(Refusal::OverrideNotOpen.into());
+    };
+    if standing_approvals(work, &row)? < row.required_approvals {
+        return Err(Refusal::OverrideNotOpen.into());
+    }
+    execute::still_possible(work, &row)?;
+    let handed = secret.execute(work, &requester)?;
+    result(work, id, Some(handed))
+}
+
+fn result(
+    work: &mut Work<'_, '_>,
+    id: &OverrideId,
+    handed: Option<Handed>,
+) -> Done<OverrideResult> {
+    let r#override = shown(work, id)?;
+    let (ticket, client_key) = match handed {
+        None => (None, None),
+        Some(Handed::Ticket(ticket)) => (Some(ticket), None),
+        Some(Handed::ClientKey(key)) => (None, Some(key)),
+    };
+    Ok(OverrideResult { r#override, ticket, client_key })
+}
+
+/// The override as it is now.
+pub(super) fn shown(work: &mut Work<'_, '_>, id: &OverrideId) -> Done<Override> {
+    let row = work.tx.find_override(&work.tenant, id)?.ok_or(StoreError::Invalid("override"))?;
+    view(work, row)
 }
 
 pub(super) fn view(work: &mut Work<'_, '_>, row: OverrideRow) -> Done<Override> {

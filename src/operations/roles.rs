@@ -291,7 +291,7 @@ pub async fn revoke_role(
                         Ok(result) => result,
                         Err(refusal) => return Ok(Err(refusal)),
                     };
-                    if result.is_waiting() {
+                    if result.r#override.is_waiting() {
                         return Ok(Ok(RevokeOutcome::Waiting(Box::new(result))));
                     }
                 }

@@ -178,19 +178,27 @@ impl Tx<'_> {
         exactly_one("overrides", rows)
     }
 
-    /// The requests that wait and that a user made, or that would resume the user's factor.
-    pub(crate) fn requests_touching(
+    /// The overrides that wait for approvals or for their requester, and that a user requested; and the
+    /// requests that would resume the user's factor. What is approved and waits makes a secret: an
+    /// exemption is in force instead, and everything else ends with its last approval.
+    pub(crate) fn overrides_waiting_on(
         &mut self,
         tenant: &TenantId,
         user: &UserId,
         now: Timestamp,
     ) -> Result<Vec<OverrideRow>, StoreError> {
         let resumes = overrides::user_id.eq(user).and(overrides::kind.eq(OverrideKind::Resume));
+        let uncollected = overrides::state
+            .eq(OverrideState::Approved)
+            .and(overrides::kind.ne(OverrideKind::Exempt))
+            .and(overrides::requested_by.eq(user.as_str()));
+        let requested = overrides::state
+            .eq(OverrideState::Requested)
+            .and(overrides::requested_by.eq(user.as_str()).or(resumes.assume_not_null()));
         Ok(on!(self, conn => overrides::table
             .filter(overrides::tenant_id.eq(tenant))
-            .filter(overrides::state.eq(OverrideState::Requested))
+            .filter(requested.or(uncollected))
             .filter(overrides::expires_at.gt(now))
-            .filter(overrides::requested_by.eq(user.as_str()).or(resumes.assume_not_null()))
             .order(overrides::id.asc())
             .select(OverrideRow::as_select())
             .load(conn))?)

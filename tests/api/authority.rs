@@ -50,7 +50,9 @@ fn what_came_through_a_disabled_client_does_not_count() {
                 .clone(),
         ),
     );
-    let given = board.b.act(&Act::approve(&made.ok()["override"])).ok();
+    let asked = made.ok()["override"].clone();
+    board.b.act(&Act::approve(&asked)).ok();
+    let given = board.a.collect(&asked).ok();
     let text = |name: &str| given["client_key"][name].as_str().unwrap().to_owned();
     let mut console = board.tenant.console.clone();
     (console.client_id, console.key) = (text("client_id"), text("key"));

@@ -1,6 +1,6 @@
 //! Clients: made by the protocol, disabled for good, and never the last one.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::signer::Signer;
 use crate::support::{Act, Answer, Console, Server, User};
@@ -108,7 +108,7 @@ fn the_last_way_in_of_a_client_ends_with_the_client() {
     remove.send().refused("last-way-in");
 }
 
-fn key_of(answer: &serde_json::Value) -> (String, String) {
+fn key_of(answer: &Value) -> (String, String) {
     let text = |name: &str| answer["client_key"][name].as_str().unwrap().to_owned();
     (text("key"), text("secret_id"))
 }
@@ -194,7 +194,7 @@ fn a_secret_belongs_to_its_client_and_its_tenant() {
 }
 
 #[test]
-fn a_rotation_that_waited_is_looked_at_again_when_it_is_approved() {
+fn a_rotation_that_waited_is_looked_at_again_when_it_is_approved_and_when_it_is_collected() {
     let server = Server::start();
     let tenant = server.tenant("acme");
     let admin = tenant.administrator();
@@ -204,13 +204,18 @@ fn a_rotation_that_waited_is_looked_at_again_when_it_is_approved() {
     let ask = || {
         let asked = admin.act(&Act::rotate(&portal.client_id)).ok();
         assert!(asked["client_key"].is_null(), "{asked}");
-        Act::approve(&asked["override"])
+        asked["override"].clone()
     };
-    let (first, full, late) = (ask(), ask(), ask());
-    let (key, secret) = key_of(&second.act(&first).ok());
+    let approve = |asked: &Value| second.act(&Act::approve(asked));
+    let (first, next, full, late) = (ask(), ask(), ask(), ask());
+    approve(&first).ok();
+    approve(&next).ok();
+    let (key, secret) = key_of(&admin.collect(&first).ok());
     server.call("listUsers").bearer(&key).send().ok();
-    second.try_act(&full).refused("too-many-secrets");
+    approve(&full).refused("too-many-secrets");
+    admin.collect(&next).refused("too-many-secrets");
     revoke(&admin, &portal.client_id, &secret).ok();
     admin.act(&Act::disable(&portal.client_id)).ok();
-    second.try_act(&late).refused("client-disabled");
+    approve(&late).refused("client-disabled");
+    admin.collect(&next).refused("client-disabled");
 }

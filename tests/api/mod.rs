@@ -8,6 +8,7 @@ mod calls;
 mod client_tokens;
 mod clients;
 mod cluster;
+mod collecting;
 mod connections;
 mod contract;
 mod credentials;

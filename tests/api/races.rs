@@ -245,7 +245,27 @@ fn one_person_approves_once() {
     assert_eq!(shown["approved_by"], json!([second.id]));
     assert_eq!(shown["state"], "requested");
     let done = third.act(&act).ok();
-    assert_eq!(done["override"]["state"], "used");
+    assert_eq!(done["state"], "used");
+}
+
+#[test]
+fn a_secret_is_collected_once() {
+    let server = Server::start();
+    let (admin, consoles) = two_consoles(&server);
+    let user = consoles[0].user("bob").enrolled();
+    let [first, second, third] = three_administrators(admin);
+    let waiting = first.act(&Act::request(&user.id, "reset")).ok();
+    let act = approval(&waiting);
+    second.act(&act).ok();
+    third.act(&act).ok();
+    let id = waiting["override"]["id"].as_str().unwrap();
+    let call = server.call("collectOverride").bearer(&first.token()).at("override_id", id);
+    let answers = at_once(vec![call; 20]);
+    one_winner(&answers, &["override-not-open"]);
+    let told = answers.iter().filter(|answer| answer.body.to_string().contains("mtk_"));
+    assert_eq!(told.count(), 1);
+    let tickets = consoles[0].call("listTickets").send().ok();
+    assert_eq!(tickets["items"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -124,7 +124,7 @@ async function isAskedAgain(ada, ines, phone) {
   await ada.sees("Detections", "again");
 }
 
-/** The lost phone: a reset by two people, and a ticket that shows nobody else the new picture. */
+/** The lost phone: a reset by two people, a ticket for the one who asked, and a picture for nobody else. */
 async function losesThePhone(ada, ines, otto, phones) {
   await ada.passwordOf("ada", "north", console_.password("ada"));
   await ada.page.getByText("My authenticator is lost").click();
@@ -139,11 +139,18 @@ async function losesThePhone(ada, ines, otto, phones) {
   await otto.at("/admin");
   await otto.press("Approve");
   await otto.code(phones.otto, "Do it");
-  await otto.sees("Done", "ticket");
-  const ticket = await otto.page.locator("code.ticket").textContent();
-  await otto.at("/admin/people");
-  await otto.doesNotRead(ticket);
-  await otto.sees("People", "people");
+  await otto.reads("It is done when the administrator who asked collects the ticket");
+  assert.equal(await otto.page.locator("code.ticket").count(), 0);
+  await otto.at("/admin");
+  assert.equal(await otto.page.getByRole("button", { name: "Collect the ticket" }).count(), 0);
+  await ines.at("/admin");
+  await ines.sees("Requests", "approved");
+  await ines.press("Collect the ticket");
+  await ines.sees("Done", "ticket");
+  const ticket = await ines.page.locator("code.ticket").textContent();
+  await ines.at("/admin/people");
+  await ines.doesNotRead(ticket);
+  await ines.sees("People", "people");
 
   await ada.passwordOf("ada", "north", console_.password("ada"));
   await ada.sees("You need a ticket", "needs-a-ticket");

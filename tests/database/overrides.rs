@@ -235,6 +235,11 @@ fn things() -> Vec<Hostile> {
             tickets,
         ),
         (
+            "a ticket by an approver of the reset",
+            ticket("user_id = 'gil', override_id = 'ovr_reset_gil', event_id = 'new_approver'"),
+            tickets,
+        ),
+        (
             "a ticket for a year",
             ticket("expires_at = created_at + 31536000000, event_id = 'new_person'"),
             "CHECK constraint failed",

@@ -217,6 +217,7 @@ fn fresh_events(story: &mut Story) {
     story.event_as("new_client", "user.changed", By::Console, "", "", "{}");
     story.event_as("new_token", "client.token_issued", By::Console, "", "cto_c", "{}");
     story.event_as("new_person", "user.changed", By::Person("adm"), "", "", "{}");
+    story.event_as("new_approver", "user.changed", By::Person("bea"), "", "", "{}");
     story.event_as("new_codes", "recovery_codes.issued", By::Console, "bob", "", "{}");
     let verified = "code.verified";
     let of = |id: &str| format!(r#"{{"factor":"fac_{id}"}}"#);

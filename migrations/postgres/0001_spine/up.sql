@@ -1471,7 +1471,8 @@ CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW
   EXECUTE FUNCTION client_secrets_life();
 
 -- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
--- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
+-- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
+-- ticket by one is made by its requester.
 CREATE FUNCTION users_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.epoch <> 1 OR NEW.labels <> '[]'
@@ -1710,7 +1711,8 @@ BEGIN
       AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
       WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
-        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at))
+        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at
+        AND e.actor_id = o.requested_by))
   THEN RAISE EXCEPTION 'tickets: no authority to make one'; END IF;
   RETURN NEW;
 END $$;

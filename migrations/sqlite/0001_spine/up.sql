@@ -1107,7 +1107,8 @@ WHEN NEW.expires_at > OLD.expires_at
 BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
 
 -- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
--- redeem a ticket takes what the rule names. An override counts until its end, by the event's time.
+-- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
+-- ticket by one is made by its requester.
 CREATE TRIGGER users_start BEFORE INSERT ON users
 WHEN NEW.epoch <> 1 OR NEW.labels <> '[]'
   OR (NEW.ticket_only = 0 AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
@@ -1282,7 +1283,8 @@ WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_ki
       AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
       WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
-        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at))
+        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at
+        AND e.actor_id = o.requested_by))
 BEGIN SELECT RAISE(ABORT, 'tickets: no authority to make one'); END;
 CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges
 WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts

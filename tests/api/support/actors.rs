@@ -246,6 +246,11 @@ impl User {
         self.console.call("reportLoss").json(&body).send()
     }
 
+    /// `collectOverride` of what an answer showed.
+    pub fn collect(&self, shown: &Value) -> Answer {
+        self.call("collectOverride").at("override_id", shown["id"].as_str().unwrap()).send()
+    }
+
     /// The policy in force and its `ETag`.
     pub fn policy(&self) -> (Value, String) {
         let answer = self.call("getPolicy").send();
