@@ -49,7 +49,7 @@ pub(super) enum ClientCommand {
         /// An audience that it may ask tokens for; may be given more than once.
         #[arg(long = "audience", required = true)]
         audiences: Vec<String>,
-        /// What it may do: login, users, petitions or tenant:read; may be given more than once.
+        /// What it may do: login, users, offboard, petitions or tenant:read; may be given more than once.
         #[arg(long = "scope", default_value = "login")]
         scopes: Vec<String>,
     },

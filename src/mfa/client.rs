@@ -10,6 +10,8 @@ choice_words! {
         Login = "login",
         /// Keep the directory's users and read their MFA status.
         Users = "users",
+        /// Off-board the directory's users, for good.
+        Offboard = "offboard",
         /// Pass on a user's wish to switch MFA off.
         Petitions = "petitions",
         /// Read the tenant's lists.

@@ -77,7 +77,7 @@ access! {
     GetUser get_user = Some(Scope::Users), STAFF, false;
     LookupUser lookup_user = Some(Scope::Users), &[], false;
     ListUsers list_users = Some(Scope::Users), READERS, false;
-    OffboardUser offboard_user = Some(Scope::Users), &[], false;
+    OffboardUser offboard_user = Some(Scope::Offboard), &[], false;
     GetMfaStatus get_mfa_status = Some(Scope::Users), STAFF, true;
     EvaluateLogin evaluate_login = Some(Scope::Login), &[], false;
     VerifyCode verify_code = Some(Scope::Login), &[], false;

@@ -36,7 +36,7 @@ pub struct CreateClient {
     #[serde(default)]
     pub directory_id: Option<DirectoryId>,
     /// What it may do.
-    #[schema(min_items = 1, max_items = 4)]
+    #[schema(min_items = 1, max_items = 5)]
     pub scopes: BTreeSet<Scope>,
     /// The audiences that it may ask tokens for, besides Pawl's own, which every client may.
     #[schema(max_items = 10)]
@@ -92,7 +92,7 @@ pub struct Client {
     /// Its directory.
     pub directory_id: DirectoryId,
     /// What it may do.
-    #[schema(max_items = 4)]
+    #[schema(max_items = 5)]
     pub scopes: BTreeSet<Scope>,
     /// The audiences that it may ask tokens for.
     #[schema(max_items = 10)]

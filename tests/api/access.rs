@@ -29,7 +29,7 @@ fn person(tenant: &Tenant, admin: &User, role: &str) -> User {
 /// The keys of clients whose time or life is over, and of one client for each scope.
 fn clients(tenant: &Tenant, admin: &User) -> Vec<(&'static str, Option<String>)> {
     let made = |name: &str, scopes: &[&str]| tenant.console.another(admin, name, scopes);
-    let all = ["login", "users", "petitions", "tenant:read"];
+    let all = ["login", "users", "offboard", "petitions", "tenant:read"];
     let expired = Act::client("expired", &all).set("key_days", json!(1));
     let expired = admin.act(&expired).ok()["client_key"]["key"].as_str().unwrap().to_owned();
     tenant.console.server.advance(86_400);
@@ -39,6 +39,7 @@ fn clients(tenant: &Tenant, admin: &User) -> Vec<(&'static str, Option<String>)>
         ("client_with_all", Some(tenant.console.key.clone())),
         ("client_login", Some(made("login", &["login"]).key)),
         ("client_users", Some(made("users", &["users"]).key)),
+        ("client_offboard", Some(made("leavers", &["offboard"]).key)),
         ("client_petitions", Some(made("petitions", &["petitions"]).key)),
         ("client_tenant_read", Some(made("reader", &["tenant:read"]).key)),
         ("client_disabled", Some(disabled.key)),
@@ -170,6 +171,7 @@ fn the_golden_file_refuses_whatever_the_document_does_not_allow() {
             "client_with_all" | "client_of_another_tenant" | "token_of_client" => scope.is_some(),
             "client_login" | "token_for_login" => takes("login"),
             "client_users" => takes("users"),
+            "client_offboard" => takes("offboard"),
             "client_petitions" => takes("petitions"),
             "client_tenant_read" => takes("tenant:read"),
             "person_user" => own_account,

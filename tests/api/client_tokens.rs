@@ -41,7 +41,7 @@ fn a_signed_assertion_yields_a_token_of_five_minutes_that_does_what_the_client_m
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let body = answer.ok();
     assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(300)));
-    assert_eq!(body["scope"], "login users petitions tenant:read");
+    assert_eq!(body["scope"], "login users offboard petitions tenant:read");
     let token = body["access_token"].as_str().unwrap();
     assert!(token.starts_with("pawl_at_") && !token.contains('.'), "no JWT without a code");
     let list = || server.call("listUsers").bearer(token).send();

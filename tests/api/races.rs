@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Act, Answer, Authenticator, Call, Console, REASON, Server, User, code_of};
 
-const EVERY_SCOPE: &[&str] = &["login", "users", "petitions", "tenant:read"];
+const EVERY_SCOPE: &[&str] = &["login", "users", "offboard", "petitions", "tenant:read"];
 
 /// Sends all calls at one moment, each from its own thread.
 fn at_once(calls: Vec<Call>) -> Vec<Answer> {

@@ -11,7 +11,7 @@ use crate::malicious::witness::{Sent, Witness};
 use crate::support::document::{Operation, operations};
 use crate::support::{Act, Answer, Call, Console, Server};
 
-const EVERY_SCOPE: &[&str] = &["login", "users", "petitions", "tenant:read"];
+const EVERY_SCOPE: &[&str] = &["login", "users", "offboard", "petitions", "tenant:read"];
 
 /// How many honest users there are at any time, at least.
 const USERS: usize = 8;
