@@ -11,8 +11,9 @@ use crate::mfa::ids::{PetitionId, UserId};
 use crate::mfa::overrides::PetitionState;
 use crate::operations::overrides::OverrideResult;
 use crate::operations::petitions::{
-    CreatePetition, DenyPetition, Petition, PetitionPage, RequestDisable, TakeUpPetition,
+    CreatePetition, DenyPetition, Petition, PetitionPage, RequestDisable,
 };
+use crate::operations::take_up::{self, TakeUpPetition};
 use crate::operations::{self, access};
 
 /// Which petitions, and where the page begins.
@@ -179,6 +180,6 @@ pub async fn take_up_petition(
 ) -> Answer<OverrideResult> {
     let id = id.read()?;
     let body = body.read()?;
-    let result = operations::petitions::take_up_petition(&app.pawl, caller.call, id, body).await?;
+    let result = take_up::take_up_petition(&app.pawl, caller.call, id, body).await?;
     Ok(requested(&app.pawl.base_url, result))
 }

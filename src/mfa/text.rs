@@ -98,12 +98,32 @@ fn is_invisible(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// A text of somebody else inside of our own sentence: quoted, on one line, without what cannot be seen,
+/// so that it cannot pose as our words.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let plain = text.chars().map(|c| match c {
+        '"' | '\u{201c}' | '\u{201d}' => '\'',
+        c if c.is_control() || (is_invisible(c) && !is_joiner(c)) => ' ',
+        c => c,
+    });
+    format!("\"{}\"", plain.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::mfa::words::DisplayName;
+
+    #[test]
+    fn a_quoted_text_cannot_pose_as_our_words() {
+        assert_eq!(quoted("Ana"), "\"Ana\"");
+        assert_eq!(quoted("Bo\". Reason: \"x"), "\"Bo'. Reason: 'x\"");
+        assert_eq!(quoted("a\nb\u{202e}c\u{7f}"), "\"a b c \"");
+        assert_eq!(quoted("می\u{200c}خواهم"), "\"می\u{200c}خواهم\"");
+    }
 
     #[test]
     fn joiners_stay_between_letters_that_they_shape_and_nowhere_else() {

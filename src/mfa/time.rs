@@ -156,6 +156,15 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The instant for a person to read, to the minute: `2 March 2026, 09:15 UTC`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .map_or_else(|_| self.to_string(), |at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
+    }
+}
+
 impl utoipa::PartialSchema for Timestamp {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -185,6 +194,13 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_told_to_the_minute() {
+        let told = |text| Timestamp::parse(text).unwrap().in_words();
+        assert_eq!(told("2026-03-02T09:05:59.999Z"), "2 March 2026, 09:05 UTC");
+        assert_eq!(told("2026-12-31T23:30:00-02:00"), "1 January 2027, 01:30 UTC");
+    }
 
     #[test]
     fn an_instant_is_written_in_utc_with_milliseconds() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::call::{Note, Person, Work};
+use super::call::{Note, Work};
 use super::client_endings::DisableClient;
 use super::client_keys::AddClientKey;
 use super::client_secrets::RotateClientSecret;
@@ -17,18 +17,20 @@ use super::clients::CreateClient;
 use super::decisions::OpenChallenge;
 use super::enrollments::BeginRotation;
 use super::overrides::{ApproveOverride, RequestOverride};
-use super::petitions::TakeUpPetition;
 use super::policies::PutPolicy;
 use super::proofs::active_factor;
 use super::recovery::RegenerateRecoveryCodes;
 use super::roles::{GrantRole, RevokeRole};
+use super::take_up::TakeUpPetition;
 use super::tickets::CreateTicket;
 use super::union::union;
-use super::{Call, Done, Pawl, Shown, wording};
+use super::wording::{NamedUser, Words, words};
+use super::{Call, Done, Pawl, Shown};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::PrimaryMethod;
 use crate::mfa::ids::{ChallengeId, ClientId, OverrideId, PetitionId, UserId};
+use crate::mfa::policy::weakening::Loosened;
 use crate::mfa::words::Role;
 use crate::store::rows::ChallengeRow;
 use crate::store::seal::sha256;
@@ -37,7 +39,7 @@ use crate::store::{Json, StoreError};
 macro_rules! acts {
     ($($(#[doc = $about:literal])+ $name:ident = $value:literal {
         $($(#[doc = $field_about:literal])+ $field:ident: $type:ty,)*
-    } in $words:expr;)+) => {
+    })+) => {
         $(
             $(#[doc = $about])+
             #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -51,14 +53,6 @@ macro_rules! acts {
             pub const fn operation(&self) -> &'static str {
                 match self { $(Self::$name(_) => $value,)+ }
             }
-
-            /// The act in words, as far as the act itself tells.
-            fn in_own_words(&self) -> String {
-                match self { $(Self::$name(act) => {
-                    let words: fn(&$name) -> String = $words;
-                    words(act)
-                })+ }
-            }
         }
     };
 }
@@ -68,28 +62,28 @@ acts! {
     RequestOverrideAct = "requestOverride" {
         /// The body of the operation, without its proof.
         body: RequestOverride,
-    } in |act| act.body.in_words();
+    }
     /// Approving an override.
     ApproveOverrideAct = "approveOverride" {
         /// The id in the operation's path.
         override_id: OverrideId,
         /// The body of the operation, without its proof.
         body: ApproveOverride,
-    } in |act| format!("Approve the override {}", act.override_id);
+    }
     /// Taking up a petition.
     TakeUpPetitionAct = "takeUpPetition" {
         /// The id in the operation's path.
         petition_id: PetitionId,
         /// The body of the operation, without its proof.
         body: TakeUpPetition,
-    } in |act| format!("Take up the petition {}", act.petition_id);
+    }
     /// Replacing the policy by a looser one.
     PutPolicyAct = "putPolicy" {
         /// The operation's `If-Match`.
         if_match: String,
         /// The body of the operation, without its proof.
         body: PutPolicy,
-    } in |act| wording::policy(act.if_match.trim_matches('"'));
+    }
     /// Giving a role.
     GrantRoleAct = "grantRole" {
         /// The user in the operation's path.
@@ -98,7 +92,7 @@ acts! {
         role: Role,
         /// The body of the operation, without its proof.
         body: GrantRole,
-    } in |act| wording::role(true, act.role, &act.user_id);
+    }
     /// Taking a role away that the policy names.
     RevokeRoleAct = "revokeRole" {
         /// The user in the operation's path.
@@ -107,48 +101,48 @@ acts! {
         role: Role,
         /// The body of the operation, without its proof.
         body: RevokeRole,
-    } in |act| wording::role(false, act.role, &act.user_id);
+    }
     /// Making a ticket.
     CreateTicketAct = "createTicket" {
         /// The body of the operation, without its proof.
         body: CreateTicket,
-    } in |act| wording::ticket(&act.body.user_id);
+    }
     /// Making a client.
     CreateClientAct = "createClient" {
         /// The body of the operation, without its proof.
         body: CreateClient,
-    } in |act| wording::client(act.body.name.as_str());
+    }
     /// Disabling a client.
     DisableClientAct = "disableClient" {
         /// The client in the operation's path.
         client_id: ClientId,
         /// The body of the operation, without its proof.
         body: DisableClient,
-    } in |act| format!("Disable the client {} for good", act.client_id);
+    }
     /// Giving a client a second secret.
     RotateClientSecretAct = "rotateClientSecret" {
         /// The client in the operation's path.
         client_id: ClientId,
         /// The body of the operation, without its proof.
         body: RotateClientSecret,
-    } in |act| wording::client_secret(&act.client_id);
+    }
     /// Giving a client a public key.
     AddClientKeyAct = "addClientKey" {
         /// The client in the operation's path.
         client_id: ClientId,
         /// The body of the operation, without its proof.
         body: AddClientKey,
-    } in |act| act.body.in_words(&act.client_id);
+    }
     /// Beginning a rotation of one's own factor.
     BeginRotationAct = "beginRotation" {
         /// The body of the operation, without its proof.
         body: BeginRotation,
-    } in |_| "Replace your own authenticator".to_owned();
+    }
     /// Making new recovery codes for oneself.
     RegenerateRecoveryCodesAct = "regenerateRecoveryCodes" {
         /// The body of the operation, without its proof.
         body: RegenerateRecoveryCodes,
-    } in |_| "Replace your own recovery codes".to_owned();
+    }
 }
 
 union! {
@@ -185,23 +179,6 @@ union! {
 }
 
 impl Act {
-    /// The act in words, for the page on which the person types the code. Only an administrator reads what
-    /// an id stands for: nobody else may do the act, and nobody learns here what they may not read.
-    fn in_words(&self, work: &mut Work<'_, '_>, person: &Person) -> Done<String> {
-        let own = self.in_own_words();
-        if !person.roles.contains(&Role::Admin) {
-            return Ok(own);
-        }
-        let about = if let Self::ApproveOverrideAct(act) = self {
-            wording::approval(work, &act.override_id)?
-        } else if let Self::TakeUpPetitionAct(act) = self {
-            wording::take_up(work, &act.petition_id, &act.body)?
-        } else {
-            None
-        };
-        Ok(about.map(|about| format!("{own}: {about}")).unwrap_or(own))
-    }
-
     /// SHA-256 of what Pawl itself parsed, bound to the tenant and the person. The proof is no part
     /// of it: it is not serialized.
     pub(super) fn digest(
@@ -224,8 +201,17 @@ impl Act {
 pub struct StepUp {
     /// The challenge: its handle is sent back with the code.
     pub challenge: OpenChallenge,
-    /// The act in words: show it to the person before asking for the code.
+    /// The act for a person to read: show it before asking for the code. What others wrote is quoted in it.
     pub act: String,
+    /// The user that the act is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<NamedUser>,
+    /// For an approval: the person who asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requester: Option<NamedUser>,
+    /// For a policy: everything that gets looser.
+    #[schema(max_items = 1000)]
+    pub changes: Vec<Loosened>,
     /// SHA-256 of the act's canonical form, as hex.
     pub digest: String,
 }
@@ -251,7 +237,7 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
             let data = serde_json::json!({ "operation": act.operation(), "digest": hex(&digest) });
             let note = Note::new(EventKind::StepUpBegun).user(&person.user.id).object(&id);
             let event = work.record(note.data(data))?;
-            let words = act.in_words(work, &person)?;
+            let Words { text, subject, requester, changes } = words(work, &act)?;
             let (handle, hash) = work.secret("mch_");
             let expires_at = work.now.after(CHALLENGE_LIFE);
             work.tx.insert_challenge(ChallengeRow {
@@ -275,7 +261,8 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
                 event_id: event,
             });
             let challenge = OpenChallenge { handle: Shown::new(handle), expires_at };
-            Ok(StepUp { challenge, act: words, digest: hex(&digest) })
+            let digest = hex(&digest);
+            Ok(StepUp { challenge, act: text, subject, requester, changes, digest })
         })
         .await?;
     Ok(committed.into_inner())

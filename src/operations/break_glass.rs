@@ -8,7 +8,7 @@ use super::call::{Note, Work};
 use super::client_endings;
 use super::clients::{self, ClientKey, CreateClient};
 use super::overrides::OverrideResult;
-use super::protocol::{digest, requested, suspended};
+use super::protocol::{digest, known_audiences, requested, suspended};
 use super::roles;
 use super::users::{User, offboard, view};
 use super::{Done, Pawl};
@@ -80,8 +80,9 @@ fn request(work: &mut Work<'_, '_>, wish: &BreakGlass) -> Done<OverrideRow> {
             return Err(Refusal::ExemptionNotAllowed { rule }.into());
         }
         PetitionKind::Reset if !facts.user.ever_enrolled => return Err(Refusal::NotEnrolled.into()),
+        PetitionKind::Exempt => known_audiences(work, &wish.audiences)?,
         PetitionKind::Resume => suspended(&facts).map(|_| ())?,
-        PetitionKind::Exempt | PetitionKind::Reset | PetitionKind::Unlock => {}
+        PetitionKind::Reset | PetitionKind::Unlock => {}
     }
     file(work, wish, facts.policy.version)
 }

@@ -13,7 +13,7 @@ use super::clients::{Client, view};
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
 use super::protocol::{Plan, carry_out};
-use super::{Call, Done, Entropy, Pawl, answer, wording};
+use super::{Call, Done, Entropy, Pawl, answer};
 use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk, SignsIn};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
@@ -41,16 +41,6 @@ pub struct AddClientKey {
     /// A code of the administrator's factor, for this one act.
     #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
-}
-
-impl AddClientKey {
-    /// The request in words, for the page on which the person types the code.
-    pub(super) fn in_words(&self, client: &ClientId) -> String {
-        match &self.service_account {
-            Some(account) => wording::client_account(client, account.as_str()),
-            None => wording::client_key(client, self.jwk.as_ref()),
-        }
-    }
 }
 
 /// A live public key of a client.
@@ -105,7 +95,7 @@ impl SignIns {
 }
 
 /// The one of the two that was given.
-fn wanted(body: &AddClientKey) -> Done<SignsIn> {
+pub(super) fn wanted(body: &AddClientKey) -> Done<SignsIn> {
     match (&body.jwk, &body.service_account) {
         (Some(jwk), None) => Ok(SignsIn::Jwk(jwk.clone())),
         (None, Some(account)) => Ok(SignsIn::ServiceAccount(account.clone())),

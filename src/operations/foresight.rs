@@ -4,8 +4,8 @@ use super::access;
 use super::acts::Act;
 use super::call::{Person, Work};
 use super::{
-    Done, client_endings, client_keys, client_secrets, clients, overrides, petitions, policies,
-    protocol, roles, tickets,
+    Done, client_endings, client_keys, client_secrets, clients, overrides, policies, protocol,
+    roles, take_up, tickets,
 };
 use crate::mfa::refusal::Refusal;
 
@@ -26,7 +26,7 @@ impl Act {
                 overrides::approvable(work, person, &act.override_id, &act.body).map(drop)
             }
             Self::TakeUpPetitionAct(act) => {
-                petitions::plan(work, person, &act.petition_id, &act.body).map(drop)
+                take_up::plan(work, person, &act.petition_id, &act.body).map(drop)
             }
             Self::PutPolicyAct(act) => {
                 policies::plan(work, person, &act.if_match, &act.body).map(drop)

@@ -48,6 +48,7 @@ pub mod retention;
 pub mod roles;
 mod standing;
 pub mod status;
+pub mod take_up;
 pub mod tenants;
 pub mod tickets;
 pub mod token_keys;

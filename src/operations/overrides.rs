@@ -14,7 +14,7 @@ use super::execute;
 use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
 use super::protocol::{Asking, carry_out, collect, endorsed, in_state, plan, view};
 use super::tickets::IssuedTicket;
-use super::{Call, Done, Page, Pawl, answer, cut, wording};
+use super::{Call, Done, Page, Pawl, answer, cut};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::{
@@ -65,11 +65,6 @@ impl RequestOverride {
             expires_at: self.expires_at,
             petition: None,
         }
-    }
-
-    /// The request in words, for the page on which the person types the code.
-    pub(super) fn in_words(&self) -> String {
-        wording::for_user(self.kind, &self.user_id, &self.audiences, self.expires_at)
     }
 }
 

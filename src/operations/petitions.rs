@@ -1,17 +1,12 @@
 //! A user's wish to switch MFA off, and petitions for overrides.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
-use super::acts::{Act, TakeUpPetitionAct};
-use super::call::{Caller, Note, Person, Work};
-use super::overrides::OverrideResult;
-use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{self, Asking, Plan, carry_out};
+use super::call::{Caller, Note, Work};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::event::{ActorKind, EventKind};
 use crate::mfa::ids::{OverrideId, PetitionId, UserId};
@@ -19,7 +14,7 @@ use crate::mfa::overrides::{PetitionKind, PetitionState};
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, Reason, Role, TicketReference};
+use crate::mfa::words::{Reason, Role};
 use crate::store::rows::{PetitionRow, UserRow};
 use crate::store::{Json, PetitionDecision, PetitionFilter, StoreError};
 
@@ -46,27 +41,6 @@ pub struct CreatePetition {
     pub kind: PetitionKind,
     /// Why.
     pub reason: Reason,
-}
-
-/// An administrator makes a petition their own request.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TakeUpPetition {
-    /// The administrator's own reason.
-    pub reason: Reason,
-    /// The number of a ticket in the organization's own system.
-    #[serde(default)]
-    pub ticket_reference: Option<TicketReference>,
-    /// For an exemption: the audiences that it covers.
-    #[serde(default)]
-    #[schema(max_items = 10)]
-    pub audiences: BTreeSet<Audience>,
-    /// Until when.
-    #[serde(default)]
-    pub expires_at: Option<Timestamp>,
-    /// A code of the administrator's factor, for this one act.
-    #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
-    pub proof: Option<Proof>,
 }
 
 /// Why a petition is denied.
@@ -246,7 +220,7 @@ pub async fn create_petition(pawl: &Pawl, call: Call, request: CreatePetition) -
     Ok(committed.into_inner())
 }
 
-fn open_petition(work: &mut Work<'_, '_>, id: &PetitionId) -> Done<PetitionRow> {
+pub(super) fn open_petition(work: &mut Work<'_, '_>, id: &PetitionId) -> Done<PetitionRow> {
     let row = work.tx.find_petition(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
     match row.state {
         PetitionState::Open => Ok(row),
@@ -355,48 +329,4 @@ pub async fn get_petition(pawl: &Pawl, call: Call, id: PetitionId) -> Done<Petit
         Ok(row.into())
     })
     .await
-}
-
-/// Checks everything that can be foreseen of taking a petition up.
-pub(super) fn plan(
-    work: &mut Work<'_, '_>,
-    person: &Person,
-    id: &PetitionId,
-    request: &TakeUpPetition,
-) -> Done<Plan> {
-    let petition = open_petition(work, id)?;
-    let asking = Asking {
-        kind: petition.kind,
-        user: &petition.user_id,
-        reason: &request.reason,
-        ticket_reference: request.ticket_reference.as_ref(),
-        audiences: &request.audiences,
-        expires_at: request.expires_at,
-        petition: Some(&petition.id),
-    };
-    protocol::plan(work, person, &asking)
-}
-
-/// Makes a petition the calling administrator's own request for an override.
-///
-/// # Errors
-/// `not-found`, `petition-decided`, and those of `requestOverride`.
-pub async fn take_up_petition(
-    pawl: &Pawl,
-    call: Call,
-    id: PetitionId,
-    request: TakeUpPetition,
-) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::TakeUpPetition::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &id, &request)?;
-            let act = Act::TakeUpPetitionAct(TakeUpPetitionAct {
-                petition_id: id.clone(),
-                body: request.clone(),
-            });
-            carry_out(work, &person, &act, plan, request.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
 }

@@ -146,8 +146,17 @@ pub(super) fn suspended(facts: &Facts) -> Result<&FactorRow, Refusal> {
     factor.ok_or(Refusal::FactorNotSuspended)
 }
 
+/// Refuses an audience that no client may ask for: an exemption for a mistyped one would help nobody.
+pub(super) fn known_audiences(work: &mut Work<'_, '_>, audiences: &BTreeSet<Audience>) -> Done<()> {
+    if work.tx.registered_audiences(&work.tenant)?.is_superset(audiences) {
+        return Ok(());
+    }
+    let reason = "wants audiences for which a client is registered, has another";
+    Err(Refusal::InvalidInput { field: "audiences", reason }.into())
+}
+
 fn check_kind(
-    work: &Work<'_, '_>,
+    work: &mut Work<'_, '_>,
     asking: &Asking<'_>,
     facts: &Facts,
     requirement: &Requirement,
@@ -161,6 +170,7 @@ fn check_kind(
             if asking.audiences.contains(&work.own_audience) {
                 return Err(Refusal::AudienceReserved.into());
             }
+            known_audiences(work, asking.audiences)?;
             if !requirement.attributes.exempt_allowed.0 {
                 let rule = requirement.rule_of(Attribute::ExemptAllowed);
                 return Err(Refusal::ExemptionNotAllowed { rule }.into());

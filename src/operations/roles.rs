@@ -236,7 +236,7 @@ pub(super) enum Revocation {
     /// A code: an administrator goes. A stolen token alone must not leave its thief as the only one.
     Proof,
     /// An override: this rule names the role.
-    Override(RuleName, Plan),
+    Override(RuleName, Box<Plan>),
 }
 
 /// Checks everything that can be foreseen of a revocation.
@@ -250,7 +250,7 @@ pub(super) fn plan_revocation(
     let change = RoleChange { user_id: user.clone(), role, grant: false };
     if let Some(rule) = rule_on(work, role)? {
         let plan = plan(work, person, &change, (&body.reason, None), 0)?;
-        return Ok(Revocation::Override(rule, plan));
+        return Ok(Revocation::Override(rule, Box::new(plan)));
     }
     fits(work, &change)?;
     if role == Role::Admin {
@@ -282,11 +282,12 @@ pub async fn revoke_role(
             });
             let proof = body.proof.as_ref();
             match plan_revocation(work, &person, (&user_id, role), &body)? {
-                Revocation::Override(rule, _) if proof.is_none() => {
-                    return Err(Refusal::ProofRequired { rule: Some(rule), attribute: None }.into());
+                Revocation::Override(named, _) if proof.is_none() => {
+                    let refusal = Refusal::ProofRequired { rule: Some(named), attribute: None };
+                    return Err(refusal.into());
                 }
                 Revocation::Override(_, plan) => {
-                    let result = match carry_out(work, &person, &act, plan, proof)? {
+                    let result = match carry_out(work, &person, &act, *plan, proof)? {
                         Ok(result) => result,
                         Err(refusal) => return Ok(Err(refusal)),
                     };

@@ -1,128 +1,289 @@
-//! Acts in words, for the page on which the person types the code. An approval is told in the words of
-//! the request that it approves, and a take-up in those of what it asks for, both as they are stored: a
-//! console that shows another one than it has the code typed for cannot choose these words.
+//! Acts for a person to read, for the page on which the code is typed. An approval is told in the words of
+//! the request that it approves, and a take-up in those of its petition, both as they are stored: a console
+//! that shows another one than it has the code typed for cannot choose these words. Every name and reason
+//! is quoted, so that it cannot pose as our words.
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::Done;
+use super::acts::Act;
 use super::call::Work;
 use super::client_changes::ClientChange;
+use super::clients::CreateClient;
 use super::execute::facts;
-use super::petitions::TakeUpPetition;
 use super::roles::RoleChange;
-use crate::mfa::client_key::{PublicJwk, SignsIn};
-use crate::mfa::ids::{ClientId, OverrideId, PetitionId, UserId};
+use crate::mfa::client::Scope;
+use crate::mfa::client_key::SignsIn;
+use crate::mfa::ids::{ClientId, UserId};
 use crate::mfa::overrides::{OverrideKind, PetitionKind};
+use crate::mfa::policy::weakening::{Loosened, loosened};
+use crate::mfa::policy::{Policy, PolicyDocument};
+use crate::mfa::refusal::Refusal;
+use crate::mfa::text::quoted;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, Role};
+use crate::mfa::words::{Audience, DisplayName, ExternalId, Reason, Role};
 use crate::store::StoreError;
 use crate::store::rows::OverrideRow;
 
+/// A user by their names.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NamedUser {
+    /// Pawl's id.
+    pub id: UserId,
+    /// The console's own id.
+    pub external_id: ExternalId,
+    /// What people call them.
+    pub display_name: DisplayName,
+}
+
+impl NamedUser {
+    fn in_words(&self) -> String {
+        let (name, id) = (quoted(self.display_name.as_str()), quoted(self.external_id.as_str()));
+        format!("{name} ({id})")
+    }
+}
+
+/// An act for a person to read, and what it is about.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) text: String,
+    pub(super) subject: Option<NamedUser>,
+    pub(super) requester: Option<NamedUser>,
+    pub(super) changes: Vec<Loosened>,
+}
+
+impl Words {
+    fn of(text: String) -> Self {
+        Self { text, ..Self::default() }
+    }
+
+    fn of_user(user: NamedUser, text: impl FnOnce(&str) -> String) -> Self {
+        let text = text(&user.in_words());
+        Self { subject: Some(user), ..Self::of(text) }
+    }
+
+    fn because(mut self, reason: &Reason) -> Self {
+        self.text = format!("{}. Reason: {}", self.text, quoted(reason.as_str()));
+        self
+    }
+}
+
+/// The act in words. Its operation would take it: that was checked before.
+pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
+    Ok(match act {
+        Act::RequestOverrideAct(act) => {
+            let body = &act.body;
+            for_user(work, body.kind, &body.user_id, &body.audiences, body.expires_at)?
+                .because(&body.reason)
+        }
+        Act::ApproveOverrideAct(act) => approval(work, act)?,
+        Act::TakeUpPetitionAct(act) => take_up(work, act)?,
+        Act::PutPolicyAct(act) => {
+            let words = policy(work, &act.body.policy)?;
+            act.body.reason.iter().fold(words, Words::because)
+        }
+        Act::GrantRoleAct(act) => {
+            role(work, true, act.role, &act.user_id)?.because(&act.body.reason)
+        }
+        Act::RevokeRoleAct(act) => {
+            role(work, false, act.role, &act.user_id)?.because(&act.body.reason)
+        }
+        Act::CreateTicketAct(act) => ticket(work, &act.body.user_id)?.because(&act.body.reason),
+        Act::CreateClientAct(act) => new_client(work, &act.body)?.because(&act.body.reason),
+        Act::DisableClientAct(act) => {
+            let client = client(work, &act.client_id)?;
+            Words::of(format!("Disable the client {client} for good")).because(&act.body.reason)
+        }
+        Act::RotateClientSecretAct(act) => {
+            second_secret(work, &act.client_id)?.because(&act.body.reason)
+        }
+        Act::AddClientKeyAct(act) => {
+            let with = super::client_keys::wanted(&act.body)?;
+            signs_in(work, &act.client_id, &with)?.because(&act.body.reason)
+        }
+        Act::BeginRotationAct(_) => Words::of("Replace your own authenticator".to_owned()),
+        Act::RegenerateRecoveryCodesAct(_) => {
+            Words::of("Replace your own recovery codes".to_owned())
+        }
+    })
+}
+
+fn named(work: &mut Work<'_, '_>, id: &UserId) -> Done<NamedUser> {
+    let user = work.user(id)?;
+    Ok(NamedUser { id: user.id, external_id: user.external_id, display_name: user.display_name })
+}
+
 /// What a request or a petition for a user asks for.
-pub(super) fn for_user(
+fn for_user(
+    work: &mut Work<'_, '_>,
     kind: PetitionKind,
     user: &UserId,
     audiences: &BTreeSet<Audience>,
     until: Option<Timestamp>,
-) -> String {
-    match kind {
+) -> Done<Words> {
+    let user = named(work, user)?;
+    Ok(Words::of_user(user, |user| match kind {
         PetitionKind::Exempt => {
-            let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
-            let audiences: Vec<&str> = audiences.iter().map(Audience::as_str).collect();
-            format!("Ask user {user} for no code at {}{until}", audiences.join(", "))
+            let until = until.map(|at| format!(" until {}", at.in_words())).unwrap_or_default();
+            format!("Ask {user} for no code at {}{until}", list(audiences))
         }
-        PetitionKind::Reset => format!("End the factor of user {user}, who enrolls again"),
-        PetitionKind::Unlock => format!("Lift the block of user {user}"),
-        PetitionKind::Resume => format!("Let the factor of user {user}, reported lost, work again"),
-    }
+        PetitionKind::Reset => format!("End the factor of {user}, who then enrolls with a ticket"),
+        PetitionKind::Unlock => format!("Lift the block of {user} after wrong codes"),
+        PetitionKind::Resume => format!("Let the factor of {user}, reported lost, work again"),
+    }))
 }
 
-/// Giving a role, or taking it away.
-pub(super) fn role(is_grant: bool, role: Role, user: &UserId) -> String {
-    let role = role.as_str();
-    if is_grant {
-        format!("Give the role {role} to user {user}")
+fn list(audiences: &BTreeSet<Audience>) -> String {
+    let quoted: Vec<String> = audiences.iter().map(|audience| quoted(audience.as_str())).collect();
+    quoted.join(", ")
+}
+
+fn role(work: &mut Work<'_, '_>, is_grant: bool, role: Role, user: &UserId) -> Done<Words> {
+    let (user, role) = (named(work, user)?, role.as_str());
+    Ok(Words::of_user(user, |user| {
+        if is_grant {
+            format!("Give the role {role} to {user}")
+        } else {
+            format!("Take the role {role} from {user}")
+        }
+    }))
+}
+
+/// Replacing the policy in force: everything that gets looser, with what it was and what it will be.
+fn policy(work: &mut Work<'_, '_>, document: &PolicyDocument) -> Done<Words> {
+    let row = work.tx.current_policy(&work.tenant)?;
+    let new = Policy::from_document(document.clone(), Some(&row.document.0), work.now).map_err(
+        |invalid| Refusal::InvalidPolicy { field: invalid.field, reason: invalid.reason },
+    )?;
+    let changes = loosened(&row.document.0, &new);
+    let looser: Vec<String> = changes.iter().map(change).collect();
+    let version = row.version;
+    let text = if looser.is_empty() {
+        format!("Replace the policy version {version} by one that is nowhere looser")
     } else {
-        format!("Take the role {role} from user {user}")
-    }
+        let looser = looser.join("; ");
+        format!("Replace the policy version {version} by a looser one. Looser: {looser}")
+    };
+    Ok(Words { changes, ..Words::of(text) })
 }
 
-/// Replacing the policy.
-pub(super) fn policy(version: impl std::fmt::Display) -> String {
-    format!("Replace the policy version {version} by a looser one")
+fn change(change: &Loosened) -> String {
+    let plain = |value: &serde_json::Value| match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    };
+    let (rule, attribute) = (quoted(&change.rule.to_string()), change.attribute.as_str());
+    let (from, to) = (plain(&change.from), plain(&change.to));
+    format!("rule {rule}, {attribute} from {from} to {to}")
 }
 
-/// Making a ticket.
-pub(super) fn ticket(user: &UserId) -> String {
-    format!("Make an enrollment ticket for user {user}")
+fn ticket(work: &mut Work<'_, '_>, user: &UserId) -> Done<Words> {
+    let user = named(work, user)?;
+    Ok(Words::of_user(user, |user| format!("Make an enrollment ticket for {user}")))
 }
 
-/// Making a client.
-pub(super) fn client(name: &str) -> String {
-    format!("Make the client {name}")
-}
-
-/// Giving a client a second secret.
-pub(super) fn client_secret(client: &ClientId) -> String {
-    format!("Give the client {client} a new key")
-}
-
-/// Letting a client sign in with a public key.
-pub(super) fn client_key(client: &ClientId, jwk: Option<&PublicJwk>) -> String {
-    let key = jwk.and_then(|jwk| jwk.parse().ok());
-    let key = key.map(|key| format!(" {}", key.thumbprint())).unwrap_or_default();
-    format!("Let the client {client} sign in with the public key{key}")
-}
-
-/// Letting a service account sign in as a client.
-pub(super) fn client_account(client: &ClientId, account: &str) -> String {
-    format!("Let {account} sign in as the client {client}")
-}
-
-fn client_change(change: &ClientChange) -> String {
-    match change {
-        ClientChange::Create(body) => client(body.name.as_str()),
-        ClientChange::Rotate { client_id, .. } => client_secret(client_id),
-        ClientChange::AddKey { client_id, with: SignsIn::Jwk(jwk) } => {
-            client_key(client_id, Some(jwk))
+/// A new client with what makes it dangerous: its scopes, its audiences, and whose logins it passes on.
+fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
+    let scopes: Vec<&str> = body.scopes.iter().map(|scope| scope.as_str()).collect();
+    let audiences = if body.audiences.is_empty() {
+        "no audience of its own".to_owned()
+    } else {
+        format!("the audiences {}", list(&body.audiences))
+    };
+    let place = match &body.directory_id {
+        None => "in a new directory".to_owned(),
+        Some(id) => {
+            let all = work.tx.list_directories(&work.tenant)?;
+            let directory = all.into_iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
+            let mut place = format!("in the directory {}", quoted(directory.name.as_str()));
+            if body.scopes.contains(&Scope::Login) && has_administrators(work, &directory.id)? {
+                place.push_str(", where administrators sign in");
+            }
+            place
         }
-        ClientChange::AddKey { client_id, with: SignsIn::ServiceAccount(account) } => {
-            client_account(client_id, account.as_str())
-        }
-    }
+    };
+    let (name, scopes) = (quoted(body.name.as_str()), scopes.join(", "));
+    Ok(Words::of(format!("Make the client {name} with the scopes {scopes}, {audiences}, {place}")))
 }
 
-fn request(row: &OverrideRow) -> Result<String, StoreError> {
-    let user = || row.user_id.as_ref().ok_or(StoreError::Invalid("override"));
-    let of_user = |kind| Ok(for_user(kind, user()?, &row.audiences.0, Some(row.expires_at)));
-    match row.kind {
-        OverrideKind::Exempt => of_user(PetitionKind::Exempt),
-        OverrideKind::Reset => of_user(PetitionKind::Reset),
-        OverrideKind::Unlock => of_user(PetitionKind::Unlock),
-        OverrideKind::Resume => of_user(PetitionKind::Resume),
-        OverrideKind::Ticket => Ok(ticket(user()?)),
-        OverrideKind::Policy => Ok(policy(row.policy_version)),
+fn has_administrators(
+    work: &mut Work<'_, '_>,
+    directory: &crate::mfa::ids::DirectoryId,
+) -> Done<bool> {
+    for id in work.tx.holders_of(&work.tenant, Role::Admin)? {
+        if work.user(&id)?.directory_id == *directory {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn client(work: &mut Work<'_, '_>, id: &ClientId) -> Done<String> {
+    let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    Ok(quoted(row.name.as_str()))
+}
+
+fn second_secret(work: &mut Work<'_, '_>, id: &ClientId) -> Done<Words> {
+    let client = client(work, id)?;
+    Ok(Words::of(format!("Give the client {client} a second secret")))
+}
+
+fn signs_in(work: &mut Work<'_, '_>, id: &ClientId, with: &SignsIn) -> Done<Words> {
+    let client = client(work, id)?;
+    let with = match with {
+        SignsIn::Jwk(jwk) => match jwk.parse() {
+            Ok(key) => format!("the public key {}", key.thumbprint()),
+            Err(_) => return Err(StoreError::Invalid("client key").into()),
+        },
+        SignsIn::ServiceAccount(account) => {
+            format!("the service account {}", quoted(account.as_str()))
+        }
+    };
+    Ok(Words::of(format!("Let {with} sign in as the client {client}")))
+}
+
+fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
+    let user = row.user_id.as_ref().ok_or(StoreError::Invalid("override"));
+    let kind = match row.kind {
+        OverrideKind::Exempt => PetitionKind::Exempt,
+        OverrideKind::Reset => PetitionKind::Reset,
+        OverrideKind::Unlock => PetitionKind::Unlock,
+        OverrideKind::Resume => PetitionKind::Resume,
+        OverrideKind::Ticket => return ticket(work, user?),
+        OverrideKind::Policy => return policy(work, &facts(row)?),
         OverrideKind::Role => {
             let change: RoleChange = facts(row)?;
-            Ok(role(change.grant, change.role, &change.user_id))
+            return role(work, change.grant, change.role, &change.user_id);
         }
-        OverrideKind::Client => Ok(client_change(&facts(row)?)),
-    }
+        OverrideKind::Client => {
+            return match facts(row)? {
+                ClientChange::Create(body) => new_client(work, &body),
+                ClientChange::Rotate { client_id, .. } => second_secret(work, &client_id),
+                ClientChange::AddKey { client_id, with } => signs_in(work, &client_id, &with),
+            };
+        }
+    };
+    for_user(work, kind, user?, &row.audiences.0, Some(row.expires_at))
 }
 
-/// What an approval approves, if that is there.
-pub(super) fn approval(work: &mut Work<'_, '_>, id: &OverrideId) -> Done<Option<String>> {
-    let row = work.tx.find_override(&work.tenant, id)?;
-    let words = row.map(|row| Ok(format!("{}, asked for by {}", request(&row)?, row.requested_by)));
-    words.transpose()
+fn approval(work: &mut Work<'_, '_>, act: &super::acts::ApproveOverrideAct) -> Done<Words> {
+    let row = work.tx.find_override(&work.tenant, &act.override_id)?.ok_or(Refusal::NotFound)?;
+    let words = request(work, &row)?.because(&row.reason);
+    let by = UserId::parse(&row.requested_by).map_err(|_| StoreError::Invalid("override"))?;
+    let by = named(work, &by)?;
+    let text = format!("Approve what {} asks for: {}", by.in_words(), words.text);
+    Ok(Words { text, requester: Some(by), ..words })
 }
 
-/// What taking up a petition asks for, if that is there.
-pub(super) fn take_up(
-    work: &mut Work<'_, '_>,
-    id: &PetitionId,
-    body: &TakeUpPetition,
-) -> Done<Option<String>> {
-    let row = work.tx.find_petition(&work.tenant, id)?;
-    Ok(row.map(|row| for_user(row.kind, &row.user_id, &body.audiences, body.expires_at)))
+fn take_up(work: &mut Work<'_, '_>, act: &super::acts::TakeUpPetitionAct) -> Done<Words> {
+    let row = work.tx.find_petition(&work.tenant, &act.petition_id)?.ok_or(Refusal::NotFound)?;
+    let body = &act.body;
+    let asked = for_user(work, row.kind, &row.user_id, &body.audiences, body.expires_at)?;
+    let words = asked.because(&body.reason);
+    let text =
+        format!("Take up a petition, which says {}: {}", quoted(row.reason.as_str()), words.text);
+    Ok(Words { text, ..words })
 }

@@ -191,7 +191,7 @@ fn a_waiting_request_must_fit_the_rules_of_its_approval() {
     first.tighten(|policy| policy["base"]["approvals"] = json!(1));
     let until = server.at(70 * 3600);
     let act = Act::request(&ana.id, "exempt")
-        .set("audiences", json!(["console"]))
+        .set("audiences", json!(["acme"]))
         .set("expires_at", json!(until));
     let asked = first.act(&act).ok();
     assert_eq!(asked["override"]["state"], "requested");

@@ -49,13 +49,48 @@ fn exempt(server: &Server, user: &str) -> Act {
     act.set("expires_at", json!(server.at(3600)))
 }
 
+/// What makes an act dangerous is in its words, and a name cannot pose as them.
+#[test]
+fn the_words_of_an_act_tell_what_it_does() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (mut policy, version) = admin.policy();
+    policy["base"]["mfa"] = json!("optional");
+    policy["base"]["token_ttl_seconds"] = json!(900);
+    let body = json!({ "policy": policy, "reason": REASON });
+    let looser = admin.try_step_up(&Act::new("putPolicy", body).with("if_match", &version)).ok();
+    let words = r#"Replace the policy version 1 by a looser one. Looser: rule "base", mfa from required to optional; rule "base", token_ttl_seconds from 300 to 900."#;
+    assert_eq!(looser["act"], format!(r#"{words} Reason: "{REASON}""#));
+    let change =
+        json!({ "rule": "base", "attribute": "mfa", "from": "required", "to": "optional" });
+    assert_eq!(looser["changes"][0], change);
+    let client = admin.call("getClient").at("client_id", &tenant.console.client_id).send().ok();
+    let name = r#"Reporting", which may only read"#;
+    let act = Act::client(name, &["login"]).set("audiences", json!(["shop"]));
+    let words = admin.words(&act.set("directory_id", client["directory_id"].clone()));
+    let told = r#"Make the client "Reporting', which may only read" with the scopes login, the audiences "shop", in the directory "#;
+    assert!(words.starts_with(told), "{words}");
+    assert!(words.contains(", where administrators sign in. Reason: "), "{words}");
+}
+
+#[test]
+fn an_exemption_for_an_audience_of_no_client_is_refused() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let mistyped = exempt(&server, &ana.id).set("audiences", json!(["acme", "acmee"]));
+    assert_eq!(admin.act(&mistyped).refused("invalid-request")["field"], "audiences");
+}
+
 #[test]
 fn who_approves_reads_the_words_of_the_request_that_is_stored() {
     let board = Board::set();
     let (a, b, ana) = (&board.a, &board.b, &board.ana);
     let exemption = exempt(&board.server, &ana.id);
-    let until = board.server.at(3600);
-    let words = format!("Ask user {} for no code at acme until {until}", ana.id);
+    let until = crate::support::in_words(&board.server.at(3600));
+    let words =
+        format!(r#"Ask "ana" ("ana") for no code at "acme" until {until}. Reason: "{REASON}""#);
     assert_eq!(a.words(&exemption), words);
     let bo = board.tenant.console.user("bo");
     // A ticket waits only if it is for somebody with a role.
@@ -81,10 +116,13 @@ fn who_approves_reads_the_words_of_the_request_that_is_stored() {
     for act in acts {
         let own = a.words(&act);
         let waiting = board.waiting(&act);
-        let words = format!("Approve the override {}: {own}, asked for by {}", id(&waiting), a.id);
-        assert_eq!(b.words(&Act::approve(&waiting)), words);
-        let of_stranger = format!("Approve the override {}", id(&waiting));
-        assert_eq!(ana.words(&Act::approve(&waiting)), of_stranger);
+        let asked = b.try_step_up(&Act::approve(&waiting)).ok();
+        assert_eq!(asked["act"], format!(r#"Approve what "admin" ("admin") asks for: {own}"#));
+        assert_eq!(asked["requester"]["id"], a.id);
+        let subject = waiting["user_id"].as_str();
+        assert_eq!(asked["subject"]["id"].as_str(), subject, "{own}");
+        // A stranger learns nothing, before any code.
+        ana.try_step_up(&Act::approve(&waiting)).refused("forbidden");
         a.call("withdrawOverride").at("override_id", &id(&waiting)).send().ok();
     }
 }

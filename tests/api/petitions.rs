@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, REASON, Server, User};
+use crate::support::{Act, REASON, Server, User, in_words};
 
 fn id(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
@@ -98,6 +98,8 @@ fn a_petition_is_decided_once() {
     assert_eq!(list["items"].as_array().unwrap().len(), 3);
 }
 
+const ANA: &str = r#""ana" ("ana")"#;
+
 #[test]
 fn who_takes_a_petition_up_reads_what_it_asks_for() {
     let server = Server::start();
@@ -105,18 +107,19 @@ fn who_takes_a_petition_up_reads_what_it_asks_for() {
     let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
     let until = server.at(3600);
     for (kind, asks) in [
-        ("exempt", format!("Ask user {} for no code at acme until {until}", ana.id)),
-        ("reset", format!("End the factor of user {}, who enrolls again", ana.id)),
-        ("unlock", format!("Lift the block of user {}", ana.id)),
+        ("exempt", format!(r#"Ask {ANA} for no code at "acme" until {}"#, in_words(&until))),
+        ("reset", format!("End the factor of {ANA}, who then enrolls with a ticket")),
+        ("unlock", format!("Lift the block of {ANA} after wrong codes")),
     ] {
         let petition = tenant.console.petition(&ana.id, kind).ok();
         let mut act = take_up(&petition);
         if kind == "exempt" {
             act = act.set("audiences", json!(["acme"])).set("expires_at", json!(until));
         }
-        let words = format!("Take up the petition {}", id(&petition));
-        assert_eq!(ana.words(&act), words, "who may not take it up learns nothing");
-        assert_eq!(admin.words(&act), format!("{words}: {asks}"));
+        ana.try_step_up(&act).refused("forbidden");
+        let words =
+            format!(r#"Take up a petition, which says "{REASON}": {asks}. Reason: "{REASON}""#);
+        assert_eq!(admin.words(&act), words);
     }
 }
 

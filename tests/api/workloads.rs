@@ -118,7 +118,8 @@ fn an_account_is_added_with_a_proof_and_its_removal_ends_its_tokens() {
         "body": { "service_account": ACCOUNT, "reason": "the portal has moved" },
     });
     let words = admin.call("beginStepUp").json(&whole).send().ok()["act"].clone();
-    assert_eq!(words, format!("Let {ACCOUNT} sign in as the client {}", portal.client_id));
+    let told = format!(r#"Let the service account "{ACCOUNT}" sign in as the client "portal""#);
+    assert_eq!(words, format!(r#"{told}. Reason: "the portal has moved""#));
     Signer::added(portal, admin);
     let third = Act::bind(&portal.client_id, "system:serviceaccount:shop:third");
     admin.try_act(&third).refused("too-many-keys");
@@ -141,7 +142,7 @@ fn an_account_that_waited_for_an_approval_signs_in_after_it() {
     let ask = || site.ask(&site.key.sign(&site.key.header(), &said));
     invalid_client(ask());
     let approval = Act::approve(&asked["override"]);
-    let what = format!("Let {other} sign in as the client {}, asked for by", site.portal.client_id);
+    let what = format!(r#"Let the service account "{other}" sign in as the client "portal""#);
     assert!(second.words(&approval).contains(&what));
     second.act(&approval).ok();
     good(ask());

@@ -272,6 +272,12 @@ macro_rules! attributes {
                 Self { $($field: $default,)* }
             }
 
+            /// The value of one attribute, as a policy document has it.
+            #[must_use]
+            pub fn value(&self, attribute: Attribute) -> serde_json::Value {
+                match attribute { $(Attribute::$name => serde_json::json!(self.$field),)* }
+            }
+
             /// The stricter value of each attribute.
             #[must_use]
             pub fn join(self, other: &PartialAttributes) -> Self {

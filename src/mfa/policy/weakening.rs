@@ -2,6 +2,10 @@
 //! lets through is surely no looser for anybody; what it stops may be harmless, and then costs an
 //! override that nobody needed.
 
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
 use super::Policy;
 use super::attributes::{Approvals, Attribute, Attributes, PartialAttributes};
 use super::rule::{Condition, RuleName};
@@ -21,22 +25,63 @@ pub struct Loosening {
 /// attribute no looser. An old rule that demands nothing needs no cover.
 #[must_use]
 pub fn loosening(old: &Policy, new: &Policy) -> Option<Loosening> {
-    let base = uncovered(&RuleName::Base, &Condition::default(), old.base(), new);
-    base.or_else(|| {
-        old.rules().iter().find_map(|rule| {
-            uncovered(&RuleName::Rule(rule.id.clone()), &rule.when, &rule.set, new)
-        })
-    })
+    rules_of(old).find_map(|(name, when, set)| uncovered(&name, &when, set, new))
+}
+
+/// An attribute of which a new policy demands less than an old rule did.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Loosened {
+    /// The old rule: its id, or `base`.
+    #[schema(value_type = String)]
+    pub rule: RuleName,
+    /// The attribute.
+    pub attribute: Attribute,
+    /// What the old rule demanded.
+    #[schema(value_type = Value)]
+    pub from: Value,
+    /// What is demanded of the same people then.
+    #[schema(value_type = Value)]
+    pub to: Value,
+}
+
+/// Everything in which `new` is looser: for each old rule that no new rule covers, the attributes that the
+/// new rule of the same name lacks, or the base where there is none. Empty only where [`loosening`] is
+/// `None`.
+#[must_use]
+pub fn loosened(old: &Policy, new: &Policy) -> Vec<Loosened> {
+    let mut all = Vec::new();
+    for (rule, when, set) in rules_of(old) {
+        if uncovered(&rule, &when, set, new).is_none() {
+            continue;
+        }
+        let same = new.rules().iter().find(|candidate| {
+            RuleName::Rule(candidate.id.clone()) == rule && candidate.when.covers(&when)
+        });
+        let then = Attributes::LOOSEST.join(same.map_or(new.base(), |same| &same.set));
+        let before = Attributes::LOOSEST.join(set);
+        let lacks = Attribute::ALL.iter().filter(|attribute| set.is_stricter(&then, **attribute));
+        all.extend(lacks.map(|attribute| Loosened {
+            rule: rule.clone(),
+            attribute: *attribute,
+            from: before.value(*attribute),
+            to: then.value(*attribute),
+        }));
+    }
+    all
+}
+
+/// The rules of a policy, its base first.
+fn rules_of(policy: &Policy) -> impl Iterator<Item = (RuleName, Condition, &PartialAttributes)> {
+    let base = (RuleName::Base, Condition::default(), policy.base());
+    let rules = policy.rules().iter();
+    let rules = rules.map(|rule| (RuleName::Rule(rule.id.clone()), rule.when.clone(), &rule.set));
+    std::iter::once(base).chain(rules)
 }
 
 /// The most approvals that an old rule demands of those to whom it applies, among the rules that `new` loosens.
 #[must_use]
 pub fn approvals_of_loosened(old: &Policy, new: &Policy) -> Approvals {
-    let base = (RuleName::Base, Condition::default(), old.base());
-    let rules = old.rules().iter();
-    let rules = rules.map(|rule| (RuleName::Rule(rule.id.clone()), rule.when.clone(), &rule.set));
-    std::iter::once(base)
-        .chain(rules)
+    rules_of(old)
         .filter(|(name, when, set)| uncovered(name, when, set, new).is_some())
         .map(|(_, _, set)| Attributes::LOOSEST.join(set).approvals)
         .max()

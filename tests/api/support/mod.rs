@@ -19,4 +19,4 @@ pub use authenticator::Authenticator;
 pub use http::{Answer, Call, code_of};
 pub use keys::DAYS;
 pub use server::Server;
-pub use server::{done, waited};
+pub use server::{done, in_words, waited};

@@ -25,9 +25,14 @@ pub fn value(name: &str, schema: &Value) -> Value {
         return json!(REASON);
     }
     let schema = resolve(schema);
-    if let Some(first) = schema["oneOf"].get(0).or_else(|| schema["enum"].get(0)) {
-        let is_schema = schema["oneOf"].is_array();
-        return if is_schema { value(name, first) } else { first.clone() };
+    if let Some(variants) = schema["oneOf"].as_array() {
+        // The last of the acts is one that any person may do.
+        let is_act = schema["discriminator"]["propertyName"] == "operation";
+        let variant = if is_act { variants.last() } else { variants.first() };
+        return value(name, variant.unwrap());
+    }
+    if let Some(first) = schema["enum"].get(0) {
+        return first.clone();
     }
     let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
     match kind.unwrap_or_default() {

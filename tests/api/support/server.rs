@@ -486,3 +486,8 @@ fn config(data_dir: &Path, schema: Option<&Schema>, others: &[&str]) -> Config {
         log: String::new(),
     }
 }
+
+/// An instant as the words of an act tell it.
+pub fn in_words(at: &str) -> String {
+    pawl::mfa::time::Timestamp::parse(at).unwrap().in_words()
+}
