@@ -38,7 +38,7 @@ choice_words! {
     OverrideState {
         /// Waiting for approvals.
         Requested = "requested",
-        /// In force.
+        /// In force; or, where it makes a secret, waiting for its requester to collect it.
         Approved = "approved",
         /// Done: it was one act.
         Used = "used",

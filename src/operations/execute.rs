@@ -118,7 +118,7 @@ pub(super) enum Secret {
     Reset,
     Ticket,
     Client(CreateClient),
-    ClientSecret { client: ClientId, key_days: u16 },
+    Rotation { client: ClientId, key_days: u16 },
 }
 
 /// A secret that was made: it is answered once.
@@ -133,7 +133,7 @@ impl From<ClientChange> for Deed {
         match change {
             ClientChange::Create(body) => Self::Secret(Secret::Client(body)),
             ClientChange::Rotate { client_id: client, key_days } => {
-                Self::Secret(Secret::ClientSecret { client, key_days })
+                Self::Secret(Secret::Rotation { client, key_days })
             }
             ClientChange::AddKey { client_id: client, with } => {
                 Self::Change(Change::ClientKey { client, with })
@@ -177,7 +177,7 @@ impl Change {
             }
             Self::Role(change) => roles::write(work, &change, Some(&row.id))?,
             Self::ClientKey { client, with } => {
-                client_keys::write(work, &client, &with).map(drop)?
+                client_keys::write(work, &client, &with).map(drop)?;
             }
         }
         finish(work, row)
@@ -199,7 +199,7 @@ impl Secret {
                 Handed::Ticket(tickets::issue(work, &user, Some(&row.id), None)?)
             }
             Self::Client(body) => Handed::ClientKey(clients::write(work, &body)?),
-            Self::ClientSecret { client, key_days } => {
+            Self::Rotation { client, key_days } => {
                 Handed::ClientKey(client_secrets::write(work, &client, key_days)?)
             }
         };
