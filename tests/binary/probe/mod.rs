@@ -19,9 +19,10 @@ use self::consoles::{Signer, faulty, serve, sound};
 use self::validator::FAULTS;
 use crate::binary::support::{pawl, place, text};
 
-/// Of nobody at this moment.
+/// An address that is free at this moment. It is one from which nobody calls: on 127.0.0.1 the port could be
+/// taken for an outgoing connection before the probe listens.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap()
 }
 
 /// Exit code, report and errors.
