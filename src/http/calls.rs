@@ -188,7 +188,7 @@ impl Pending<'_> {
         self.calls.charge(request, owner)
     }
 
-    /// The credential was refused: whoever sends it again is charged to the address.
+    /// The credential was refused: the next call with it is charged to its address.
     pub fn is_refused(self, request: &HttpRequest) {
         request.extensions_mut().remove::<Standing>();
         let mut known = self.calls.known.lock().unwrap_or_else(PoisonError::into_inner);

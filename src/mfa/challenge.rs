@@ -14,7 +14,7 @@ pub const BOOTSTRAP_LIFE: Span = Span::minutes(30);
 /// Codes that one challenge or enrollment may be asked about.
 pub const ATTEMPTS: i64 = 5;
 /// Challenges of one user, client and purpose that are open at once. One more closes the oldest, so that
-/// somebody who opens them for a user does not keep the user from opening one.
+/// a person who opens them for a user does not keep the user from opening one.
 pub const MOST_OPEN: i64 = 20;
 /// The oldest primary login that an evaluation takes, and how far ahead its clock may be.
 pub const PRIMARY_AGE: Span = Span::minutes(5);

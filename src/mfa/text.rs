@@ -98,7 +98,7 @@ fn is_invisible(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A text of somebody else inside of our own sentence: quoted, on one line, without what cannot be seen,
+/// A text that another person wrote, inside of our own sentence: quoted, on one line, without what cannot be seen,
 /// so that it cannot pose as our words.
 #[must_use]
 pub fn quoted(text: &str) -> String {

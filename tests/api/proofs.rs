@@ -212,3 +212,27 @@ fn what_nobody_could_approve_is_not_asked_for() {
         stage.first.act(&act).refused("second-person-required");
     }
 }
+
+/// What the act's own operation refuses is refused before a code is asked for.
+#[test]
+fn what_can_be_foreseen_is_refused_before_a_code() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let refuses = |act: &Act, code: &str| admin.try_step_up(act).refused(code);
+    let nobody = format!("usr_{}", "0".repeat(32));
+    refuses(&Act::request(&nobody, "unlock"), "not-found");
+    refuses(&Act::revoke(&admin.id, "admin"), "last-administrator");
+    let console = &tenant.console;
+    for _ in 0..2 {
+        let _ = Signer::added(console, &admin);
+    }
+    refuses(&Act::add_key(&console.client_id, Signer::new(console).jwk()), "too-many-keys");
+    let (mut policy, version) = admin.policy();
+    policy["rules"] =
+        json!([{ "id": "r", "when": { "audiences": ["acme"] }, "set": { "digits": 8 } }]);
+    let body = json!({ "policy": policy, "reason": REASON });
+    refuses(&Act::new("putPolicy", body).with("if_match", &version), "invalid-policy");
+    // A person who may not do the act learns nothing of it.
+    ana.try_step_up(&Act::request(&nobody, "unlock")).refused("forbidden");
+}

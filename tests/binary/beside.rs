@@ -173,7 +173,10 @@ fn a_client_is_made_and_disabled_beside_the_server() {
     let more = done(&site.data, &[&create[..], &["users", "--scope", "tenant:read"]].concat());
     assert_eq!(users(&delivered(&more)), 200);
     let wrong = refused(&site.data, &[&create[..], &["all"]].concat(), 1);
-    assert!(wrong.contains("--scope wants one of login, users, offboard, petitions, tenant:read"), "{wrong}");
+    assert!(
+        wrong.contains("--scope wants one of login, users, offboard, petitions, tenant:read"),
+        "{wrong}"
+    );
     let line = |state: &str| {
         let listed = done(&site.data, &["client", "list"]);
         assert!(!listed.contains(key), "a list shows no key");
