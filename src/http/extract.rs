@@ -56,7 +56,16 @@ impl<A: Permitted> FromRequest for Caller<A> {
             let presented = if credential.starts_with(KEY_PREFIX) {
                 client(&credential)?
             } else {
-                person(&credential, &app, now).await?
+                match person(&credential, &app, now).await {
+                    Ok(presented) => presented,
+                    Err(problem) => {
+                        // An expired token costs its address, not its person.
+                        if problem.code == Code::Unauthenticated {
+                            pending.is_refused(&of);
+                        }
+                        return Err(problem);
+                    }
+                }
             };
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
             let source = telemetry::source();

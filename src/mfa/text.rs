@@ -103,7 +103,7 @@ fn is_invisible(c: char) -> bool {
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let plain = text.chars().map(|c| match c {
-        '"' | '\u{201c}' | '\u{201d}' => '\'',
+        '"' | '\u{201c}'..='\u{201f}' | '\u{2033}' | '\u{275d}' | '\u{275e}' | '\u{ff02}' => '\'',
         c if c.is_control() || (is_invisible(c) && !is_joiner(c)) => ' ',
         c => c,
     });
@@ -121,6 +121,7 @@ mod tests {
     fn a_quoted_text_cannot_pose_as_our_words() {
         assert_eq!(quoted("Ana"), "\"Ana\"");
         assert_eq!(quoted("Bo\". Reason: \"x"), "\"Bo'. Reason: 'x\"");
+        assert_eq!(quoted("a\u{ff02}b\u{201e}c"), "\"a'b'c\"");
         assert_eq!(quoted("a\nb\u{202e}c\u{7f}"), "\"a b c \"");
         assert_eq!(quoted("می\u{200c}خواهم"), "\"می\u{200c}خواهم\"");
     }

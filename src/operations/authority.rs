@@ -23,7 +23,10 @@ impl<'a> Requester<'a> {
     pub(super) fn calling(work: &Work<'_, '_>, row: &'a OverrideRow) -> Result<Self, Refusal> {
         let is_own = match &work.caller {
             Caller::Person(person) => {
-                !row.is_break_glass && person.user.id.as_str() == row.requested_by
+                // Another console, which may be a thief's, does not collect what was asked for here.
+                !row.is_break_glass
+                    && person.user.id.as_str() == row.requested_by
+                    && row.requested_client_id.as_ref() == Some(&person.client)
             }
             Caller::Server(_) => row.is_break_glass,
             Caller::Client(_) => false,
@@ -31,7 +34,9 @@ impl<'a> Requester<'a> {
         if is_own {
             Ok(Self(row))
         } else {
-            Err(Refusal::NotAnApprover("only the requester collects"))
+            Err(Refusal::NotAnApprover(
+                "only the requester collects, at the console of the request",
+            ))
         }
     }
 

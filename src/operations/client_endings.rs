@@ -125,9 +125,10 @@ fn reached_without(
 
 /// Refuses to end a client's last way to sign in: that would disable it, which takes a code.
 pub(super) fn another_way_in(work: &mut Work<'_, '_>, client: &ClientId, gone: &str) -> Done<()> {
-    let secrets = work.tx.live_secrets(client, work.now)?;
+    // A secret that ends within a day is no other way in.
+    let secrets = work.tx.live_secrets(client, work.now.after(LASTING))?;
     let keys = work.tx.live_keys(client)?;
     let secrets = secrets.iter().map(|secret| secret.id.as_str());
-    let mut ways = secrets.chain(keys.iter().map(|key| key.id.as_str()));
-    if ways.any(|way| way != gone) { Ok(()) } else { Err(Refusal::LastWayIn.into()) }
+    let ways: Vec<&str> = secrets.chain(keys.iter().map(|key| key.id.as_str())).collect();
+    if ways == [gone] { Err(Refusal::LastWayIn.into()) } else { Ok(()) }
 }

@@ -36,6 +36,17 @@ fn subject(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<UserRow> {
     Ok(work.tx.find_user(&work.tenant, None, id)?.ok_or(StoreError::Invalid("override"))?)
 }
 
+/// The factor that a request named is the user's still: an old request ends no new factor.
+fn same_factor(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
+    let user = subject(work, row)?;
+    let bound = work.tx.bound_factor(&work.tenant, &user.id)?.map(|factor| factor.id.to_string());
+    if row.facts.0.get("factor").and_then(serde_json::Value::as_str) == bound.as_deref() {
+        Ok(())
+    } else {
+        Err(Refusal::OverrideNotOpen.into())
+    }
+}
+
 /// Whether an override that waited can still be executed: read before the approver's code is compared, and
 /// again when its requester collects.
 pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
@@ -44,11 +55,13 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
     }
     still_allowed(work, row)?;
     match row.kind {
-        OverrideKind::Exempt | OverrideKind::Reset | OverrideKind::Unlock => Ok(()),
+        OverrideKind::Exempt | OverrideKind::Unlock => Ok(()),
+        OverrideKind::Reset => same_factor(work, row),
         OverrideKind::Resume => {
             let user = subject(work, row)?;
             let facts = work.facts(user)?;
-            Ok(suspended(&facts).map(|_| ())?)
+            suspended(&facts)?;
+            same_factor(work, row)
         }
         OverrideKind::Client => {
             let change: ClientChange = facts(row)?;

@@ -12,6 +12,7 @@ use super::call::{Note, Person, Work};
 use super::execute::{self, Deed, Handed};
 use super::overrides::{Override, OverrideResult};
 use super::proofs::{Proof, prove, required};
+use super::roles::FOUR_EYES;
 use super::standing::Facts;
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::FactorState;
@@ -108,11 +109,11 @@ pub(super) fn plan(work: &mut Work<'_, '_>, person: &Person, asking: &Asking<'_>
     check_kind(work, asking, &facts, &requirement)?;
     let longest = Span::hours(i64::from(requirement.attributes.override_max_hours.get()));
     let expires_at = expiry(work, asking, longest)?;
-    let role = i64::from(hands_over(asking.kind) && !facts.roles.is_empty());
+    let role = i64::from(hands_over(asking.kind) && held_a_role(work, &facts)?);
     let required = approvals_needed(work, person, &Concerns::User(asking.user), role)?;
     let body = serde_json::json!({
         "kind": asking.kind, "user_id": asking.user, "audiences": asking.audiences,
-        "expires_at": expires_at,
+        "expires_at": expires_at, "factor": facts.factor.as_ref().map(|factor| &factor.id),
     });
     Ok(Plan {
         kind: asking.kind.into(),
@@ -135,6 +136,13 @@ fn hands_over(kind: PetitionKind) -> bool {
         PetitionKind::Reset | PetitionKind::Resume => true,
         PetitionKind::Exempt | PetitionKind::Unlock => false,
     }
+}
+
+/// Whether the user has a role, or lost one within a day: taking it away first is no way around the
+/// second person.
+pub(super) fn held_a_role(work: &mut Work<'_, '_>, facts: &Facts) -> Done<bool> {
+    let since = work.now.before(FOUR_EYES);
+    Ok(!facts.roles.is_empty() || work.tx.lost_a_role(&work.tenant, &facts.user.id, since)?)
 }
 
 /// The user's suspended factor.

@@ -177,9 +177,9 @@ fn assignable(role: Role) -> Done<()> {
     }
 }
 
-/// How long an administrator who lost the role still counts: one who takes the other's role away does not
-/// give it to a friend alone.
-const FOUR_EYES: Span = Span::hours(24);
+/// How long a user who lost a role still counts as its holder: one administrator who takes the other's role
+/// away does not give it to a friend alone.
+pub(super) const FOUR_EYES: Span = Span::hours(24);
 
 fn approval_for_admin(work: &mut Work<'_, '_>) -> Done<i64> {
     let since = work.now.before(FOUR_EYES);

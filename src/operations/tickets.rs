@@ -11,7 +11,7 @@ use super::call::{Caller, Note, Person, Work};
 use super::enrollments::{EnrollmentSecret, Right, begin, give_up_pending};
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
-use super::protocol::{Plan, WAITING, carry_out};
+use super::protocol::{Plan, WAITING, carry_out, held_a_role};
 use super::verifications::{live_challenge, live_user};
 use super::{Call, Done, Handle, Page, Pawl, Shown, answer, cut};
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
@@ -220,7 +220,8 @@ pub(super) fn plan(
     let user = work.user(&body.user_id)?;
     fits(&user)?;
     cooled_down(work, person)?;
-    let has_role = !work.tx.roles_of(&work.tenant, &user.id)?.is_empty();
+    let facts = work.facts(user.clone())?;
+    let has_role = held_a_role(work, &facts)?;
     let plan = if has_role { Some(with_approvals(work, person, body)?) } else { None };
     Ok((user, plan))
 }

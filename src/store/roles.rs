@@ -102,6 +102,20 @@ impl Tx<'_> {
         usize::try_from(former).map_err(|_| StoreError::Invalid("roles"))
     }
 
+    /// Whether a user lost a role after `since`.
+    pub(crate) fn lost_a_role(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(on!(self, conn => diesel::select(diesel::dsl::exists(roles::table
+            .filter(roles::tenant_id.eq(tenant))
+            .filter(roles::user_id.eq(user))
+            .filter(roles::revoked_at.gt(since))))
+            .get_result(conn))?)
+    }
+
     /// Gives a role, for the first time or again.
     pub(crate) fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
         let again = change!(self, conn => diesel::update(roles::table)

@@ -89,6 +89,16 @@ fn a_suspended_factor_is_resumed_by_an_override_of_that_kind() {
     board.b.act(&Act::approve(&twice)).refused("factor-not-suspended");
 }
 
+/// A reset that was asked for before ends no factor that the user bound since.
+#[test]
+fn a_reset_that_waited_ends_no_new_factor() {
+    let mut board = Board::set();
+    let asked = board.waiting(&Act::request(&board.ana.id, "reset"));
+    let begun = board.ana.act(&Act::new("beginRotation", json!({}))).ok();
+    board.ana.scan(&begun).ok();
+    board.b.act(&Act::approve(&asked)).refused("override-not-open");
+}
+
 /// The phone that is lost again is not resumed by what was asked for before.
 #[test]
 fn a_request_to_resume_ends_with_the_next_report_of_loss() {

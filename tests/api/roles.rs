@@ -66,6 +66,24 @@ fn an_administrator_who_was_active_within_a_day_counts_for_a_grant() {
     admin.act(&Act::grant(&friend.id, "admin")).ok();
 }
 
+/// Taking the role away first is no way around the second person that a reset of its holder takes.
+#[test]
+fn a_user_who_lost_a_role_within_a_day_is_not_reset_by_one_person() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, hank) = (tenant.administrator(), tenant.console.user("hank").enrolled());
+    let newcomer = tenant.console.user("newcomer");
+    for user in [&hank.id, &newcomer.id] {
+        admin.act(&Act::grant(user, "helpdesk")).ok();
+        revoke(&admin, user, "helpdesk").ok();
+    }
+    admin.act(&Act::request(&hank.id, "reset")).refused("second-person-required");
+    admin.act(&Act::ticket(&newcomer.id)).refused("second-person-required");
+    server.advance(24 * 3600);
+    admin.act(&Act::request(&hank.id, "reset")).ok();
+    admin.act(&Act::ticket(&newcomer.id)).ok();
+}
+
 #[test]
 fn a_role_that_the_policy_names_is_taken_by_the_protocol() {
     let server = Server::start();
