@@ -108,6 +108,21 @@ fn the_last_way_in_of_a_client_ends_with_the_client() {
     remove.send().refused("last-way-in");
 }
 
+/// A secret that ends within a day is no other way in.
+#[test]
+fn a_dying_secret_does_not_replace_the_one_in_use() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let made = admin.act(&Act::client("portal", &["login"])).ok();
+    let (_, used) = key_of(&made);
+    let portal = made["client_key"]["client_id"].as_str().unwrap();
+    let (_, dying) = key_of(&admin.act(&Act::rotate(portal).set("key_days", json!(1))).ok());
+    server.advance(60);
+    revoke(&admin, portal, &used).refused("last-way-in");
+    revoke(&admin, portal, &dying).ok();
+}
+
 fn key_of(answer: &Value) -> (String, String) {
     let text = |name: &str| answer["client_key"][name].as_str().unwrap().to_owned();
     (text("key"), text("secret_id"))

@@ -65,6 +65,25 @@ fn the_approver_reads_no_secret_and_the_requester_reads_it_once() {
     }
 }
 
+/// Another console, at which the requester signs in too, does not collect what was asked for here.
+#[test]
+fn another_console_does_not_collect() {
+    let board = Board::set();
+    let portal = &board.tenant.console.client_id;
+    let here = board.a.call("getClient").at("client_id", portal).send().ok();
+    let act = Act::client("other", &["login", "users"]);
+    let act = act.set("directory_id", here["directory_id"].clone());
+    let made = board.a.collect(&approved(&board, &act)).ok();
+    let text = |name: &str| made["client_key"][name].as_str().unwrap().to_owned();
+    let mut console = board.tenant.console.clone();
+    (console.client_id, console.key) = (text("client_id"), text("key"));
+    let mut elsewhere = console.user("admin");
+    elsewhere.phone.clone_from(&board.a.phone);
+    let asked = approved(&board, &Act::request(&board.ana.id, "reset"));
+    elsewhere.collect(&asked).refused("not-an-approver");
+    board.a.collect(&asked).ok();
+}
+
 #[test]
 fn what_was_collected_works_and_its_event_is_the_requesters() {
     let board = Board::set();
