@@ -74,7 +74,7 @@ fn place(base: &str, of: &Override) -> String {
     format!("{base}/v1/overrides/{}", of.id)
 }
 
-/// What became of a request: 201 if it was executed or is in force, 202 while approvals are open.
+/// The answer to a request: 201 if it was executed or is in force, 202 while approvals are open.
 #[must_use]
 pub fn requested(base: &str, result: OverrideResult) -> Reply<OverrideResult> {
     let place = place(base, &result.r#override);
@@ -89,7 +89,7 @@ pub fn waiting<L>(base: &str, result: OverrideResult) -> Reply<Either<L, Overrid
     accepted(Either::Right(result)).at(place)
 }
 
-/// What became of an approval: 200 if it was the last one, 202 while others are open.
+/// The answer to an approval: 200 if it was the last one, 202 while others are open.
 #[must_use]
 pub fn approved(base: &str, shown: Override) -> Reply<Override> {
     let place = place(base, &shown);

@@ -142,7 +142,7 @@ pub struct Override {
     pub is_break_glass: bool,
 }
 
-/// What became of a request. The secret that an executed override makes is in this one answer.
+/// The answer to a request. The secret that an executed override makes is in this one answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OverrideResult {
     /// The override.

@@ -9,15 +9,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Done;
-use super::acts::Act;
+use super::acts::{Act, ApproveOverrideAct, TakeUpPetitionAct};
 use super::call::Work;
 use super::client_changes::ClientChange;
+use super::client_keys::wanted;
 use super::clients::CreateClient;
 use super::execute::facts;
 use super::roles::RoleChange;
 use crate::mfa::client::Scope;
 use crate::mfa::client_key::SignsIn;
-use crate::mfa::ids::{ClientId, UserId};
+use crate::mfa::ids::{ClientId, DirectoryId, UserId};
 use crate::mfa::overrides::{OverrideKind, PetitionKind};
 use crate::mfa::policy::weakening::{Loosened, loosened};
 use crate::mfa::policy::{Policy, PolicyDocument};
@@ -37,12 +38,20 @@ pub struct NamedUser {
     pub external_id: ExternalId,
     /// What people call them.
     pub display_name: DisplayName,
+    /// The name of their directory: in another one the same names are another person.
+    pub directory: DisplayName,
+    #[serde(skip)]
+    is_only_directory: bool,
 }
 
 impl NamedUser {
+    /// The names in quotes, and the directory where the tenant has another one.
     fn in_words(&self) -> String {
         let (name, id) = (quoted(self.display_name.as_str()), quoted(self.external_id.as_str()));
-        format!("{name} ({id})")
+        if self.is_only_directory {
+            return format!("{name} ({id})");
+        }
+        format!("{name} ({id} in the directory {})", quoted(self.directory.as_str()))
     }
 }
 
@@ -101,7 +110,7 @@ pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
             second_secret(work, &act.client_id)?.because(&act.body.reason)
         }
         Act::AddClientKeyAct(act) => {
-            let with = super::client_keys::wanted(&act.body)?;
+            let with = wanted(&act.body)?;
             signs_in(work, &act.client_id, &with)?.because(&act.body.reason)
         }
         Act::BeginRotationAct(_) => Words::of("Replace your own authenticator".to_owned()),
@@ -113,7 +122,16 @@ pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
 
 fn named(work: &mut Work<'_, '_>, id: &UserId) -> Done<NamedUser> {
     let user = work.user(id)?;
-    Ok(NamedUser { id: user.id, external_id: user.external_id, display_name: user.display_name })
+    let all = work.tx.list_directories(&work.tenant)?;
+    let is_only_directory = all.len() == 1;
+    let own = all.into_iter().find(|one| one.id == user.directory_id);
+    Ok(NamedUser {
+        id: user.id,
+        external_id: user.external_id,
+        display_name: user.display_name,
+        directory: own.ok_or(StoreError::Invalid("directory"))?.name,
+        is_only_directory,
+    })
 }
 
 /// What a request or a petition for a user asks for.
@@ -209,10 +227,7 @@ fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
     Ok(Words::of(format!("Make the client {name} with the scopes {scopes}, {audiences}, {place}")))
 }
 
-fn has_administrators(
-    work: &mut Work<'_, '_>,
-    directory: &crate::mfa::ids::DirectoryId,
-) -> Done<bool> {
+fn has_administrators(work: &mut Work<'_, '_>, directory: &DirectoryId) -> Done<bool> {
     for id in work.tx.holders_of(&work.tenant, Role::Admin)? {
         if work.user(&id)?.directory_id == *directory {
             return Ok(true);
@@ -269,7 +284,7 @@ fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
     for_user(work, kind, user?, &row.audiences.0, Some(row.expires_at))
 }
 
-fn approval(work: &mut Work<'_, '_>, act: &super::acts::ApproveOverrideAct) -> Done<Words> {
+fn approval(work: &mut Work<'_, '_>, act: &ApproveOverrideAct) -> Done<Words> {
     let row = work.tx.find_override(&work.tenant, &act.override_id)?.ok_or(Refusal::NotFound)?;
     let words = request(work, &row)?.because(&row.reason);
     let by = UserId::parse(&row.requested_by).map_err(|_| StoreError::Invalid("override"))?;
@@ -278,7 +293,7 @@ fn approval(work: &mut Work<'_, '_>, act: &super::acts::ApproveOverrideAct) -> D
     Ok(Words { text, requester: Some(by), ..words })
 }
 
-fn take_up(work: &mut Work<'_, '_>, act: &super::acts::TakeUpPetitionAct) -> Done<Words> {
+fn take_up(work: &mut Work<'_, '_>, act: &TakeUpPetitionAct) -> Done<Words> {
     let row = work.tx.find_petition(&work.tenant, &act.petition_id)?.ok_or(Refusal::NotFound)?;
     let body = &act.body;
     let asked = for_user(work, row.kind, &row.user_id, &body.audiences, body.expires_at)?;

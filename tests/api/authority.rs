@@ -1,22 +1,10 @@
 //! Authority is checked when it counts: a request or an approval of a person who lost a phone, the role or
 //! the console since is none.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::api::overrides::Board;
+use crate::api::overrides::{Board, state_of};
 use crate::support::{Act, REASON, Server, User};
-
-fn state(by: &User, asked: &Value) -> String {
-    let id = asked["id"].as_str().unwrap();
-    let read = by.call("getOverride").at("override_id", id).send().ok();
-    read["state"].as_str().unwrap().to_owned()
-}
-
-fn lose(user: &User) {
-    let code = user.code();
-    user.report(&user.challenge(), Some(&code)).ok();
-    user.forget();
-}
 
 #[test]
 fn the_approval_of_a_person_who_reported_a_loss_does_not_count() {
@@ -24,17 +12,17 @@ fn the_approval_of_a_person_who_reported_a_loss_does_not_count() {
     board.a.tighten(|policy| policy["base"]["approvals"] = json!(2));
     let asked = board.waiting(&Act::request(&board.ana.id, "unlock"));
     assert_eq!(board.b.act(&Act::approve(&asked)).status, 202);
-    lose(&board.b);
+    board.b.lose_phone();
     assert_eq!(board.c.act(&Act::approve(&asked)).status, 202);
-    assert_eq!(state(&board.a, &asked), "requested");
+    assert_eq!(state_of(&board.a, &asked), "requested");
 }
 
 #[test]
 fn a_loss_withdraws_the_requests_of_its_person() {
     let board = Board::set();
     let asked = board.waiting(&Act::request(&board.ana.id, "unlock"));
-    lose(&board.a);
-    assert_eq!(state(&board.b, &asked), "withdrawn");
+    board.a.lose_phone();
+    assert_eq!(state_of(&board.b, &asked), "withdrawn");
     board.b.act(&Act::approve(&asked)).refused("override-not-open");
 }
 
@@ -42,24 +30,9 @@ fn a_loss_withdraws_the_requests_of_its_person() {
 #[test]
 fn what_came_through_a_disabled_client_does_not_count() {
     let board = Board::set();
-    let made = board.a.act(
-        &Act::client("other", &["login", "users"]).set(
-            "directory_id",
-            board.a.call("getClient").at("client_id", &board.tenant.console.client_id).send().ok()
-                ["directory_id"]
-                .clone(),
-        ),
-    );
-    let asked = made.ok()["override"].clone();
-    board.b.act(&Act::approve(&asked)).ok();
-    let given = board.a.collect(&asked).ok();
-    let text = |name: &str| given["client_key"][name].as_str().unwrap().to_owned();
-    let mut console = board.tenant.console.clone();
-    (console.client_id, console.key) = (text("client_id"), text("key"));
-    let mut elsewhere = console.user("b");
-    elsewhere.phone.clone_from(&board.b.phone);
+    let (console, elsewhere) = board.elsewhere(&board.b);
     let asked = elsewhere.act(&Act::request(&board.ana.id, "unlock")).ok()["override"].clone();
-    assert_eq!(state(&board.a, &asked), "requested");
+    assert_eq!(state_of(&board.a, &asked), "requested");
     board.a.act(&Act::disable(&console.client_id)).ok();
     board.c.act(&Act::approve(&asked)).refused("override-not-open");
 }
@@ -70,7 +43,7 @@ fn one_administrator_does_not_resume_the_factor_of_another() {
     let tenant = server.tenant("acme");
     let first = tenant.administrator();
     let bea = tenant.second_administrator(&first, "bea");
-    lose(&bea);
+    bea.lose_phone();
     first.forget();
     first.act(&Act::request(&bea.id, "resume")).refused("second-person-required");
     first.act(&Act::request(&bea.id, "unlock")).ok();
@@ -81,7 +54,7 @@ fn one_administrator_does_not_resume_the_factor_of_another() {
 fn a_suspended_factor_is_resumed_by_an_override_of_that_kind() {
     let board = Board::set();
     board.a.act(&Act::request(&board.ana.id, "resume")).refused("factor-not-suspended");
-    lose(&board.ana);
+    board.ana.lose_phone();
     let asked = board.waiting(&Act::request(&board.ana.id, "resume"));
     let twice = board.waiting(&Act::request(&board.ana.id, "resume"));
     board.b.act(&Act::approve(&asked)).ok();
@@ -103,7 +76,7 @@ fn a_reset_that_waited_ends_no_new_factor() {
 #[test]
 fn a_request_to_resume_ends_with_the_next_report_of_loss() {
     let board = Board::set();
-    lose(&board.ana);
+    board.ana.lose_phone();
     let take = |user: &User| {
         let petition = board.tenant.console.petition(&user.id, "resume").ok();
         let act = Act::new("takeUpPetition", json!({ "reason": REASON }));
@@ -117,6 +90,6 @@ fn a_request_to_resume_ends_with_the_next_report_of_loss() {
         "recovery_code": board.ana.recovery_codes[0],
     });
     board.tenant.console.call("reportLoss").json(&body).send().ok();
-    assert_eq!(state(&board.a, &asked), "withdrawn");
+    assert_eq!(state_of(&board.a, &asked), "withdrawn");
     board.b.act(&Act::approve(&asked)).refused("override-not-open");
 }

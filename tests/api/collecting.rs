@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::overrides::Board;
+use crate::api::overrides::{Board, state_of};
 use crate::support::{Act, Answer, Server, User};
 
 fn id(value: &Value) -> String {
@@ -14,16 +14,6 @@ fn approved(board: &Board, act: &Act) -> Value {
     let asked = board.waiting(act);
     board.b.act(&Act::approve(&asked)).ok();
     asked
-}
-
-fn state(by: &User, asked: &Value) -> Value {
-    by.call("getOverride").at("override_id", &id(asked)).send().ok()["state"].clone()
-}
-
-fn lose(user: &User) {
-    let code = user.code();
-    user.report(&user.challenge(), Some(&code)).ok();
-    user.forget();
 }
 
 fn redeem(board: &Board, user: &User, ticket: &Value) -> Answer {
@@ -69,16 +59,7 @@ fn the_approver_reads_no_secret_and_the_requester_reads_it_once() {
 #[test]
 fn another_console_does_not_collect() {
     let board = Board::set();
-    let portal = &board.tenant.console.client_id;
-    let here = board.a.call("getClient").at("client_id", portal).send().ok();
-    let act = Act::client("other", &["login", "users"]);
-    let act = act.set("directory_id", here["directory_id"].clone());
-    let made = board.a.collect(&approved(&board, &act)).ok();
-    let text = |name: &str| made["client_key"][name].as_str().unwrap().to_owned();
-    let mut console = board.tenant.console.clone();
-    (console.client_id, console.key) = (text("client_id"), text("key"));
-    let mut elsewhere = console.user("admin");
-    elsewhere.phone.clone_from(&board.a.phone);
+    let (_, elsewhere) = board.elsewhere(&board.a);
     let asked = approved(&board, &Act::request(&board.ana.id, "reset"));
     elsewhere.collect(&asked).refused("not-an-approver");
     board.a.collect(&asked).ok();
@@ -119,10 +100,10 @@ fn only_an_approved_override_with_a_secret_is_collected() {
     let until = json!(board.server.at(3600));
     let exempt = Act::request(&board.ana.id, "exempt").set("audiences", json!(["acme"]));
     let in_force = approved(&board, &exempt.set("expires_at", until));
-    assert_eq!(state(&board.a, &in_force), "approved");
+    assert_eq!(state_of(&board.a, &in_force), "approved");
     board.a.collect(&in_force).refused("override-not-open");
     let done = approved(&board, &Act::request(&board.ana.id, "unlock"));
-    assert_eq!(state(&board.a, &done), "used");
+    assert_eq!(state_of(&board.a, &done), "used");
     board.a.collect(&done).refused("override-not-open");
     let unknown = json!({ "id": format!("ovr_{}", "0".repeat(32)) });
     board.a.collect(&unknown).refused("not-found");
@@ -138,7 +119,7 @@ fn an_override_that_nobody_collects_expires() {
     board.server.advance(24 * 3600);
     board.a.forget();
     board.a.collect(&asked).refused("override-not-open");
-    assert_eq!(state(&board.a, &asked), "expired");
+    assert_eq!(state_of(&board.a, &asked), "expired");
     board.ana.sign_in().ok();
 }
 
@@ -147,9 +128,9 @@ fn a_loss_of_the_requester_ends_what_they_did_not_collect() {
     let board = Board::set();
     let asked = approved(&board, &Act::request(&board.ana.id, "reset"));
     let client = approved(&board, &Act::client("shop", &["login"]));
-    lose(&board.a);
+    board.a.lose_phone();
     for one in [&asked, &client] {
-        assert_eq!(state(&board.b, one), "revoked");
+        assert_eq!(state_of(&board.b, one), "revoked");
     }
     let resume = board.b.act(&Act::request(&board.a.id, "resume")).ok();
     board.c.act(&Act::approve(&resume["override"])).ok();
@@ -167,14 +148,14 @@ fn the_requesters_role_is_looked_at_again() {
     board.c.act(&Act::approve(&again["override"])).ok();
     board.a.forget();
     board.a.collect(&asked).refused("override-not-open");
-    assert_eq!(state(&board.a, &asked), "approved");
+    assert_eq!(state_of(&board.a, &asked), "approved");
 }
 
 #[test]
 fn the_approvals_are_counted_again() {
     let board = Board::set();
     let asked = approved(&board, &Act::request(&board.ana.id, "reset"));
-    lose(&board.b);
+    board.b.lose_phone();
     board.a.collect(&asked).refused("override-not-open");
     board.ana.sign_in().ok();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, REASON, Server, Tenant, User};
+use crate::support::{Act, Console, REASON, Server, Tenant, User};
 
 fn id(value: &Value) -> String {
     value["id"].as_str().unwrap().to_owned()
@@ -35,12 +35,32 @@ impl Board {
         Self { server, tenant, a, b, c, ana }
     }
 
+    /// An administrator of the board at another console of their directory, and that console.
+    pub fn elsewhere(&self, who: &User) -> (Console, User) {
+        let console = &self.tenant.console;
+        let here = self.a.call("getClient").at("client_id", &console.client_id).send().ok();
+        let act = Act::client("other", &["login", "users"]);
+        let asked = self.waiting(&act.set("directory_id", here["directory_id"].clone()));
+        self.b.act(&Act::approve(&asked)).ok();
+        let made = self.a.collect(&asked).ok();
+        let text = |name: &str| made["client_key"][name].as_str().unwrap().to_owned();
+        let console = Console { client_id: text("client_id"), key: text("key"), ..console.clone() };
+        let mut elsewhere = console.user(&who.external_id);
+        elsewhere.phone.clone_from(&who.phone);
+        (console, elsewhere)
+    }
+
     /// An override that `a` asked for and that waits.
     pub fn waiting(&self, act: &Act) -> Value {
         let answer = self.a.act(act);
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.ok()["override"].clone()
     }
+}
+
+/// The state of an override, as an administrator reads it.
+pub fn state_of(by: &User, asked: &Value) -> Value {
+    by.call("getOverride").at("override_id", &id(asked)).send().ok()["state"].clone()
 }
 
 /// An exemption for the audience `acme` for an hour.
@@ -72,6 +92,26 @@ fn the_words_of_an_act_tell_what_it_does() {
     let told = r#"Make the client "Reporting', which may only read" with the scopes login, the audiences "shop", in the directory "#;
     assert!(words.starts_with(told), "{words}");
     assert!(words.contains(", where administrators sign in. Reason: "), "{words}");
+}
+
+/// Two people of two directories with the same names are told apart.
+#[test]
+fn the_words_of_an_act_name_the_directory_where_there_are_two() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let ada = tenant.console.user("ada").enrolled();
+    let made = admin.act(&Act::client("north", &["login", "users"])).ok();
+    let text = |name: &str| made["client_key"][name].as_str().unwrap().to_owned();
+    let north =
+        Console { client_id: text("client_id"), key: text("key"), ..tenant.console.clone() };
+    let other = north.user("ada").enrolled();
+    let words = |user: &User| admin.try_step_up(&Act::grant(&user.id, "helpdesk")).ok();
+    let (here, there) = (words(&ada), words(&other));
+    assert_ne!(here["act"], there["act"]);
+    let told = r#"Give the role helpdesk to "ada" ("ada" in the directory "north")."#;
+    assert!(there["act"].as_str().unwrap().starts_with(told), "{}", there["act"]);
+    assert_eq!(there["subject"]["directory"], "north");
 }
 
 #[test]

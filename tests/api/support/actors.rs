@@ -246,6 +246,13 @@ impl User {
         self.console.call("reportLoss").json(&body).send()
     }
 
+    /// Reports the phone as lost with its own code, and forgets the token that this makes stale.
+    pub fn lose_phone(&self) {
+        let code = self.code();
+        self.report(&self.challenge(), Some(&code)).ok();
+        self.forget();
+    }
+
     /// `collectOverride` of what an answer showed.
     pub fn collect(&self, shown: &Value) -> Answer {
         self.call("collectOverride").at("override_id", shown["id"].as_str().unwrap()).send()
