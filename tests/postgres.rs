@@ -144,7 +144,8 @@ fn the_start_names_rights_that_were_not_granted_and_migrate_takes_them_back() {
             "right UPDATE on columns of schema_versions is unknown",
         ),
         ("REVOKE SELECT ON schema_versions FROM pawl_serving", "right SELECT on schema_versions"),
-        ("GRANT CREATE ON SCHEMA SCHEMA TO PUBLIC", "right CREATE on the schema is unknown"),
+        ("GRANT SELECT ON users TO PUBLIC", "grant of SELECT on users to PUBLIC is unknown"),
+        ("GRANT CREATE ON SCHEMA SCHEMA TO pawl_serving", "right CREATE on the schema is unknown"),
         ("REVOKE INSERT ON events FROM pawl_serving", "right INSERT on events is missing"),
     ] {
         let schema = schema();
@@ -396,4 +397,38 @@ fn each_page_of_the_log_is_read_by_an_index_in_its_order() {
         assert_eq!(plan[1], scan, "{plan:?}");
         assert!(plan[2].contains("(seq > ") && plan[2].contains("(seq < "), "{plan:?}");
     }
+}
+
+/// PostgreSQL reads `public` as every role.
+#[test]
+fn the_role_that_serves_is_one_role() {
+    let schema = schema();
+    let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
+    for role in ["public", "none", "pg_write_all_data", "", "Pawl", "pawl\"; DROP TABLE events; --"]
+    {
+        let refused = grant(&owner, role).unwrap_err().to_string();
+        assert!(refused.contains("PAWL_DATABASE_SERVING_ROLE"), "{role}: {refused}");
+    }
+}
+
+/// `pawl migrate` takes back what PUBLIC may do with Pawl's tables. Other roles' rights, and everything else in the
+/// schema, are not its own.
+#[test]
+fn the_start_names_grants_to_other_roles_and_migrate_leaves_other_tables_alone() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let schema = schema();
+    let role = "pawl_bystander";
+    schema.run(&format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role}"));
+    schema.run(&format!("GRANT SELECT ON users TO {role}"));
+    check_schema(&served(&schema)).unwrap();
+    let told = doctor(&schema, &schema.serving_url());
+    assert!(told.iter().any(|(_, text)| text.contains(&format!("may read the tables: {role}"))));
+    schema.run(&format!("GRANT UPDATE (labels) ON users TO {role}"));
+    let refused = check_schema(&served(&schema)).unwrap_err().to_string();
+    assert!(refused.contains(&format!("grant of UPDATE on users to {role}")), "{refused}");
+    schema.run(&format!("REVOKE ALL ON users FROM {role}; DROP ROLE {role}"));
+    schema.run("CREATE TABLE neighbour (id int); GRANT SELECT ON neighbour TO PUBLIC");
+    grant_again(&schema);
+    let granted = "has_table_privilege('pg_monitor', 'neighbour', 'SELECT')";
+    assert_eq!(schema.value(&format!("SELECT {granted}::text")), "true");
 }

@@ -48,6 +48,13 @@ WITH mine AS (
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND (has_table_privilege(a.oid, c.oid, p)
       OR p NOT IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND has_any_column_privilege(a.oid, c.oid, p))
   UNION ALL
+  -- To every role, and to others than this one what changes rows or guards.
+  SELECT DISTINCT concat('grant of ', g.privilege_type, ' on ', c.relname, ' to ', coalesce(quote_ident(r.rolname), 'PUBLIC')), ''
+    FROM pg_class c CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl) UNION ALL
+      SELECT x.* FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid) g LEFT JOIN pg_roles r ON r.oid = g.grantee
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND g.grantee <> c.relowner
+      AND (g.grantee = 0 OR g.privilege_type <> 'SELECT' AND g.grantee NOT IN (SELECT oid FROM actors))
+  UNION ALL
   SELECT DISTINCT concat('right ', p, ' on the schema'), '' FROM unnest(ARRAY['CREATE', 'USAGE']) p, actors a
     WHERE has_schema_privilege(a.oid, current_schema(), p)
   UNION ALL

@@ -32,6 +32,13 @@ const POSTGRES: &str = "SELECT name, setting AS value FROM pg_settings WHERE nam
      UNION ALL SELECT 'clock', (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text \
      UNION ALL SELECT 'encrypted', ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
+/// Other roles that may read the tables. What they may change keeps the server from starting.
+const READERS: &str = "SELECT 'readers' AS name, string_agg(DISTINCT quote_ident(r.rolname), ', ') AS value \
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = '{schema}' \
+     CROSS JOIN LATERAL aclexplode(c.relacl) g JOIN pg_roles r ON r.oid = g.grantee \
+     WHERE c.relkind IN ('r', 'p') AND g.grantee <> c.relowner AND NOT pg_has_role(g.grantee, 'MEMBER') \
+     HAVING count(*) > 0";
+
 /// Asks the database; `deep` reads all of a SQLite file.
 ///
 /// # Errors
@@ -52,7 +59,9 @@ pub fn condition(database: &Database, deep: bool) -> Result<Condition, StoreErro
             let mut connection = target.connect()?;
             // One transaction: a pooler may give the next another connection.
             connection.batch_execute("BEGIN READ ONLY")?;
-            let facts = sql_query(POSTGRES).load(&mut *connection)?;
+            let mut facts: Vec<Fact> = sql_query(POSTGRES).load(&mut *connection)?;
+            let readers = READERS.replace("{schema}", target.schema());
+            facts.extend(sql_query(readers).load::<Fact>(&mut *connection)?);
             connection.batch_execute("COMMIT")?;
             Ok(facts)
         })?,

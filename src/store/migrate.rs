@@ -32,7 +32,8 @@ const SILENCES: &str = "SELECT DISTINCT 'right SET on session_replication_role' 
      FROM pg_roles WHERE pg_has_role(oid, 'MEMBER') \
      AND has_parameter_privilege(oid, 'session_replication_role', 'SET')";
 /// How the names of facts begin that are not in the schema: what a role was given, and how it is set.
-const GIVEN: [&str; 5] = ["right ", "membership ", "CREATEROLE ", "setting ", "event trigger "];
+const GIVEN: [&str; 6] =
+    ["right ", "grant ", "membership ", "CREATEROLE ", "setting ", "event trigger "];
 /// What [`DESCRIBE`] answers after the migrations: name, tab, text, one to a line.
 const EXPECTED: &str = include_str!("../../migrations/postgres/expected.txt");
 
@@ -76,8 +77,14 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, StoreError> {
 /// If the tables' owner is somebody else, or the role does not exist.
 pub fn grant(target: &Target, role: &str) -> Result<(), StoreError> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if role.is_empty() || !role.bytes().all(is_plain) {
-        return Err(StoreError::Invalid("role name"));
+    // PostgreSQL reads "public" as every role, in quotes too; none and pg_… are no roles to log in with.
+    let is_reserved = matches!(role, "public" | "none") || role.starts_with("pg_");
+    if role.is_empty() || role.len() > 63 || !role.bytes().all(is_plain) || is_reserved {
+        return Err(StoreError::Schema(
+            "PAWL_DATABASE_SERVING_ROLE wants the name of one role, of a-z, 0-9 and _: not public, which \
+             is every role, none or a name that begins with pg_"
+                .to_owned(),
+        ));
     }
     let grants = GRANTS.replace("{role}", role).replace("{schema}", target.schema());
     apart(|| Ok(target.connect()?.batch_execute(&grants)?))
@@ -137,9 +144,9 @@ pub fn check_schema(database: &Database) -> Result<(), StoreError> {
     }
     if !given.is_empty() {
         return Err(StoreError::Schema(format!(
-            "the role that serves is not as `pawl migrate` leaves it: {}; run `pawl migrate` again, \
-             which grants it what it needs and takes other rights to the tables back; take anything \
-             else back as a superuser",
+            "the roles are not as `pawl migrate` leaves them: {}; run `pawl migrate` again, \
+             which grants the one that serves what it needs and takes its other rights to the tables back, \
+             and PUBLIC's; take anything else back as a superuser",
             given.join(", ")
         )));
     }

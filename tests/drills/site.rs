@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pawl::store::{Target, grant};
 use tokio_postgres::Row;
 use tokio_postgres::config::Host;
 
@@ -48,18 +47,11 @@ impl Site {
         variables: &'static [(&'static str, &'static str)],
         reach: impl FnOnce(&str) -> String,
     ) -> Self {
-        let schema = Schema::made();
-        let schema = schema.expect("set TEST_POSTGRES, as .ci/run postgres does");
         let role = format!("pawl_drill_{name}");
-        schema.run(&format!(
-            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE \
-             ROLE {role} LOGIN; END IF; END $$; ALTER ROLE {role} RESET ALL; \
-             ALTER ROLE {role} CONNECTION LIMIT -1"
-        ));
-        let owner = schema.owner_url();
-        let socket = owner.replacen("://postgres@", &format!("://{role}@"), 1);
-        let owner = Target::parse(owner, None, None, schema.name(), false).unwrap();
-        grant(&owner, &role).unwrap();
+        let schema = Schema::made_for(&role);
+        let schema = schema.expect("set TEST_POSTGRES, as .ci/run postgres does");
+        schema.run(&format!("ALTER ROLE {role} RESET ALL; ALTER ROLE {role} CONNECTION LIMIT -1"));
+        let socket = schema.owner_url().replacen("://postgres@", &format!("://{role}@"), 1);
         let place = place(&format!("drill-{name}"));
         std::fs::create_dir_all(&place).unwrap();
         done(&place, &["keyfile", place.join("kek").to_str().unwrap()]);

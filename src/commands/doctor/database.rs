@@ -88,6 +88,14 @@ fn durability(state: &Condition, findings: &mut Findings) {
             "let PAWL_DATABASE_URL name the primary, perhaps with target_session_attrs=read-write",
         );
     }
+    if let Some(readers) = state.get("readers") {
+        findings.add(
+            Danger::Risk,
+            about,
+            format!("other roles may read the tables: {readers}"),
+            "REVOKE it, unless you know why: they hold people's names, hashes and sealed secrets",
+        );
+    }
     if is("encrypted", "false") {
         findings.add(
             Danger::Note,

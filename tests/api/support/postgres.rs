@@ -17,6 +17,11 @@ impl Schema {
 
     /// A new schema with Pawl's tables, if the tests run on PostgreSQL.
     pub fn made() -> Option<Self> {
+        Self::made_for(Self::ROLE)
+    }
+
+    /// The same, served by the role `role`.
+    pub fn made_for(role: &str) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         #[expect(clippy::disallowed_methods, reason = "says which database the tests run on")]
         let superuser = std::env::var("TEST_POSTGRES").ok()?;
@@ -26,14 +31,13 @@ impl Schema {
         schema.run(&format!(
             "SET client_min_messages = warning; DROP SCHEMA IF EXISTS {0} CASCADE; \
              CREATE SCHEMA {0}; SELECT pg_advisory_xact_lock(7); DO $$ BEGIN \
-             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{1}') THEN \
-             CREATE ROLE {1} LOGIN; END IF; END $$",
-            schema.name,
-            Self::ROLE
+             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN \
+             CREATE ROLE {role} LOGIN; END IF; END $$",
+            schema.name
         ));
         let owner = schema.target(&schema.superuser);
         migrate(&Database::Postgres(Box::new(owner.clone()))).unwrap();
-        grant(&owner, Self::ROLE).unwrap();
+        grant(&owner, role).unwrap();
         Some(schema)
     }
 
