@@ -15,8 +15,8 @@ UNCHECKED = {f"verify_{name}": False for name in ("exp", "nbf", "iat", "aud", "i
 class Pawl:
     def __init__(self, issuer, audience, jwks_url, max_age=None, clock=time.time):
         self.issuer, self.audience, self.jwks_url, self.max_age, self.clock = issuer, audience, jwks_url, max_age, clock
-        self.keys, self.lock = {}, threading.Lock()
-        self.fetched = self.asked = float("-inf")
+        self.lock, self.asked = threading.Lock(), float("-inf")
+        self.held = {}, float("-inf")  # The keys, and when they were fetched.
 
     def __call__(self, request: Request):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -47,17 +47,20 @@ class Pawl:
             raise ValueError("claims")
         return claims
 
+    def known(self):  # Keys live 5 minutes.
+        keys, fetched = self.held
+        return keys if time.monotonic() - fetched <= 300 else {}
+
     def key(self, kid):
-        with self.lock:  # Keys live 5 minutes; an unknown one is asked for twice a minute at most.
-            now = time.monotonic()
-            if now - self.fetched > 300:
-                self.keys = {}
-            if kid not in self.keys and now - self.asked > 30:
-                self.asked = now
+        if kid in (keys := self.known()):
+            return keys[kid]
+        with self.lock:  # An unknown key is asked for twice a minute at most; only who needs one waits here.
+            if kid not in (keys := self.known()) and time.monotonic() - self.asked > 30:
+                self.asked = time.monotonic()
                 with urllib.request.urlopen(self.jwks_url, timeout=5) as answer:
-                    self.keys = {key["kid"]: jwt.PyJWK(key, "ES256") for key in json.load(answer)["keys"]}
-                self.fetched = now
-            return self.keys[kid]
+                    keys = {key["kid"]: jwt.PyJWK(key, "ES256") for key in json.load(answer)["keys"]}
+                self.held = keys, self.asked
+            return keys[kid]
 
     def challenge(self, error):
         age = "" if self.max_age is None else f', max_age="{self.max_age}"'

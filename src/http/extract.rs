@@ -80,7 +80,10 @@ impl<A: Permitted> FromRequest for Caller<A> {
                 Err(Failure::Store(_)) => {}
             }
             checked?;
-            telemetry::note(|log| log.trace.know_caller());
+            telemetry::note(|log| {
+                log.trace.know_caller();
+                log.client = log.claimed_client.take();
+            });
             Ok(Self { call, marked: PhantomData })
         }))
     }
@@ -113,7 +116,7 @@ fn credential(request: &HttpRequest) -> Result<Zeroizing<String>, Problem> {
 fn client(bearer: &str) -> Result<Presented, Problem> {
     let (id, credential) = ClientCredential::parse(bearer)
         .ok_or_else(|| unauthenticated("not the form of a client's credential"))?;
-    telemetry::note(|log| log.client = Some(id.to_string()));
+    telemetry::note(|log| log.claimed_client = Some(id.to_string()));
     Ok(Presented::Client { id, credential })
 }
 
@@ -125,7 +128,7 @@ async fn person(token: &str, app: &App, now: Timestamp) -> Result<Presented, Pro
         Problem::new(Code::Unauthenticated)
     })?;
     telemetry::note(|log| {
-        log.client = Some(claims.client.to_string());
+        log.claimed_client = Some(claims.client.to_string());
         log.person = Some(claims.user.to_string());
     });
     Ok(Presented::Person(Holder {

@@ -91,6 +91,7 @@ async fn obstacle(app: &App) -> Option<&'static str> {
         Ok(None) => None,
         Ok(Some(Obstacle::Schema)) => Some("schema"),
         Ok(Some(Obstacle::Seal)) => Some("seal"),
+        Ok(Some(Obstacle::Writer)) => Some("writer"),
         Err(_) => Some("database"),
     }
 }

@@ -110,6 +110,7 @@ fn write_line(log: &RequestLog, status: u16, took: std::time::Duration) {
                 operation = log.operation.unwrap_or(NONE),
                 status,
                 problem = log.problem,
+                claimed_client = log.claimed_client,
                 client = log.client,
                 person = log.person,
                 reported = log.reported,

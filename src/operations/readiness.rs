@@ -8,6 +8,8 @@ use crate::store::StoreError;
 pub enum Obstacle {
     /// The schema is for later versions.
     Schema,
+    /// A thread that writes has ended.
+    Writer,
     /// The keys at hand do not open what is sealed, or the one that seals was replaced.
     Seal,
 }
@@ -18,6 +20,10 @@ pub enum Obstacle {
 /// # Errors
 /// Only the database's.
 pub async fn obstacle(pawl: &Pawl) -> Done<Option<Obstacle>> {
+    if !pawl.store.is_writing() {
+        tracing::error!("a writer has ended: restart this server");
+        return Ok(Some(Obstacle::Writer));
+    }
     pawl.store
         .check("obstacle", |tx| -> Done<_> {
             if !tx.may_serve()? {

@@ -216,6 +216,12 @@ impl Store {
         self.enqueue(name, Some((whose, ahead)), operation, charged).await
     }
 
+    /// Whether every thread that writes still takes requests. One that panicked takes none.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.inner.queues.iter().all(|queue| !queue.is_closed())
+    }
+
     async fn enqueue<T, E>(
         &self,
         name: &'static str,

@@ -35,7 +35,9 @@ pub struct RequestLog {
     pub trace: Trace,
     /// The operation, once the router has found it.
     pub operation: Option<&'static str>,
-    /// The client, as its credential says.
+    /// The client that the credential names; anybody can name one.
+    pub claimed_client: Option<String>,
+    /// The client, once its credential was found to be good.
     pub client: Option<String>,
     /// The person, as the token says.
     pub person: Option<String>,
@@ -55,7 +57,18 @@ impl RequestLog {
     pub fn new(id: Arc<str>, trace: Trace, source: Option<IpAddr>) -> Self {
         let (client, person, reported, cause) = (None, None, None, None);
         let (operation, problem) = (None, None);
-        Self { id, trace, operation, client, person, reported, source, problem, cause }
+        Self {
+            id,
+            trace,
+            operation,
+            claimed_client: None,
+            client,
+            person,
+            reported,
+            source,
+            problem,
+            cause,
+        }
     }
 
     /// Runs a request under this log and gives it back with what was noted meanwhile.

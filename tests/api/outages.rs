@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pawl::mfa::ids::ClientId;
+use pawl::store::{Ahead, StoreError, Tx, Whose};
 
 use crate::api::shapes::{Stage, filled};
-use crate::support::code_of;
 use crate::support::document::operations;
+use crate::support::{Server, code_of, waited};
 
 /// Every table that the migrations make.
 fn tables() -> Vec<String> {
@@ -69,4 +73,24 @@ fn a_login_goes_on_after_an_outage_as_if_nothing_had_happened() {
     for table in ["challenges", "events", "factors", "factor_steps", "policies", "users"] {
         assert!(down.iter().any(|gone| gone == table), "{table} is not needed for a token");
     }
+}
+
+/// Reads go on when a thread that writes has ended, so only the readiness can tell.
+#[test]
+fn a_server_whose_writer_has_ended_is_not_ready() {
+    let server = Server::start();
+    assert_eq!(server.readiness(), "ok");
+    let pawl = &server.pawls()[0];
+    let whose = Whose::Client(ClientId::parse(&format!("cli_{}", "0".repeat(32))).unwrap());
+    // What asks whether a comparison must be charged runs outside of any transaction.
+    let refused = |_: &mut Tx<'_>| -> Result<(), StoreError> { Err(StoreError::Busy) };
+    let charged = (|| -> bool { panic!("the writer ends") }, |_: &mut Tx<'_>| Ok(()));
+    let ended = pawl.store.write_in((whose, Ahead::Nothing), "end", refused, charged);
+    assert!(waited(ended).is_err());
+    // The answer is lost while the thread unwinds, and its queue closes at the end of that.
+    let begun = Instant::now();
+    while server.readiness() == "ok" && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(server.readiness(), "writer");
 }
