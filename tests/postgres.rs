@@ -399,6 +399,19 @@ fn each_page_of_the_log_is_read_by_an_index_in_its_order() {
     }
 }
 
+/// A read of a whole small table has the cost of a plan that is not allowed, for which PostgreSQL starts its compiler.
+#[test]
+fn no_statement_of_a_transaction_waits_for_a_compiler() {
+    let schema = schema();
+    let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
+    let plan = schema.lines(&format!(
+        "{}; EXPLAIN (ANALYZE) SELECT key_check FROM installation FOR SHARE",
+        owner.opening("BEGIN")
+    ));
+    assert!(plan.iter().any(|line| line.contains("on installation")), "{plan:?}");
+    assert!(!plan.iter().any(|line| line.contains("JIT")), "{plan:?}");
+}
+
 /// PostgreSQL reads `public` as every role.
 #[test]
 fn the_role_that_serves_is_one_role() {
