@@ -46,9 +46,14 @@ use crate::operations::access::{ALL, Access, camel};
 )]
 struct Base;
 
-/// The document.
+/// The document, which a process makes once.
 #[must_use]
-pub fn document() -> OpenApi {
+pub fn document() -> &'static OpenApi {
+    static DOCUMENT: OnceLock<OpenApi> = OnceLock::new();
+    DOCUMENT.get_or_init(made)
+}
+
+fn made() -> OpenApi {
     let (_, mut api) = actix_web::App::new()
         .into_utoipa_app()
         .openapi(Base::openapi())
@@ -80,7 +85,7 @@ pub fn json() -> Result<String, serde_json::Error> {
 /// # Errors
 /// If it cannot be written, which a test would find.
 pub fn served(base_url: &str) -> Result<String, serde_json::Error> {
-    let mut api = document();
+    let mut api = document().clone();
     let server = ServerBuilder::new().url(base_url).description(Some("This server.")).build();
     api.servers = Some(vec![server]);
     api.to_json()
@@ -164,8 +169,8 @@ fn problem_response(operation: &str, codes: &[Code]) -> RefOr<utoipa::openapi::R
 pub fn methods_at(path: &str) -> Vec<&'static str> {
     static PATHS: OnceLock<Vec<(String, Vec<&'static str>)>> = OnceLock::new();
     let paths = PATHS.get_or_init(|| {
-        let documented = document().paths.paths;
-        let documented = documented.iter().map(|(path, item)| (path.clone(), methods(item)));
+        let documented = document().paths.paths.iter();
+        let documented = documented.map(|(path, item)| (path.clone(), methods(item)));
         let elsewhere = [BY_ISSUER, OPENID_BY_ISSUER, OPENID].map(|path| (path, vec!["GET"]));
         documented.chain(elsewhere.map(|(path, methods)| (path.to_owned(), methods))).collect()
     });

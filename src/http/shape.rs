@@ -143,7 +143,7 @@ pub(super) fn reason(error: &serde_json::Error) -> Option<String> {
 fn components() -> &'static Value {
     static SCHEMAS: OnceLock<Value> = OnceLock::new();
     SCHEMAS.get_or_init(|| {
-        let schemas = document().components.map(|components| components.schemas);
+        let schemas = document().components.as_ref().map(|components| &components.schemas);
         serde_json::to_value(schemas).unwrap_or_default()
     })
 }
