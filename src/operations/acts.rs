@@ -30,7 +30,7 @@ use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::PrimaryMethod;
 use crate::mfa::ids::{ChallengeId, ClientId, OverrideId, PetitionId, UserId};
-use crate::mfa::policy::weakening::Loosened;
+use crate::mfa::policy::weakening::PolicyChange;
 use crate::mfa::words::Role;
 use crate::store::rows::ChallengeRow;
 use crate::store::seal::sha256;
@@ -77,7 +77,7 @@ acts! {
         /// The body of the operation, without its proof.
         body: TakeUpPetition,
     }
-    /// Replacing the policy by a looser one.
+    /// Replacing the policy by one that is looser, or stricter about who may help a user.
     PutPolicyAct = "putPolicy" {
         /// The operation's `If-Match`.
         if_match: String,
@@ -209,9 +209,9 @@ pub struct StepUp {
     /// For an approval: the person who asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requester: Option<NamedUser>,
-    /// For a policy: everything that gets looser.
+    /// For a policy: everything that gets looser, and what gets stricter about who may help a user.
     #[schema(max_items = 1000)]
-    pub changes: Vec<Loosened>,
+    pub changes: Vec<PolicyChange>,
     /// SHA-256 of the act's canonical form, as hex.
     pub digest: String,
 }

@@ -8,7 +8,7 @@ use super::acts::{Act, PutPolicyAct};
 use super::approvals::{Concerns, approvals_needed};
 use super::call::{Caller, Note, Person, Work};
 use super::overrides::OverrideResult;
-use super::proofs::{Proof, apart, unwritten};
+use super::proofs::{Proof, apart, prove, unwritten};
 use super::protocol::{Plan, WAITING, carry_out};
 use super::{Call, Done, Page, Pawl, answer, cut};
 use crate::mfa::event::EventKind;
@@ -16,7 +16,7 @@ use crate::mfa::ids::OverrideId;
 use crate::mfa::overrides::OverrideKind;
 use crate::mfa::policy::attributes::Attributes;
 use crate::mfa::policy::guard::{Warning, guard, never_holding};
-use crate::mfa::policy::weakening::{Loosening, loosening};
+use crate::mfa::policy::weakening::{Loosening, PolicyChange, hardened, loosening};
 use crate::mfa::policy::{Policy, PolicyDocument, guess_probability};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Timestamp;
@@ -36,7 +36,8 @@ pub struct PutPolicy {
     /// The number of a ticket in the organization's own system.
     #[serde(default)]
     pub ticket_reference: Option<TicketReference>,
-    /// A code of the administrator's factor, for this one act; needed where it loosens.
+    /// A code of the administrator's factor, for this one act. It is needed where the policy loosens, and where it
+    /// raises `approvals` or `factor_cooldown_hours` or sets `exempt_allowed` to false.
     #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
@@ -185,19 +186,22 @@ pub async fn put_policy(
         .write(pawl, access::PutPolicy::ACCESS, move |work| {
             let person = work.person()?;
             let if_match = if_match.clone().ok_or(Refusal::VersionRequired)?;
-            let (loosened, plan) = match plan(work, &person, &if_match, &body)? {
-                Replacement::Tighter(policy, version) => {
+            let replacement = plan(work, &person, &if_match, &body)?;
+            let proof = proof_of(&replacement, &body)?;
+            let act = Act::PutPolicyAct(PutPolicyAct { if_match, body: body.clone() });
+            let plan = match replacement {
+                Replacement::Tighter { policy, version, .. } => {
+                    if let Some(proof) = proof
+                        && let Err(refusal) = prove(work, &person, &act, proof)?
+                    {
+                        return Ok(Err(refusal));
+                    }
                     write(work, *policy, version, None)?;
                     return put_in_force(work).map(Ok);
                 }
-                Replacement::Looser(loosened, plan) => (loosened, plan),
+                Replacement::Looser(_, plan) => plan,
             };
-            if body.proof.is_none() {
-                let (rule, attribute) = (Some(loosened.rule), Some(loosened.attribute));
-                return Err(Refusal::ProofRequired { rule, attribute }.into());
-            }
-            let act = Act::PutPolicyAct(PutPolicyAct { if_match, body: body.clone() });
-            let result = match carry_out(work, &person, &act, plan, body.proof.as_ref())? {
+            let result = match carry_out(work, &person, &act, plan, proof)? {
                 Ok(result) => result,
                 Err(refusal) => return Ok(Err(refusal)),
             };
@@ -229,10 +233,31 @@ fn put_in_force(work: &mut Work<'_, '_>) -> Done<PutOutcome> {
     Ok(PutOutcome::InForce(Box::new(in_force(work)?)))
 }
 
+/// The proof that a replacement needs: none where it only tightens what is demanded of users.
+fn proof_of<'a>(replacement: &Replacement, body: &'a PutPolicy) -> Done<Option<&'a Proof>> {
+    let (rule, attribute) = match replacement {
+        Replacement::Looser(loosened, _) => (&loosened.rule, loosened.attribute),
+        Replacement::Tighter { hardened, .. } => match hardened.first() {
+            Some(change) => (&change.rule, change.attribute),
+            None => return Ok(None),
+        },
+    };
+    let (rule, attribute) = (Some(rule.clone()), Some(attribute));
+    let required = Refusal::ProofRequired { rule, attribute };
+    Ok(Some(body.proof.as_ref().ok_or(required)?))
+}
+
 /// What a new policy needs.
 pub(super) enum Replacement {
-    /// Nothing: it is nowhere looser. The policy and its version.
-    Tighter(Box<Policy>, i64),
+    /// No override: it is nowhere looser.
+    Tighter {
+        /// The new policy.
+        policy: Box<Policy>,
+        /// Its version.
+        version: i64,
+        /// What it hardens of who may help a user: it takes a proof where there is any.
+        hardened: Vec<PolicyChange>,
+    },
     /// An override: this is where it gets looser.
     Looser(Loosening, Plan),
 }
@@ -253,7 +278,12 @@ pub(super) fn plan(
         .ok_or(Refusal::VersionMismatch { current: current.version })?;
     let policy = fits(work, body.policy.clone(), replaces)?;
     let Some(loosened) = loosening(&current.document.0, &policy) else {
-        return Ok(Replacement::Tighter(Box::new(policy), replaces + 1));
+        let hardened = hardened(&current.document.0, &policy);
+        return Ok(Replacement::Tighter {
+            policy: Box::new(policy),
+            version: replaces + 1,
+            hardened,
+        });
     };
     let Some(reason) = body.reason.clone() else {
         let reason = "needed where the policy loosens";

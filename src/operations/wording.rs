@@ -20,7 +20,7 @@ use crate::mfa::client::Scope;
 use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::{ClientId, DirectoryId, UserId};
 use crate::mfa::overrides::{OverrideKind, PetitionKind};
-use crate::mfa::policy::weakening::{Loosened, loosened};
+use crate::mfa::policy::weakening::{PolicyChange, hardened, loosened};
 use crate::mfa::policy::{Policy, PolicyDocument};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::text::quoted;
@@ -61,7 +61,7 @@ pub(super) struct Words {
     pub(super) text: String,
     pub(super) subject: Option<NamedUser>,
     pub(super) requester: Option<NamedUser>,
-    pub(super) changes: Vec<Loosened>,
+    pub(super) changes: Vec<PolicyChange>,
 }
 
 impl Words {
@@ -176,19 +176,25 @@ fn policy(work: &mut Work<'_, '_>, document: &PolicyDocument) -> Done<Words> {
     let new = Policy::from_document(document.clone(), Some(&row.document.0), work.now).map_err(
         |invalid| Refusal::InvalidPolicy { field: invalid.field, reason: invalid.reason },
     )?;
-    let changes = loosened(&row.document.0, &new);
-    let looser: Vec<String> = changes.iter().map(change).collect();
+    let (mut changes, hardened) =
+        (loosened(&row.document.0, &new), hardened(&row.document.0, &new));
+    let listed =
+        |changes: &[PolicyChange]| changes.iter().map(change).collect::<Vec<_>>().join("; ");
     let version = row.version;
-    let text = if looser.is_empty() {
+    let mut text = if changes.is_empty() {
         format!("Replace the policy version {version} by one that is nowhere looser")
     } else {
-        let looser = looser.join("; ");
+        let looser = listed(&changes);
         format!("Replace the policy version {version} by a looser one. Looser: {looser}")
     };
+    if !hardened.is_empty() {
+        text.push_str(&format!(". Harder for who helps a user: {}", listed(&hardened)));
+    }
+    changes.extend(hardened);
     Ok(Words { changes, ..Words::of(text) })
 }
 
-fn change(change: &Loosened) -> String {
+fn change(change: &PolicyChange) -> String {
     let plain = |value: &serde_json::Value| match value.as_str() {
         Some(text) => text.to_owned(),
         None => value.to_string(),

@@ -79,6 +79,39 @@ fn weakening_says_what_it_weakens_and_takes_a_reason() {
     assert_eq!(tenant.console.user("bo").evaluate().ok()["decision"], "not_required");
 }
 
+/// With a stolen token alone, a thief does not keep the other administrators from undoing what the thief did.
+#[test]
+fn what_hardens_who_may_help_a_user_takes_a_proof() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let (policy, version) = admin.policy();
+    let governing = [("exempt_allowed", json!(false)), ("factor_cooldown_hours", json!(48))];
+    for (attribute, value) in governing {
+        let mut harder = policy.clone();
+        harder["base"][attribute] = value;
+        let problem = put(&admin, Some(&version), &harder).refused("proof-required");
+        assert_eq!((&problem["rule"], &problem["attribute"]), (&json!("base"), &json!(attribute)));
+        let act = Act::new("putPolicy", json!({ "policy": harder })).with("if_match", &version);
+        admin.act_with(&act, &admin.step_up(&act), "000000").refused("code-rejected");
+        let mut other = harder.clone();
+        other["base"]["digits"] = json!(8);
+        let other = Act::new("putPolicy", json!({ "policy": other })).with("if_match", &version);
+        let code = admin.code();
+        admin.act_with(&other, &admin.step_up(&act), &code).refused("proof-mismatch");
+        assert_eq!(admin.policy().1, version);
+    }
+    let mut harder = policy;
+    harder["base"]["exempt_allowed"] = json!(false);
+    let act = Act::new("putPolicy", json!({ "policy": harder })).with("if_match", &version);
+    let begun = admin.try_step_up(&act).ok();
+    let words = r#"Replace the policy version 1 by one that is nowhere looser. Harder for who helps a user: rule "base", exempt_allowed from true to false"#;
+    assert_eq!(begun["act"], words);
+    assert_eq!(begun["changes"].as_array().unwrap().len(), 1);
+    let done = admin.act(&act).ok();
+    assert_eq!((&done["version"], done.get("override_id")), (&json!(2), None));
+}
+
 /// Every user holds the role `user`, and a word that the API accepts can hold: a rule on it applies.
 #[test]
 fn a_rule_on_the_role_user_applies_to_every_user() {

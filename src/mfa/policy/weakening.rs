@@ -25,42 +25,62 @@ pub struct Loosening {
 /// attribute no looser. An old rule that demands nothing needs no cover.
 #[must_use]
 pub fn loosening(old: &Policy, new: &Policy) -> Option<Loosening> {
-    rules_of(old).find_map(|(name, when, set)| uncovered(&name, &when, set, new))
+    rules_of(old).find_map(|(name, when, set)| uncovered(&name, &when, set, new, Attribute::ALL))
 }
 
-/// An attribute of which a new policy demands less than an old rule did.
+/// An attribute of which a new policy demands something else of the same people.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Loosened {
-    /// The old rule: its id, or `base`.
+pub struct PolicyChange {
+    /// The rule: its id, or `base`.
     #[schema(value_type = String)]
     pub rule: RuleName,
     /// The attribute.
     pub attribute: Attribute,
-    /// What the old rule demanded.
+    /// What the old policy demands.
     #[schema(value_type = Value)]
     pub from: Value,
-    /// What is demanded of the same people then.
+    /// What the new policy demands.
     #[schema(value_type = Value)]
     pub to: Value,
 }
 
-/// Everything in which `new` is looser: for each old rule that no new rule covers, the attributes that the
-/// new rule of the same name lacks, or the base where there is none. Empty only where [`loosening`] is
-/// `None`.
+/// Everything in which `new` is looser. Empty only where [`loosening`] is `None`.
 #[must_use]
-pub fn loosened(old: &Policy, new: &Policy) -> Vec<Loosened> {
+pub fn loosened(old: &Policy, new: &Policy) -> Vec<PolicyChange> {
+    lacking(old, new, Attribute::ALL)
+}
+
+/// The attributes that decide who may help a user, and how soon. With a stolen token that raises them a thief
+/// would keep the other administrators from undoing what the thief did.
+const GOVERNING: &[Attribute] =
+    &[Attribute::ExemptAllowed, Attribute::Approvals, Attribute::FactorCooldownHours];
+
+/// Everything in which `new` is stricter about who may help a user, and how soon: the approvals, the cool-down
+/// of a factor and whether there are exemptions. Sound like [`loosening`]: nothing is stricter where it is empty.
+#[must_use]
+pub fn hardened(old: &Policy, new: &Policy) -> Vec<PolicyChange> {
+    let mut all = lacking(new, old, GOVERNING);
+    for change in &mut all {
+        std::mem::swap(&mut change.from, &mut change.to);
+    }
+    all
+}
+
+/// What `than` lacks of what `policy` demands: for each of its rules that no rule of `than` covers, the
+/// attributes of `among` that the rule of the same name lacks, or the base where there is none.
+fn lacking(policy: &Policy, than: &Policy, among: &[Attribute]) -> Vec<PolicyChange> {
     let mut all = Vec::new();
-    for (rule, when, set) in rules_of(old) {
-        if uncovered(&rule, &when, set, new).is_none() {
+    for (rule, when, set) in rules_of(policy) {
+        if uncovered(&rule, &when, set, than, among).is_none() {
             continue;
         }
-        let same = new.rules().iter().find(|candidate| {
+        let same = than.rules().iter().find(|candidate| {
             RuleName::Rule(candidate.id.clone()) == rule && candidate.when.covers(&when)
         });
-        let then = Attributes::LOOSEST.join(same.map_or(new.base(), |same| &same.set));
+        let then = Attributes::LOOSEST.join(same.map_or(than.base(), |same| &same.set));
         let before = Attributes::LOOSEST.join(set);
-        let lacks = Attribute::ALL.iter().filter(|attribute| set.is_stricter(&then, **attribute));
-        all.extend(lacks.map(|attribute| Loosened {
+        let lacks = among.iter().filter(|attribute| set.is_stricter(&then, **attribute));
+        all.extend(lacks.map(|attribute| PolicyChange {
             rule: rule.clone(),
             attribute: *attribute,
             from: before.value(*attribute),
@@ -82,7 +102,7 @@ fn rules_of(policy: &Policy) -> impl Iterator<Item = (RuleName, Condition, &Part
 #[must_use]
 pub fn approvals_of_loosened(old: &Policy, new: &Policy) -> Approvals {
     rules_of(old)
-        .filter(|(name, when, set)| uncovered(name, when, set, new).is_some())
+        .filter(|(name, when, set)| uncovered(name, when, set, new, Attribute::ALL).is_some())
         .map(|(_, _, set)| Attributes::LOOSEST.join(set).approvals)
         .max()
         .unwrap_or(Approvals::LOOSEST)
@@ -93,10 +113,11 @@ fn uncovered(
     when: &Condition,
     set: &PartialAttributes,
     new: &Policy,
+    among: &[Attribute],
 ) -> Option<Loosening> {
-    let mut attribute = looser(set, new.base())?;
+    let mut attribute = looser(set, new.base(), among)?;
     for candidate in new.rules().iter().filter(|candidate| candidate.when.covers(when)) {
-        let looser = looser(set, &candidate.set)?;
+        let looser = looser(set, &candidate.set, among)?;
         // What the rule of the same name lacks explains best.
         if *name == RuleName::Rule(candidate.id.clone()) {
             attribute = looser;
@@ -105,10 +126,14 @@ fn uncovered(
     Some(Loosening { rule: name.clone(), attribute })
 }
 
-/// The first attribute for which `new` demands less than `old`.
-fn looser(old: &PartialAttributes, new: &PartialAttributes) -> Option<Attribute> {
+/// The first attribute of `among` for which `new` demands less than `old`.
+fn looser(
+    old: &PartialAttributes,
+    new: &PartialAttributes,
+    among: &[Attribute],
+) -> Option<Attribute> {
     let demanded = Attributes::LOOSEST.join(new);
-    Attribute::ALL.iter().copied().find(|&attribute| old.is_stricter(&demanded, attribute))
+    among.iter().copied().find(|&attribute| old.is_stricter(&demanded, attribute))
 }
 
 #[cfg(test)]
@@ -184,6 +209,30 @@ mod tests {
         assert_eq!(rule_change(idle, r#"{"id":"s","set":{}}"#), None);
     }
 
+    #[test]
+    fn what_decides_who_may_help_is_named_where_it_hardens() {
+        let old = arbitrary::read(r#"{"base":{"approvals":1},"rules":[]}"#);
+        let named = |new: &str| {
+            let changes = hardened(&old, &arbitrary::read(new));
+            let words = changes.iter().map(|change| {
+                let attribute = change.attribute.as_str();
+                format!("{} {attribute} {} {}", change.rule, change.from, change.to)
+            });
+            words.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(named(r#"{"base":{"approvals":1,"mfa":"required","digits":8},"rules":[]}"#), "");
+        assert_eq!(named(r#"{"base":{"approvals":0},"rules":[]}"#), "");
+        assert_eq!(named(r#"{"base":{"approvals":2},"rules":[]}"#), "base approvals 1 2");
+        let rule = |set: &str| {
+            let rule = format!(r#"{{"id":"r","when":{{"labels_any":["l0"]}},"set":{set}}}"#);
+            format!(r#"{{"base":{{"approvals":1}},"rules":[{rule}]}}"#)
+        };
+        assert_eq!(named(&rule(r#"{"approvals":1}"#)), "");
+        assert_eq!(named(&rule(r#"{"exempt_allowed":false}"#)), "r exempt_allowed true false");
+        let cooled = "r factor_cooldown_hours 0 24";
+        assert_eq!(named(&rule(r#"{"factor_cooldown_hours":24}"#)), cooled);
+    }
+
     fn assert_sound(old: &Policy, new: &Policy, people: &[Person]) -> Result<(), TestCaseError> {
         if loosening(old, new).is_some() {
             return Ok(());
@@ -214,6 +263,20 @@ mod tests {
             people in proptest::collection::vec(arbitrary::person(), 16),
         ) {
             assert_sound(&old, &new, &people)?;
+        }
+
+        #[test]
+        fn an_edit_without_hardening_hardens_nothing_for_anybody(
+            (old, new) in arbitrary::edited_policy(),
+            people in proptest::collection::vec(arbitrary::person(), 64),
+        ) {
+            prop_assume!(hardened(&old, &new).is_empty());
+            for person in people {
+                let before = join(&old, &person.context()).attributes;
+                let after = PartialAttributes::from(join(&new, &person.context()).attributes);
+                let hardened = GOVERNING.iter().find(|a| after.is_stricter(&before, **a));
+                prop_assert!(hardened.is_none(), "{hardened:?} hardens for {person:?}");
+            }
         }
 
         #[test]

@@ -265,12 +265,18 @@ impl User {
         (answer.ok()["policy"].clone(), version)
     }
 
-    /// Replaces the policy by a tighter one; answers it and its `ETag`.
+    /// Replaces the policy by a tighter one, with a proof if it needs one; answers it and its `ETag`.
     pub fn tighten(&self, change: impl Fn(&mut Value)) -> (Value, String) {
         let (mut policy, version) = self.policy();
         change(&mut policy);
+        let body = json!({ "policy": policy });
         let call = self.call("putPolicy").header("if-match", &version);
-        call.json(&json!({ "policy": policy })).send().ok();
+        let mut answer = call.json(&body).send();
+        if answer.status == 403 {
+            assert_eq!(code_of(&answer), "proof-required");
+            answer = self.act(&Act::new("putPolicy", body).with("if_match", &version));
+        }
+        answer.ok();
         self.policy()
     }
 
