@@ -7,9 +7,9 @@ use diesel::sql_types::{BigInt, Bool};
 
 use super::conn::on;
 use super::schema::{events, overrides, throttles};
-use super::{Connection, StoreError, Tx};
+use super::{Connection, LOGIN_LANE, StoreError, Tx};
 use crate::mfa::overrides::{OverrideKind, OverrideState};
-use crate::mfa::throttle::MOST_CONSECUTIVE;
+use crate::mfa::throttle::{Limits, MOST_CONSECUTIVE};
 use crate::mfa::time::Timestamp;
 use crate::telemetry::metrics::OpenOverrides;
 
@@ -24,12 +24,18 @@ struct Millis {
 }
 
 impl Tx<'_> {
-    /// Users whom failures in a row block: for a while, or until somebody unlocks them.
+    /// Users whose next code is not looked at after failures in a row: because of the delay, of the cap, or of
+    /// a bucket without a token. The last is as of [`Limits::DEFAULT`]'s refill, whatever a policy demands.
     pub(crate) fn count_blocked(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let most = i64::from(MOST_CONSECUTIVE);
+        let refilled = now.before(Limits::DEFAULT.refill);
+        let is_empty = throttles::lane
+            .eq(LOGIN_LANE)
+            .and(throttles::level.eq(0))
+            .and(throttles::updated_at.gt(refilled));
         let count: i64 = on!(self, conn => throttles::table
             .filter(sql::<Bool>(DELAYED))
-            .filter(throttles::blocked_until.gt(now).or(throttles::consecutive.ge(most)))
+            .filter(throttles::blocked_until.gt(now).or(throttles::consecutive.ge(most)).or(is_empty))
             .count()
             .get_result(conn))?;
         unsigned(count)

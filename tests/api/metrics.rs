@@ -171,6 +171,32 @@ fn what_was_read_is_told_with_its_time() {
     assert!(blocked.into_iter().all(|blocked| blocked == Some(0.0)));
 }
 
+/// Ten failures empty the bucket of the default policy: for six hours, while the delay is one.
+#[test]
+fn who_has_no_attempt_left_is_counted_as_blocked() {
+    let server = Server::start();
+    let bob = server.tenant("acme").console.user("bob").enrolled();
+    loop {
+        let answer = bob.verify(&bob.challenge(), &bob.wrong_code());
+        if answer.status != 429 {
+            continue;
+        }
+        let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+        if wait > 3600 {
+            break;
+        }
+        server.advance(wait);
+    }
+    let blocked = || {
+        server.read_gauges();
+        server.scrapes()[0].value("pawl_users_blocked")
+    };
+    server.advance(3601);
+    assert_eq!(blocked(), Some(1.0), "the delay is over, and there is no attempt");
+    server.advance(6 * 3600);
+    assert_eq!(blocked(), Some(0.0));
+}
+
 /// Labels come from closed sets: what they are does not grow with tenants, users and clients.
 #[test]
 fn neither_many_tenants_nor_their_names_add_a_series() {
