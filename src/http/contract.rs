@@ -247,6 +247,19 @@ pub const REFUSES: &[(&str, &[Code])] = &[
         ],
     ),
     (
+        "renameTenant",
+        &[
+            FactorTooNew,
+            TooManyOverrides,
+            SecondPersonRequired,
+            ProofRequired,
+            ProofMismatch,
+            ChallengeOver,
+            CodeRejected,
+            TooManyAttempts,
+        ],
+    ),
+    (
         "disableClient",
         &[
             NotFound,

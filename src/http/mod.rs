@@ -139,6 +139,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(clients::remove_client_key)
         .service(client_tokens::issue_client_token)
         .service(tenants::get_tenant)
+        .service(tenants::rename_tenant)
         .service(events::list_events)
         .service(public::get_jwks)
         .service(public::get_server_metadata)

@@ -30,6 +30,8 @@ choice_words! {
         SigningKeyRevoked = "signing_key.revoked",
         /// A tenant was made.
         TenantCreated = "tenant.created",
+        /// A tenant got another name: the issuer that authenticators show from now on.
+        TenantRenamed = "tenant.renamed",
         /// A directory was made.
         DirectoryCreated = "directory.created",
         /// A client was made.

@@ -33,6 +33,8 @@ choice_words! {
         Ticket = "ticket",
         /// A new client, or a new way for one to sign in.
         Client = "client",
+        /// Another name of the tenant.
+        Tenant = "tenant",
     }
     /// Where an override is in its life.
     OverrideState {

@@ -122,6 +122,7 @@ access! {
     RemoveClientKey remove_client_key = None, ADMIN, false;
     GetClient get_client = Some(Scope::TenantRead), READERS, false;
     ListClients list_clients = Some(Scope::TenantRead), READERS, false;
+    RenameTenant rename_tenant = None, ADMIN, false;
     GetTenant get_tenant = Some(Scope::TenantRead), READERS, false;
     ListEvents list_events = Some(Scope::TenantRead), READERS, false;
 }

@@ -22,6 +22,7 @@ use super::proofs::active_factor;
 use super::recovery::RegenerateRecoveryCodes;
 use super::roles::{GrantRole, RevokeRole};
 use super::take_up::TakeUpPetition;
+use super::tenant_changes::RenameTenant;
 use super::tickets::CreateTicket;
 use super::union::union;
 use super::wording::{NamedUser, Words, words};
@@ -133,6 +134,11 @@ acts! {
         /// The body of the operation, without its proof.
         body: AddClientKey,
     }
+    /// Giving the tenant another name.
+    RenameTenantAct = "renameTenant" {
+        /// The body of the operation, without its proof.
+        body: RenameTenant,
+    }
     /// Beginning a rotation of one's own factor.
     BeginRotationAct = "beginRotation" {
         /// The body of the operation, without its proof.
@@ -171,6 +177,8 @@ union! {
         RotateClientSecretAct(RotateClientSecretAct) = "rotateClientSecret",
         /// `addClientKey`.
         AddClientKeyAct(AddClientKeyAct) = "addClientKey",
+        /// `renameTenant`.
+        RenameTenantAct(RenameTenantAct) = "renameTenant",
         /// `beginRotation`.
         BeginRotationAct(BeginRotationAct) = "beginRotation",
         /// `regenerateRecoveryCodes`.

@@ -11,6 +11,7 @@ use super::ending::end_everything_open;
 use super::policies;
 use super::protocol::suspended;
 use super::roles::{self, RoleChange};
+use super::tenant_changes::TenantChange;
 use super::tickets::{self, IssuedTicket};
 use super::{client_keys, client_secrets};
 use crate::mfa::challenge::Authority;
@@ -66,6 +67,10 @@ pub(super) fn still_possible(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done
         OverrideKind::Client => {
             let change: ClientChange = facts(row)?;
             change.fits(work)
+        }
+        OverrideKind::Tenant => {
+            let change: TenantChange = facts(row)?;
+            if change.alters(work)? { Ok(()) } else { Err(Refusal::OverrideNotOpen.into()) }
         }
         OverrideKind::Policy => {
             let document: PolicyDocument = facts(row)?;
@@ -124,6 +129,7 @@ pub(super) enum Change {
     Policy(PolicyDocument),
     Role(RoleChange),
     ClientKey { client: ClientId, with: SignsIn },
+    Tenant(TenantChange),
 }
 
 /// A secret to make.
@@ -167,6 +173,7 @@ impl Deed {
             OverrideKind::Reset => Self::Secret(Secret::Reset),
             OverrideKind::Ticket => Self::Secret(Secret::Ticket),
             OverrideKind::Client => facts::<ClientChange>(row)?.into(),
+            OverrideKind::Tenant => Self::Change(Change::Tenant(facts(row)?)),
         })
     }
 }
@@ -192,6 +199,7 @@ impl Change {
             Self::ClientKey { client, with } => {
                 client_keys::write(work, &client, &with).map(drop)?;
             }
+            Self::Tenant(change) => change.write(work, Some(&row.id))?,
         }
         finish(work, row)
     }

@@ -5,7 +5,7 @@ use super::acts::Act;
 use super::call::{Person, Work};
 use super::{
     Done, client_endings, client_keys, client_secrets, clients, overrides, policies, protocol,
-    roles, take_up, tickets,
+    roles, take_up, tenant_changes, tickets,
 };
 use crate::mfa::refusal::Refusal;
 
@@ -45,6 +45,9 @@ impl Act {
             }
             Self::AddClientKeyAct(act) => {
                 client_keys::plan(work, person, &act.client_id, &act.body).map(drop)
+            }
+            Self::RenameTenantAct(act) => {
+                tenant_changes::plan_rename(work, person, &act.body).map(drop)
             }
             // On one's own account: an active factor is all that they need.
             Self::BeginRotationAct(_) | Self::RegenerateRecoveryCodesAct(_) => Ok(()),

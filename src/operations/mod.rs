@@ -50,6 +50,7 @@ pub mod roles;
 mod standing;
 pub mod status;
 pub mod take_up;
+pub mod tenant_changes;
 pub mod tenants;
 pub mod tickets;
 pub mod token_keys;

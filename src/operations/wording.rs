@@ -16,6 +16,7 @@ use super::client_keys::wanted;
 use super::clients::CreateClient;
 use super::execute::facts;
 use super::roles::RoleChange;
+use super::tenant_changes::TenantChange;
 use crate::mfa::client::Scope;
 use crate::mfa::client_key::SignsIn;
 use crate::mfa::ids::{ClientId, DirectoryId, UserId};
@@ -113,6 +114,7 @@ pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
             let with = wanted(&act.body)?;
             signs_in(work, &act.client_id, &with)?.because(&act.body.reason)
         }
+        Act::RenameTenantAct(act) => tenant_name(work, &act.body.name)?.because(&act.body.reason),
         Act::BeginRotationAct(_) => Words::of("Replace your own authenticator".to_owned()),
         Act::RegenerateRecoveryCodesAct(_) => {
             Words::of("Replace your own recovery codes".to_owned())
@@ -266,6 +268,12 @@ fn signs_in(work: &mut Work<'_, '_>, id: &ClientId, with: &SignsIn) -> Done<Word
     Ok(Words::of(format!("Let {with} sign in as the client {client}")))
 }
 
+fn tenant_name(work: &mut Work<'_, '_>, to: &DisplayName) -> Done<Words> {
+    let row = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
+    let (from, to) = (quoted(row.name.as_str()), quoted(to.as_str()));
+    Ok(Words::of(format!("Rename the tenant from {from} to {to}, the name that new phones show")))
+}
+
 fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
     let user = row.user_id.as_ref().ok_or(StoreError::Invalid("override"));
     let kind = match row.kind {
@@ -284,6 +292,11 @@ fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
                 ClientChange::Create(body) => new_client(work, &body),
                 ClientChange::Rotate { client_id, .. } => second_secret(work, &client_id),
                 ClientChange::AddKey { client_id, with } => signs_in(work, &client_id, &with),
+            };
+        }
+        OverrideKind::Tenant => {
+            return match facts(row)? {
+                TenantChange::Rename { name } => tenant_name(work, &name),
             };
         }
     };

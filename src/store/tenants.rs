@@ -7,7 +7,8 @@ use super::conn::{change, on};
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::TenantId;
+use crate::mfa::ids::{EventId, TenantId};
+use crate::mfa::words::DisplayName;
 
 type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
 
@@ -66,6 +67,21 @@ impl Tx<'_> {
     pub(crate) fn insert_tenant(&mut self, row: TenantRow) -> Result<(), StoreError> {
         let rows =
             change!(self, conn => diesel::insert_into(tenants::table).values(row).execute(conn))?;
+        exactly_one("tenants", rows)
+    }
+
+    /// Gives a tenant another name, if it still has the one that the caller read.
+    pub(crate) fn rename_tenant(
+        &mut self,
+        read: &TenantRow,
+        name: &DisplayName,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = change!(self, conn => diesel::update(tenants::table)
+            .filter(tenants::tenant_id.eq(&read.tenant_id))
+            .filter(tenants::name.eq(&read.name))
+            .set((tenants::name.eq(name), tenants::event_id.eq(event)))
+            .execute(conn))?;
         exactly_one("tenants", rows)
     }
 

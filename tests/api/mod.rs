@@ -33,6 +33,7 @@ mod retention;
 mod roles;
 mod shapes;
 mod sources;
+mod tenants;
 mod throttle;
 mod tickets;
 mod token_keys;

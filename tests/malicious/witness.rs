@@ -310,6 +310,7 @@ impl Witness {
             "client.disabled",
             "ticket.created",
             "tenant.created",
+            "tenant.renamed",
         ];
         if forbidden.contains(&kind) {
             broken("nothing that takes an administrator", event);

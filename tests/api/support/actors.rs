@@ -398,6 +398,11 @@ impl Act {
         act.with("client_id", client)
     }
 
+    /// `renameTenant`.
+    pub fn rename(name: &str) -> Self {
+        Self::new("renameTenant", json!({ "name": name, "reason": REASON }))
+    }
+
     /// `createTicket`.
     pub fn ticket(user: &str) -> Self {
         Self::new("createTicket", json!({ "user_id": user, "reason": REASON }))
