@@ -260,6 +260,20 @@ pub const REFUSES: &[(&str, &[Code])] = &[
         ],
     ),
     (
+        "setLookAlikes",
+        &[
+            NotFound,
+            FactorTooNew,
+            TooManyOverrides,
+            SecondPersonRequired,
+            ProofRequired,
+            ProofMismatch,
+            ChallengeOver,
+            CodeRejected,
+            TooManyAttempts,
+        ],
+    ),
+    (
         "disableClient",
         &[
             NotFound,

@@ -140,6 +140,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(client_tokens::issue_client_token)
         .service(tenants::get_tenant)
         .service(tenants::rename_tenant)
+        .service(tenants::set_look_alikes)
         .service(events::list_events)
         .service(public::get_jwks)
         .service(public::get_server_metadata)

@@ -34,6 +34,8 @@ choice_words! {
         TenantRenamed = "tenant.renamed",
         /// A directory was made.
         DirectoryCreated = "directory.created",
+        /// A directory's way with look-alikes changed.
+        DirectoryChanged = "directory.changed",
         /// A client was made.
         ClientCreated = "client.created",
         /// A client was disabled.
@@ -52,9 +54,9 @@ choice_words! {
         NewUsersRefused = "client.new_users_refused",
         /// A user was made.
         UserCreated = "user.created",
-        /// A new user's external id is another spelling of an older user's: only a ticket lets the new one
-        /// enroll. The object is the older user.
-        UserHeld = "user.held",
+        /// A new user's external id is another spelling of an older user's, who is the object; it says whether
+        /// the new one is held until a ticket.
+        UserLooksAlike = "user.looks_alike",
         /// A user's label or groups changed.
         UserChanged = "user.changed",
         /// A console's removal of a group was not applied: it would loosen.
@@ -202,6 +204,7 @@ pub struct Event {
     pub object: Option<String>,
     /// For codes: whether a comparison was made.
     pub evaluated: Option<bool>,
-    /// Facts without secrets. Of personal data it has the address that a console reports, and no other.
+    /// Facts without secrets. Of personal data it has the address that a console reports, two external ids of
+    /// which one is another spelling of the other, and no other.
     pub data: serde_json::Value,
 }

@@ -33,7 +33,7 @@ choice_words! {
         Ticket = "ticket",
         /// A new client, or a new way for one to sign in.
         Client = "client",
-        /// Another name of the tenant.
+        /// Another name of the tenant, or a directory that lets look-alikes enroll.
         Tenant = "tenant",
     }
     /// Where an override is in its life.

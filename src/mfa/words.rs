@@ -235,6 +235,13 @@ choice_words! {
         /// A machine account: it never signs in interactively.
         Service = "service",
     }
+    /// What becomes of a new user whose external id is another spelling of an older user's of the directory.
+    LookAlikes {
+        /// The new user is held: only a ticket lets them enroll.
+        Hold = "hold",
+        /// The new user enrolls as any other; the event is all.
+        Note = "note",
+    }
     /// What a person may do in Pawl. Kept by Pawl, never set by a console.
     Role {
         /// Uses their own account.

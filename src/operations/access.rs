@@ -123,6 +123,7 @@ access! {
     GetClient get_client = Some(Scope::TenantRead), READERS, false;
     ListClients list_clients = Some(Scope::TenantRead), READERS, false;
     RenameTenant rename_tenant = None, ADMIN, false;
+    SetLookAlikes set_look_alikes = None, ADMIN, false;
     GetTenant get_tenant = Some(Scope::TenantRead), READERS, false;
     ListEvents list_events = Some(Scope::TenantRead), READERS, false;
 }

@@ -16,6 +16,7 @@ use super::client_secrets::RotateClientSecret;
 use super::clients::CreateClient;
 use super::decisions::OpenChallenge;
 use super::enrollments::BeginRotation;
+use super::look_alikes::SetLookAlikes;
 use super::overrides::{ApproveOverride, RequestOverride};
 use super::policies::PutPolicy;
 use super::proofs::active_factor;
@@ -30,7 +31,7 @@ use super::{Call, Done, Pawl, Shown};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::PrimaryMethod;
-use crate::mfa::ids::{ChallengeId, ClientId, OverrideId, PetitionId, UserId};
+use crate::mfa::ids::{ChallengeId, ClientId, DirectoryId, OverrideId, PetitionId, UserId};
 use crate::mfa::policy::weakening::PolicyChange;
 use crate::mfa::words::Role;
 use crate::store::rows::ChallengeRow;
@@ -139,6 +140,13 @@ acts! {
         /// The body of the operation, without its proof.
         body: RenameTenant,
     }
+    /// Setting what becomes of a directory's look-alikes.
+    SetLookAlikesAct = "setLookAlikes" {
+        /// The directory in the operation's path.
+        directory_id: DirectoryId,
+        /// The body of the operation, without its proof.
+        body: SetLookAlikes,
+    }
     /// Beginning a rotation of one's own factor.
     BeginRotationAct = "beginRotation" {
         /// The body of the operation, without its proof.
@@ -179,6 +187,8 @@ union! {
         AddClientKeyAct(AddClientKeyAct) = "addClientKey",
         /// `renameTenant`.
         RenameTenantAct(RenameTenantAct) = "renameTenant",
+        /// `setLookAlikes`.
+        SetLookAlikesAct(SetLookAlikesAct) = "setLookAlikes",
         /// `beginRotation`.
         BeginRotationAct(BeginRotationAct) = "beginRotation",
         /// `regenerateRecoveryCodes`.

@@ -20,7 +20,7 @@ use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, EventId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::{Span, Timestamp};
-use crate::mfa::words::{Audience, DisplayName, Reason, TicketReference};
+use crate::mfa::words::{Audience, DisplayName, LookAlikes, Reason, TicketReference};
 use crate::store::Json;
 use crate::store::rows::{ClientRow, ClientSecretRow, DirectoryRow};
 use crate::store::seal::sha256;
@@ -281,6 +281,7 @@ pub(super) fn add_directory(work: &mut Work<'_, '_>, name: &DisplayName) -> Done
         id: id.clone(),
         name: name.clone(),
         created_at: work.now,
+        look_alikes: LookAlikes::Hold,
         event_id: event,
     })?;
     Ok(id)

@@ -4,18 +4,20 @@ use super::call::Work;
 use super::keys::system_tenant;
 use super::token_keys::life;
 use super::{Done, Entropy, Pawl};
-use crate::mfa::ids::{ClientId, TenantId};
+use crate::mfa::ids::{ClientId, DirectoryId, TenantId};
 use crate::mfa::overrides::{OverrideKind, OverrideState};
 use crate::mfa::policy::guard::administrators_left;
 use crate::mfa::time::{Span, Timestamp};
 use crate::mfa::token_key::TokenKey;
-use crate::mfa::words::DisplayName;
+use crate::mfa::words::{DisplayName, ExternalId, LookAlikes};
 use crate::store::{OverrideFilter, Tx};
 
 /// How long before its end a client's last key is worth a word.
 const SOON: Span = Span::hours(14 * 24);
 /// Rows of each kind that are looked at.
 const MOST: i64 = 10_000;
+/// Ids of a directory whose spellings are listed, and spellings of each.
+const LISTED: u8 = 5;
 
 /// What was found.
 #[derive(Debug)]
@@ -41,6 +43,23 @@ pub struct TenantExamination {
     pub broken_glass: usize,
     /// Clients whose last key ends soon, or ended.
     pub ending_clients: Vec<EndingClient>,
+    /// Directories in which external ids of different users fold alike.
+    pub look_alikes: Vec<LookAlikesFound>,
+}
+
+/// What folds alike in one directory, of the users who did not leave.
+#[derive(Debug)]
+pub struct LookAlikesFound {
+    /// The directory.
+    pub directory: DirectoryId,
+    /// What becomes of new ones.
+    pub setting: LookAlikes,
+    /// Ids that more than one user has: of a tenant 10,000 are counted.
+    pub ids: usize,
+    /// Users who have them.
+    pub users: i64,
+    /// The spellings of the first few, five of each at the most.
+    pub first: Vec<Vec<ExternalId>>,
 }
 
 /// A client that will be locked out, or is.
@@ -101,7 +120,34 @@ fn examine_tenant(work: &mut Work<'_, '_>) -> Done<TenantExamination> {
     let exemptions = live.iter().filter(|row| row.kind == OverrideKind::Exempt).count();
     let broken_glass = live.iter().filter(|row| row.is_break_glass).count();
     let ending_clients = ending_clients(work.tx, &id, now)?;
-    Ok(TenantExamination { id, able_administrators, exemptions, broken_glass, ending_clients })
+    let look_alikes = look_alikes(work.tx, &id)?;
+    Ok(TenantExamination {
+        id,
+        able_administrators,
+        exemptions,
+        broken_glass,
+        ending_clients,
+        look_alikes,
+    })
+}
+
+fn look_alikes(tx: &mut Tx<'_>, tenant: &TenantId) -> Done<Vec<LookAlikesFound>> {
+    let alike = tx.list_look_alikes(tenant, MOST)?;
+    let mut found = Vec::new();
+    for row in tx.list_directories(tenant)? {
+        let own: Vec<_> = alike.iter().filter(|(directory, ..)| *directory == row.id).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let mut first = Vec::new();
+        for (directory, folded, _) in own.iter().take(usize::from(LISTED)) {
+            first.push(tx.list_spellings(tenant, (directory, folded), i64::from(LISTED))?);
+        }
+        let users = own.iter().map(|(.., users)| users).sum();
+        let (directory, setting, ids) = (row.id, row.look_alikes, own.len());
+        found.push(LookAlikesFound { directory, setting, ids, users, first });
+    }
+    Ok(found)
 }
 
 fn ending_clients(tx: &mut Tx<'_>, tenant: &TenantId, now: Timestamp) -> Done<Vec<EndingClient>> {

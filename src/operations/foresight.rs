@@ -4,8 +4,8 @@ use super::access;
 use super::acts::Act;
 use super::call::{Person, Work};
 use super::{
-    Done, client_endings, client_keys, client_secrets, clients, overrides, policies, protocol,
-    roles, take_up, tenant_changes, tickets,
+    Done, client_endings, client_keys, client_secrets, clients, look_alikes, overrides, policies,
+    protocol, roles, take_up, tenant_changes, tickets,
 };
 use crate::mfa::refusal::Refusal;
 
@@ -48,6 +48,9 @@ impl Act {
             }
             Self::RenameTenantAct(act) => {
                 tenant_changes::plan_rename(work, person, &act.body).map(drop)
+            }
+            Self::SetLookAlikesAct(act) => {
+                look_alikes::plan(work, person, &act.directory_id, &act.body).map(drop)
             }
             // On one's own account: an active factor is all that they need.
             Self::BeginRotationAct(_) | Self::RegenerateRecoveryCodesAct(_) => Ok(()),

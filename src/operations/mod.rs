@@ -33,6 +33,7 @@ mod foresight;
 mod groups;
 mod handles;
 pub mod keys;
+pub mod look_alikes;
 mod new_users;
 pub mod override_life;
 pub mod overrides;

@@ -1,6 +1,7 @@
-//! What an override of the kind `tenant` does: the tenant gets another name. It weakens nothing by itself, but a
-//! person tells by this name which entry of their phone is asked for: one administrator, or a stolen token, does
-//! not put another organization's name there alone where the policy demands approvals.
+//! What an override of the kind `tenant` does: the tenant gets another name, or a directory lets look-alikes
+//! enroll. A name weakens nothing by itself, but a person tells by it which entry of their phone is asked for: one
+//! administrator, or a stolen token, does not put another organization's name there alone where the policy
+//! demands approvals.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +12,16 @@ use super::access::{self, Permitted};
 use super::acts::{Act, RenameTenantAct};
 use super::approvals::{Concerns, approvals_needed};
 use super::call::{Note, Person, Work};
+use super::look_alikes;
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
 use super::protocol::{Plan, WAITING, carry_out};
 use super::{Call, Done, Pawl, answer};
 use crate::mfa::event::EventKind;
-use crate::mfa::ids::OverrideId;
+use crate::mfa::ids::{DirectoryId, OverrideId};
 use crate::mfa::overrides::OverrideKind;
 use crate::mfa::refusal::Refusal;
-use crate::mfa::words::{DisplayName, Reason, TicketReference};
+use crate::mfa::words::{DisplayName, LookAlikes, Reason, TicketReference};
 use crate::store::StoreError;
 use crate::store::rows::TenantRow;
 
@@ -46,6 +48,9 @@ pub(super) enum TenantChange {
     /// Another name.
     #[serde(rename = "renameTenant")]
     Rename { name: DisplayName },
+    /// Another way with look-alikes.
+    #[serde(rename = "setLookAlikes")]
+    SetLookAlikes { directory_id: DirectoryId, look_alikes: LookAlikes },
 }
 
 fn tenant(work: &mut Work<'_, '_>) -> Done<TenantRow> {
@@ -57,6 +62,9 @@ impl TenantChange {
     pub(super) fn alters(&self, work: &mut Work<'_, '_>) -> Done<bool> {
         match self {
             Self::Rename { name } => Ok(tenant(work)?.name != *name),
+            Self::SetLookAlikes { directory_id, look_alikes } => {
+                Ok(look_alikes::directory(work, directory_id)?.look_alikes != *look_alikes)
+            }
         }
     }
 
@@ -70,10 +78,14 @@ impl TenantChange {
                 let event = work.record(note.data(data))?;
                 Ok(work.tx.rename_tenant(&row, name, &event)?)
             }
+            Self::SetLookAlikes { directory_id, look_alikes } => {
+                look_alikes::write(work, directory_id, *look_alikes, by)
+            }
         }
     }
 
-    fn plan(
+    /// The override that it takes.
+    pub(super) fn plan(
         &self,
         work: &mut Work<'_, '_>,
         person: &Person,

@@ -7,8 +7,9 @@ use super::access::{self, Permitted};
 use super::{Call, Done, Pawl};
 use crate::mfa::ids::{DirectoryId, TenantId};
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, DisplayName};
+use crate::mfa::words::{Audience, DisplayName, LookAlikes};
 use crate::store::StoreError;
+use crate::store::rows::DirectoryRow;
 
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +34,15 @@ pub struct Directory {
     pub id: DirectoryId,
     /// What people call it.
     pub name: DisplayName,
+    /// What becomes of a new user whose external id is another spelling of an older user's. `hold` until an
+    /// administrator says otherwise by `setLookAlikes`.
+    pub look_alikes: LookAlikes,
+}
+
+impl From<DirectoryRow> for Directory {
+    fn from(row: DirectoryRow) -> Self {
+        Self { id: row.id, name: row.name, look_alikes: row.look_alikes }
+    }
 }
 
 /// The tenant of the credential.
@@ -42,12 +52,8 @@ pub struct Directory {
 pub async fn get_tenant(pawl: &Pawl, call: Call) -> Done<Tenant> {
     call.read(pawl, access::GetTenant::ACCESS, |work| {
         let row = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
-        let directories = work
-            .tx
-            .list_directories(&work.tenant)?
-            .into_iter()
-            .map(|row| Directory { id: row.id, name: row.name })
-            .collect();
+        let directories =
+            work.tx.list_directories(&work.tenant)?.into_iter().map(Directory::from).collect();
         let issuer = work.own_audience.clone();
         let (id, name, created_at) = (row.tenant_id, row.name, row.created_at);
         Ok(Tenant { id, name, issuer, directories, created_at })

@@ -9,6 +9,7 @@ use super::access::{self, Permitted};
 use super::call::{Note, Work};
 use super::ending::end_everything_open;
 use super::groups::{Told, put_groups};
+use super::look_alikes::look_alike;
 use super::new_users::admit;
 use super::roles::{self, RoleChange};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
@@ -295,7 +296,7 @@ fn create(
 ) -> Done<UserRow> {
     let id = UserId::from_random(work.bytes());
     let event = work.record(Note::new(EventKind::UserCreated).user(&id))?;
-    let held = look_alike(work, client, identity, &id)?;
+    let held = look_alike(work, client, &identity.external_id, &id)?;
     let row = UserRow {
         tenant_id: work.tenant.clone(),
         id,
@@ -315,20 +316,4 @@ fn create(
     work.tx.insert_user(row.clone())?;
     work.tx.count_new_users(client, counted, &row.event_id)?;
     Ok(row)
-}
-
-/// Whether a new user's external id is another spelling of an older user's, which is recorded. Many
-/// directories sign both in by one password: the new spelling would enroll with nothing else.
-fn look_alike(
-    work: &mut Work<'_, '_>,
-    client: &ClientRow,
-    identity: &Identity,
-    id: &UserId,
-) -> Done<bool> {
-    let folded = folded(identity.external_id.as_str());
-    let older = work.tx.find_user_by_folded(&work.tenant, &client.directory_id, &folded)?;
-    if let Some(older) = &older {
-        work.record(Note::new(EventKind::UserHeld).user(id).object(older))?;
-    }
-    Ok(older.is_some())
 }

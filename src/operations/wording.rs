@@ -26,7 +26,7 @@ use crate::mfa::policy::{Policy, PolicyDocument};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::text::quoted;
 use crate::mfa::time::Timestamp;
-use crate::mfa::words::{Audience, DisplayName, ExternalId, Reason, Role};
+use crate::mfa::words::{Audience, DisplayName, ExternalId, LookAlikes, Reason, Role};
 use crate::store::StoreError;
 use crate::store::rows::OverrideRow;
 
@@ -115,6 +115,9 @@ pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
             signs_in(work, &act.client_id, &with)?.because(&act.body.reason)
         }
         Act::RenameTenantAct(act) => tenant_name(work, &act.body.name)?.because(&act.body.reason),
+        Act::SetLookAlikesAct(act) => {
+            look_alikes(work, &act.directory_id, act.body.look_alikes)?.because(&act.body.reason)
+        }
         Act::BeginRotationAct(_) => Words::of("Replace your own authenticator".to_owned()),
         Act::RegenerateRecoveryCodesAct(_) => {
             Words::of("Replace your own recovery codes".to_owned())
@@ -274,6 +277,16 @@ fn tenant_name(work: &mut Work<'_, '_>, to: &DisplayName) -> Done<Words> {
     Ok(Words::of(format!("Rename the tenant from {from} to {to}, the name that new phones show")))
 }
 
+fn look_alikes(work: &mut Work<'_, '_>, id: &DirectoryId, to: LookAlikes) -> Done<Words> {
+    let row = work.tx.find_directory(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    let place = quoted(row.name.as_str());
+    let what = "new users whose external id is another spelling of an older user's";
+    Ok(Words::of(match to {
+        LookAlikes::Hold => format!("Hold, in the directory {place}, {what}, until a ticket"),
+        LookAlikes::Note => format!("Let enroll, in the directory {place}, {what}"),
+    }))
+}
+
 fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
     let user = row.user_id.as_ref().ok_or(StoreError::Invalid("override"));
     let kind = match row.kind {
@@ -297,6 +310,9 @@ fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
         OverrideKind::Tenant => {
             return match facts(row)? {
                 TenantChange::Rename { name } => tenant_name(work, &name),
+                TenantChange::SetLookAlikes { directory_id, look_alikes: to } => {
+                    look_alikes(work, &directory_id, to)
+                }
             };
         }
     };

@@ -23,8 +23,8 @@ use crate::mfa::time::{Step, Timestamp};
 use crate::mfa::token_key::{KeyState, Kid};
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{
-    Audience, DisplayName, ExternalId, Group, Label, Reason, Role, ServiceAccount, TicketReference,
-    UserKind,
+    Audience, DisplayName, ExternalId, Group, Label, LookAlikes, Reason, Role, ServiceAccount,
+    TicketReference, UserKind,
 };
 
 /// A word in the database that the domain does not know.
@@ -136,6 +136,7 @@ parsed!(
     ServiceAccount,
 );
 chosen!(
+    LookAlikes,
     UserKind,
     Role,
     Purpose,

@@ -20,6 +20,7 @@ mod failure;
 mod installation;
 mod key_file;
 mod lane;
+mod look_alikes;
 mod memo;
 mod migrate;
 mod open_challenges;

@@ -26,8 +26,8 @@ use crate::mfa::time::Timestamp;
 use crate::mfa::token_key::{KeyState, Kid};
 use crate::mfa::totp::Algorithm;
 use crate::mfa::words::{
-    Audience, DisplayName, ExternalId, Group, Label, Reason, Role, ServiceAccount, TicketReference,
-    UserKind,
+    Audience, DisplayName, ExternalId, Group, Label, LookAlikes, Reason, Role, ServiceAccount,
+    TicketReference, UserKind,
 };
 
 macro_rules! rows {
@@ -78,6 +78,7 @@ rows! {
         id: DirectoryId,
         name: DisplayName,
         created_at: Timestamp,
+        look_alikes: LookAlikes,
         event_id: EventId,
     }
     /// A client.

@@ -63,6 +63,7 @@ diesel::table! {
         name -> Text,
         created_at -> BigInt,
         users -> BigInt,
+        look_alikes -> Text,
         event_id -> Text,
     }
 }

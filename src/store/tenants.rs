@@ -7,8 +7,8 @@ use super::conn::{change, on};
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, TenantId};
-use crate::mfa::words::DisplayName;
+use crate::mfa::ids::{DirectoryId, EventId, TenantId};
+use crate::mfa::words::{DisplayName, LookAlikes};
 
 type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
 
@@ -88,6 +88,36 @@ impl Tx<'_> {
     /// Writes a new directory.
     pub(crate) fn insert_directory(&mut self, row: DirectoryRow) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::insert_into(directories::table).values(row).execute(conn))?;
+        exactly_one("directories", rows)
+    }
+
+    /// A directory by its id.
+    pub(crate) fn find_directory(
+        &mut self,
+        tenant: &TenantId,
+        id: &DirectoryId,
+    ) -> Result<Option<DirectoryRow>, StoreError> {
+        Ok(on!(self, conn => directories::table
+            .filter(directories::tenant_id.eq(tenant))
+            .filter(directories::id.eq(id))
+            .select(DirectoryRow::as_select())
+            .get_result(conn)
+            .optional())?)
+    }
+
+    /// Changes a directory's way with look-alikes, if it is still the one that the caller read.
+    pub(crate) fn set_look_alikes(
+        &mut self,
+        read: &DirectoryRow,
+        look_alikes: LookAlikes,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let rows = change!(self, conn => diesel::update(directories::table)
+            .filter(directories::tenant_id.eq(&read.tenant_id))
+            .filter(directories::id.eq(&read.id))
+            .filter(directories::look_alikes.eq(read.look_alikes))
+            .set((directories::look_alikes.eq(look_alikes), directories::event_id.eq(event)))
+            .execute(conn))?;
         exactly_one("directories", rows)
     }
 

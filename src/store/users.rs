@@ -73,13 +73,13 @@ impl Tx<'_> {
         tenant: &TenantId,
         directory: &DirectoryId,
         folded: &str,
-    ) -> Result<Option<UserId>, StoreError> {
+    ) -> Result<Option<UserRow>, StoreError> {
         Ok(on!(self, conn => users::table
             .filter(users::tenant_id.eq(tenant))
             .filter(users::directory_id.eq(directory))
             .filter(users::external_id_folded.eq(folded))
             .order((users::created_at.asc(), users::id.asc()))
-            .select(users::id)
+            .select(UserRow::as_select())
             .first(conn)
             .optional())?)
     }

@@ -17,6 +17,7 @@ mod enrollments;
 mod evaluations;
 mod events;
 mod limits;
+mod look_alikes;
 mod metrics;
 mod new_users;
 mod outages;

@@ -78,6 +78,7 @@ impl Stage {
             "disableClient" => Act::disable(&self.spare),
             "rotateClientSecret" => Act::rotate(&self.tenant.console.client_id),
             "renameTenant" => Act::rename("Acme Europe"),
+            "setLookAlikes" => Act::look_alikes(&self.tenant.console.directory(), "note"),
             "beginRotation" => Act::new("beginRotation", json!({})),
             "regenerateRecoveryCodes" => Act::new("regenerateRecoveryCodes", json!({})),
             other => panic!("{other}: a new act needs a way to be tried"),

@@ -206,9 +206,11 @@ fn another_spelling_of_a_users_id_is_held_until_a_ticket() {
         assert_eq!(decision["decision"], "ticket_required", "{spelled:?}");
         let challenge = json!({ "challenge": decision["challenge"]["handle"] });
         console.call("beginEnrollment").json(&challenge).send().refused("ticket-required");
-        let held = events(&admin, "user.held");
+        let held = events(&admin, "user.looks_alike");
         let (user, older) = (&held.last().unwrap()["user_id"], &held.last().unwrap()["object_id"]);
         assert_eq!((user, older), (&json!(other.id), &json!(jdoe.id)), "{spelled:?}");
+        let data = json!({ "external_id": spelled, "older_external_id": "jdoe", "held": true });
+        assert_eq!(held.last().unwrap()["data"], data);
     }
     // The first one is as before, and so is a third person.
     assert_eq!(jdoe.evaluate().ok()["decision"], "challenge");

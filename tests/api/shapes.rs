@@ -366,6 +366,7 @@ fn things(tenant: &Tenant, admin: &User) -> Vec<(&'static str, String)> {
         ("tenant_id", "ten_00000000000000000000000000000000".to_owned()),
         ("user_id", user.id.clone()),
         ("client_id", tenant.console.client_id.clone()),
+        ("directory_id", text(&client["directory_id"])),
         ("petition_id", text(&petition["id"])),
         ("override_id", text(&reset["override"]["id"])),
         ("ticket_id", text(&reset["ticket"]["id"])),

@@ -1,6 +1,6 @@
 //! Rules 1 and 2: a factor is bound by a code and ends by an authority, and there is no "disabled".
 
-use crate::database::hostile::{Hostile, copy, hostile, list};
+use crate::database::hostile::{Hostile, copy, event, hostile, list};
 
 /// Factors, users, roles.
 pub fn all() -> Vec<Hostile> {
@@ -230,6 +230,23 @@ fn users() -> Vec<Hostile> {
         ),
         ("a user is born in a later epoch", born("external_id_folded = '1:zed', epoch = 9"), start),
         ("another spelling of a user is born free", born("ticket_only = FALSE, epoch = 1"), start),
+        (
+            "a directory is born that lets look-alikes enroll",
+            copy("directories", "id = 'dir_bare'", "id = 'dir_c', look_alikes = 'note'"),
+            "directories: a new one holds look-alikes",
+        ),
+        (
+            "a directory lets look-alikes enroll by nothing",
+            "UPDATE directories SET look_alikes = 'note', event_id = 'new_person' WHERE id = 'dir_a'"
+                .to_owned(),
+            "directories: no authority to let look-alikes enroll",
+        ),
+        (
+            "a directory lets look-alikes enroll by an exemption",
+            event("evt_dir", "directory.changed", "dir_a", r#"{"override":"ovr_exempt"}"#)
+                + "UPDATE directories SET look_alikes = 'note', event_id = 'evt_dir' WHERE id = 'dir_a'",
+            "directories: no authority to let look-alikes enroll",
+        ),
         (
             "a user takes another one's place",
             "INSERT OR REPLACE INTO users SELECT tenant_id, 'zed', directory_id, external_id, \

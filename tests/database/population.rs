@@ -25,7 +25,7 @@ fn installation(story: &mut Story) {
          INSERT INTO signing_keys VALUES ('ten_a', 'key_2', 'ES256', '{{}}', under(old), 'next', NOW, \
          NULL, NULL, NULL, '{waits}');
          INSERT INTO tenants VALUES ('ten_a', 'A', NOW, NULL, '{event}');
-         INSERT INTO directories VALUES ('ten_a', 'dir_a', 'A', NOW, 3, '{event}')"
+         INSERT INTO directories VALUES ('ten_a', 'dir_a', 'A', NOW, 3, 'hold', '{event}')"
     ));
     for (id, name, scopes) in [("cli_a", "A", r#"["login:evaluate"]"#), ("cli_off", "Off", "[]")] {
         let event = story.event("client.created", By::Server, "", id, "{}");
@@ -183,12 +183,12 @@ fn another_tenant(story: &mut Story) {
          INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
          VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'ten_bare'), 'evt_bare', 'ten_bare', NOW, 'tenant.created', 'server', 'server', 'req', '{}');
          INSERT INTO tenants VALUES ('ten_bare', 'Bare', NOW, NULL, 'evt_bare');
-         INSERT INTO directories VALUES ('ten_b', 'dir_b', 'B', NOW, 0, 'evt_b');
+         INSERT INTO directories VALUES ('ten_b', 'dir_b', 'B', NOW, 0, 'hold', 'evt_b');
          INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, object_id, request_id, data) \
          VALUES ((SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_b'), 'evt_cli_b', 'ten_b', NOW, 'client.created', 'server', 'server', 'cli_b', 'req', '{}');
          INSERT INTO clients VALUES ('ten_b', 'cli_b', 'dir_b', 'B', '[]', '[]', 'server', NOW, \
          NULL, 0, 0, 0, 'evt_cli_b');
-         INSERT INTO directories VALUES ('ten_b', 'dir_bare', 'Bare', NOW, 0, 'evt_b')",
+         INSERT INTO directories VALUES ('ten_b', 'dir_bare', 'Bare', NOW, 0, 'hold', 'evt_b')",
     );
 }
 

@@ -68,6 +68,7 @@ CREATE TABLE directories (
   created_at BIGINT NOT NULL,
   -- How many users it has, those that left included.
   users BIGINT NOT NULL DEFAULT 0 CHECK (users >= 0),
+  look_alikes TEXT COLLATE "C" NOT NULL CHECK (look_alikes IN ('hold', 'note')),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
 );
@@ -1470,6 +1471,26 @@ CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW
   OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at))
   EXECUTE FUNCTION client_secrets_life();
 
+-- Directories: a new one holds look-alikes, and letting them enroll takes an override that is in force.
+CREATE FUNCTION directories_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  RAISE EXCEPTION 'directories: a new one holds look-alikes';
+END $$;
+CREATE TRIGGER directories_start BEFORE INSERT ON directories FOR EACH ROW
+  WHEN (NEW.look_alikes <> 'hold')
+  EXECUTE FUNCTION directories_start();
+CREATE FUNCTION directories_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
+  SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = e.data::jsonb ->> 'override'
+  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
+    AND e.object_id = NEW.id AND o.kind = 'tenant' AND o.facts::jsonb ->> 'directory_id' = NEW.id
+    AND o.state = 'approved' AND o.expires_at > e.at)
+  THEN RAISE EXCEPTION 'directories: no authority to let look-alikes enroll'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_life BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_life();
+
 -- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
 -- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
 -- ticket by one is made by its requester.
@@ -1477,7 +1498,9 @@ CREATE FUNCTION users_start() RETURNS trigger LANGUAGE plpgsql SET search_path F
 BEGIN
   IF NEW.epoch <> 1 OR NEW.labels <> '[]'
   OR (NOT NEW.ticket_only AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
-        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded))
+        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded)
+      AND EXISTS (SELECT 1 FROM directories d WHERE d.tenant_id = NEW.tenant_id
+        AND d.id = NEW.directory_id AND d.look_alikes = 'hold'))
   THEN RAISE EXCEPTION 'users: no authority for this start'; END IF;
   RETURN NEW;
 END $$;

@@ -67,6 +67,7 @@ CREATE TABLE directories (
   created_at INTEGER NOT NULL,
   -- How many users it has, those that left included.
   users INTEGER NOT NULL DEFAULT 0 CHECK (users >= 0),
+  look_alikes TEXT NOT NULL CHECK (look_alikes IN ('hold', 'note')),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -1106,13 +1107,27 @@ WHEN NEW.expires_at > OLD.expires_at
   OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at)
 BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
 
+-- Directories: a new one holds look-alikes, and letting them enroll takes an override that is in force.
+CREATE TRIGGER directories_start BEFORE INSERT ON directories
+WHEN NEW.look_alikes <> 'hold'
+BEGIN SELECT RAISE(ABORT, 'directories: a new one holds look-alikes'); END;
+CREATE TRIGGER directories_life BEFORE UPDATE ON directories
+WHEN OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
+  SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
+  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
+    AND e.object_id = NEW.id AND o.kind = 'tenant' AND json_extract(o.facts, '$.directory_id') = NEW.id
+    AND o.state = 'approved' AND o.expires_at > e.at)
+BEGIN SELECT RAISE(ABORT, 'directories: no authority to let look-alikes enroll'); END;
+
 -- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
 -- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
 -- ticket by one is made by its requester.
 CREATE TRIGGER users_start BEFORE INSERT ON users
 WHEN NEW.epoch <> 1 OR NEW.labels <> '[]'
   OR (NEW.ticket_only = 0 AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
-        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded))
+        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded)
+      AND EXISTS (SELECT 1 FROM directories d WHERE d.tenant_id = NEW.tenant_id
+        AND d.id = NEW.directory_id AND d.look_alikes = 'hold'))
 BEGIN SELECT RAISE(ABORT, 'users: no authority for this start'); END;
 CREATE TRIGGER users_life BEFORE UPDATE ON users
 WHEN NEW.epoch < OLD.epoch

@@ -4,6 +4,8 @@ use super::{Danger, Findings, token_keys};
 use crate::app::{entropy, explain};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::mfa::text::quoted;
+use crate::mfa::words::{ExternalId, LookAlikes};
 use crate::operations::examination::{Examination, TenantExamination, examine_installation};
 use crate::operations::resealing::{Survey, survey};
 use crate::operations::{Failure, Pawl};
@@ -92,6 +94,7 @@ fn installation(examination: &Examination, findings: &mut Findings) {
     for tenant in &examination.tenants {
         people(tenant, findings);
         consoles(tenant, findings);
+        look_alikes(tenant, findings);
     }
 }
 
@@ -141,6 +144,37 @@ fn consoles(tenant: &TenantExamination, findings: &mut Findings) {
             "consoles",
             format!("{} ({}) of {} {when}", client.name.as_str(), client.id, tenant.id),
             "give it a new key, or disable it if it is not used any more",
+        );
+    }
+}
+
+/// Whether several users may be one person: the first few by their spellings.
+fn look_alikes(tenant: &TenantExamination, findings: &mut Findings) {
+    for found in &tenant.look_alikes {
+        let (danger, next) = match found.setting {
+            LookAlikes::Hold => (
+                Danger::Note,
+                "off-board the spelling that the console does not use; one who was held enrolls by a ticket",
+            ),
+            LookAlikes::Note => (
+                Danger::Risk,
+                "off-board the spelling that the console does not use; `setLookAlikes` holds new ones",
+            ),
+        };
+        let spelled = |ids: &Vec<ExternalId>| {
+            ids.iter().map(|id| quoted(id.as_str())).collect::<Vec<_>>().join(" = ")
+        };
+        let first: Vec<String> = found.first.iter().map(spelled).collect();
+        let (ids, users, directory) = (found.ids, found.users, &found.directory);
+        let more = if ids > first.len() { ", …" } else { "" };
+        findings.add(
+            danger,
+            "people",
+            format!(
+                "{users} users of {directory} share {ids} external ids by other spellings: {}{more}",
+                first.join(", ")
+            ),
+            next,
         );
     }
 }

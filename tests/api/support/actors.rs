@@ -98,6 +98,12 @@ impl Console {
         Self { client_id: text("client_id"), key: text("key"), ..self.clone() }
     }
 
+    /// The id of the console's directory.
+    pub fn directory(&self) -> String {
+        let client = self.call("getClient").at("client_id", &self.client_id).send().ok();
+        client["directory_id"].as_str().unwrap().to_owned()
+    }
+
     /// `createPetition`.
     pub fn petition(&self, user: &str, kind: &str) -> Answer {
         let body = json!({ "user_id": user, "kind": kind, "reason": REASON });
@@ -401,6 +407,12 @@ impl Act {
     /// `renameTenant`.
     pub fn rename(name: &str) -> Self {
         Self::new("renameTenant", json!({ "name": name, "reason": REASON }))
+    }
+
+    /// `setLookAlikes`.
+    pub fn look_alikes(directory: &str, to: &str) -> Self {
+        let act = Self::new("setLookAlikes", json!({ "look_alikes": to, "reason": REASON }));
+        act.with("directory_id", directory)
     }
 
     /// `createTicket`.
