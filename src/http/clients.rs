@@ -10,6 +10,7 @@ use crate::mfa::ids::{ClientId, ClientKeyId, ClientSecretId};
 use crate::operations::client_endings::{self, DisableClient};
 use crate::operations::client_keys::{self, AddClientKey};
 use crate::operations::client_secrets::{self, RotateClientSecret};
+use crate::operations::client_updates::{self, UpdateClient};
 use crate::operations::clients::{Client, ClientPage, CreateClient};
 use crate::operations::overrides::OverrideResult;
 use crate::operations::{self, access};
@@ -100,6 +101,32 @@ pub async fn disable_client(
     let id = id.read()?;
     let body = body.read()?;
     Ok(ok(client_endings::disable_client(&app.pawl, caller.call, id, body).await?))
+}
+
+/// Replace a client's scopes and audiences.
+///
+/// Its next call is judged by the new ones. A token that it was given for another audience works until it expires.
+#[utoipa::path(
+    operation_id = "updateClient",
+    tag = "clients",
+    params(("client_id" = ClientId, Path, description = "The client.")),
+    request_body = UpdateClient,
+    responses(
+        (status = 201, description = "The override was executed, or is in force.", body = OverrideResult),
+        (status = 202, description = "The override waits for approvals.", body = OverrideResult),
+    ),
+)]
+#[post("/v1/clients/{client_id}/update")]
+pub async fn update_client(
+    app: AppData,
+    caller: Caller<access::UpdateClient>,
+    id: Named<ClientId>,
+    body: Body<UpdateClient>,
+) -> Answer<OverrideResult> {
+    let id = id.read()?;
+    let body = body.read()?;
+    let result = client_updates::update_client(&app.pawl, caller.call, id, body).await?;
+    Ok(requested(&app.pawl.base_url, result))
 }
 
 /// Give a client a second secret.

@@ -133,6 +133,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(clients::list_clients)
         .service(clients::get_client)
         .service(clients::disable_client)
+        .service(clients::update_client)
         .service(clients::rotate_client_secret)
         .service(clients::revoke_client_secret)
         .service(clients::add_client_key)

@@ -40,6 +40,8 @@ choice_words! {
         ClientCreated = "client.created",
         /// A client was disabled.
         ClientDisabled = "client.disabled",
+        /// A client got other scopes or audiences.
+        ClientUpdated = "client.updated",
         /// A client got a second secret.
         ClientSecretCreated = "client.secret_created",
         /// A client's secret was revoked.

@@ -116,6 +116,7 @@ access! {
     ListTickets list_tickets = Some(Scope::TenantRead), READERS, false;
     CreateClient create_client = None, ADMIN, false;
     DisableClient disable_client = None, ADMIN, false;
+    UpdateClient update_client = None, ADMIN, false;
     RotateClientSecret rotate_client_secret = None, ADMIN, false;
     RevokeClientSecret revoke_client_secret = None, ADMIN, false;
     AddClientKey add_client_key = None, ADMIN, false;

@@ -13,6 +13,7 @@ use super::call::{Note, Work};
 use super::client_endings::DisableClient;
 use super::client_keys::AddClientKey;
 use super::client_secrets::RotateClientSecret;
+use super::client_updates::UpdateClient;
 use super::clients::CreateClient;
 use super::decisions::OpenChallenge;
 use super::enrollments::BeginRotation;
@@ -121,6 +122,13 @@ acts! {
         /// The body of the operation, without its proof.
         body: DisableClient,
     }
+    /// Replacing a client's scopes and audiences.
+    UpdateClientAct = "updateClient" {
+        /// The client in the operation's path.
+        client_id: ClientId,
+        /// The body of the operation, without its proof.
+        body: UpdateClient,
+    }
     /// Giving a client a second secret.
     RotateClientSecretAct = "rotateClientSecret" {
         /// The client in the operation's path.
@@ -181,6 +189,8 @@ union! {
         CreateClientAct(CreateClientAct) = "createClient",
         /// `disableClient`.
         DisableClientAct(DisableClientAct) = "disableClient",
+        /// `updateClient`.
+        UpdateClientAct(UpdateClientAct) = "updateClient",
         /// `rotateClientSecret`.
         RotateClientSecretAct(RotateClientSecretAct) = "rotateClientSecret",
         /// `addClientKey`.

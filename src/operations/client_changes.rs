@@ -1,5 +1,5 @@
-//! What an override of the kind `client` does: a new client, or a new way for one to sign in. None of
-//! it weakens by itself, but whoever holds such a way can vouch for passwords.
+//! What an override of the kind `client` does: a new client, a new way for one to sign in, or other scopes and
+//! audiences. None of it weakens by itself, but the holder of such a way can vouch for passwords.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use super::approvals::{Concerns, approvals_needed};
 use super::call::{Person, Work};
 use super::client_keys;
 use super::client_secrets;
+use super::client_updates::{self, ClientSets};
 use super::clients::CreateClient;
 use super::protocol::{Plan, WAITING};
 use crate::mfa::client_key::SignsIn;
@@ -37,6 +38,13 @@ pub(super) enum ClientChange {
         #[serde(flatten)]
         with: SignsIn,
     },
+    /// Other scopes and audiences.
+    #[serde(rename = "updateClient")]
+    Update {
+        client_id: ClientId,
+        #[serde(flatten)]
+        sets: ClientSets,
+    },
 }
 
 impl ClientChange {
@@ -46,6 +54,7 @@ impl ClientChange {
             Self::Create(_) => Ok(()),
             Self::Rotate { client_id, .. } => client_secrets::fits(work, client_id),
             Self::AddKey { client_id, with } => client_keys::fits(work, client_id, with),
+            Self::Update { client_id, sets } => client_updates::fits(work, client_id, sets),
         }
     }
 }

@@ -191,25 +191,36 @@ pub(super) fn plan(work: &mut Work<'_, '_>, person: &Person, body: &CreateClient
 }
 
 pub(super) fn check(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<()> {
-    let input = |field, reason| Err(Refusal::InvalidInput { field, reason }.into());
-    if body.scopes.is_empty() {
-        return input("scopes", "at least one");
-    }
-    if body.audiences.len() > 10 {
-        return input("audiences", "at most ten");
-    }
     check_days(body.key_days)?;
-    // Pawl's own audiences are its issuers: no registration can claim one, of any tenant.
-    let own = work.own_audience.as_str();
-    let issuers = own.strip_suffix(work.tenant.as_str()).unwrap_or(own);
-    if body.audiences.iter().any(|audience| audience.as_str().starts_with(issuers)) {
-        return Err(Refusal::AudienceReserved.into());
-    }
+    check_sets(work, &body.scopes, &body.audiences)?;
     if let Some(id) = &body.directory_id {
         let directories = work.tx.list_directories(&work.tenant)?;
         if !directories.iter().any(|directory| directory.id == *id) {
-            return input("directory_id", "no such directory of this tenant");
+            let (field, reason) = ("directory_id", "no such directory of this tenant");
+            return Err(Refusal::InvalidInput { field, reason }.into());
         }
+    }
+    Ok(())
+}
+
+/// Whether a client may have these scopes and audiences.
+pub(super) fn check_sets(
+    work: &Work<'_, '_>,
+    scopes: &BTreeSet<Scope>,
+    audiences: &BTreeSet<Audience>,
+) -> Done<()> {
+    let input = |field, reason| Err(Refusal::InvalidInput { field, reason }.into());
+    if scopes.is_empty() {
+        return input("scopes", "at least one");
+    }
+    if audiences.len() > 10 {
+        return input("audiences", "at most ten");
+    }
+    // Pawl's own audiences are its issuers: no registration can claim one, of any tenant.
+    let own = work.own_audience.as_str();
+    let issuers = own.strip_suffix(work.tenant.as_str()).unwrap_or(own);
+    if audiences.iter().any(|audience| audience.as_str().starts_with(issuers)) {
+        return Err(Refusal::AudienceReserved.into());
     }
     Ok(())
 }

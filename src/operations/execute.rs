@@ -5,6 +5,7 @@ use super::approvals::demanded_by;
 use super::authority::{Requester, requester_stands};
 use super::call::{Note, Work};
 use super::client_changes::ClientChange;
+use super::client_updates::{self, ClientSets};
 use super::clients::{self, ClientKey, CreateClient};
 use super::codes::limits;
 use super::ending::end_everything_open;
@@ -129,6 +130,7 @@ pub(super) enum Change {
     Policy(PolicyDocument),
     Role(RoleChange),
     ClientKey { client: ClientId, with: SignsIn },
+    ClientUpdate { client: ClientId, sets: ClientSets },
     Tenant(TenantChange),
 }
 
@@ -156,6 +158,9 @@ impl From<ClientChange> for Deed {
             }
             ClientChange::AddKey { client_id: client, with } => {
                 Self::Change(Change::ClientKey { client, with })
+            }
+            ClientChange::Update { client_id: client, sets } => {
+                Self::Change(Change::ClientUpdate { client, sets })
             }
         }
     }
@@ -198,6 +203,9 @@ impl Change {
             Self::Role(change) => roles::write(work, &change, Some(&row.id))?,
             Self::ClientKey { client, with } => {
                 client_keys::write(work, &client, &with).map(drop)?;
+            }
+            Self::ClientUpdate { client, sets } => {
+                client_updates::write(work, &client, &sets, &row.id)?;
             }
             Self::Tenant(change) => change.write(work, Some(&row.id))?,
         }

@@ -4,8 +4,8 @@ use super::access;
 use super::acts::Act;
 use super::call::{Person, Work};
 use super::{
-    Done, client_endings, client_keys, client_secrets, clients, look_alikes, overrides, policies,
-    protocol, roles, take_up, tenant_changes, tickets,
+    Done, client_endings, client_keys, client_secrets, client_updates, clients, look_alikes,
+    overrides, policies, protocol, roles, take_up, tenant_changes, tickets,
 };
 use crate::mfa::refusal::Refusal;
 
@@ -40,6 +40,9 @@ impl Act {
             Self::CreateTicketAct(act) => tickets::plan(work, person, &act.body).map(drop),
             Self::CreateClientAct(act) => clients::plan(work, person, &act.body).map(drop),
             Self::DisableClientAct(act) => client_endings::may_disable(work, &act.client_id),
+            Self::UpdateClientAct(act) => {
+                client_updates::plan(work, person, &act.client_id, &act.body).map(drop)
+            }
             Self::RotateClientSecretAct(act) => {
                 client_secrets::plan(work, person, &act.client_id, &act.body).map(drop)
             }

@@ -17,6 +17,7 @@ pub mod client_endings;
 pub mod client_keys;
 pub mod client_secrets;
 pub mod client_tokens;
+pub mod client_updates;
 pub mod clients;
 mod codes;
 pub mod confirmations;

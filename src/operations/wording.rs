@@ -107,6 +107,10 @@ pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
             let client = client(work, &act.client_id)?;
             Words::of(format!("Disable the client {client} for good")).because(&act.body.reason)
         }
+        Act::UpdateClientAct(act) => {
+            let sets = (&act.body.scopes, &act.body.audiences);
+            updated_client(work, &act.client_id, sets)?.because(&act.body.reason)
+        }
         Act::RotateClientSecretAct(act) => {
             second_secret(work, &act.client_id)?.because(&act.body.reason)
         }
@@ -193,7 +197,7 @@ fn policy(work: &mut Work<'_, '_>, document: &PolicyDocument) -> Done<Words> {
         format!("Replace the policy version {version} by a looser one. Looser: {looser}")
     };
     if !hardened.is_empty() {
-        text.push_str(&format!(". Harder for who helps a user: {}", listed(&hardened)));
+        text.extend([". Harder for who helps a user: ", &listed(&hardened)]);
     }
     changes.extend(hardened);
     Ok(Words { changes, ..Words::of(text) })
@@ -214,14 +218,21 @@ fn ticket(work: &mut Work<'_, '_>, user: &UserId) -> Done<Words> {
     Ok(Words::of_user(user, |user| format!("Make an enrollment ticket for {user}")))
 }
 
-/// A new client with what makes it dangerous: its scopes, its audiences, and whose logins it passes on.
-fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
-    let scopes: Vec<&str> = body.scopes.iter().map(|scope| scope.as_str()).collect();
-    let audiences = if body.audiences.is_empty() {
+fn scope_list(scopes: &BTreeSet<Scope>) -> String {
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn audience_list(audiences: &BTreeSet<Audience>) -> String {
+    if audiences.is_empty() {
         "no audience of its own".to_owned()
     } else {
-        format!("the audiences {}", list(&body.audiences))
-    };
+        format!("the audiences {}", list(audiences))
+    }
+}
+
+/// A new client with what makes it dangerous: its scopes, its audiences, and whose logins it passes on.
+fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
+    let (scopes, audiences) = (scope_list(&body.scopes), audience_list(&body.audiences));
     let place = match &body.directory_id {
         None => "in a new directory".to_owned(),
         Some(id) => {
@@ -234,7 +245,7 @@ fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
             place
         }
     };
-    let (name, scopes) = (quoted(body.name.as_str()), scopes.join(", "));
+    let name = quoted(body.name.as_str());
     Ok(Words::of(format!("Make the client {name} with the scopes {scopes}, {audiences}, {place}")))
 }
 
@@ -250,6 +261,21 @@ fn has_administrators(work: &mut Work<'_, '_>, directory: &DirectoryId) -> Done<
 fn client(work: &mut Work<'_, '_>, id: &ClientId) -> Done<String> {
     let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
     Ok(quoted(row.name.as_str()))
+}
+
+/// What a client may do, before and after.
+fn updated_client(
+    work: &mut Work<'_, '_>,
+    id: &ClientId,
+    (scopes, audiences): (&BTreeSet<Scope>, &BTreeSet<Audience>),
+) -> Done<Words> {
+    let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    let name = quoted(row.name.as_str());
+    let (old_scopes, new_scopes) = (scope_list(&row.scopes.0), scope_list(scopes));
+    let (old, new) = (audience_list(&row.audiences.0), audience_list(audiences));
+    Ok(Words::of(format!(
+        "Change the client {name}: scopes from {old_scopes} to {new_scopes}, from {old} to {new}"
+    )))
 }
 
 fn second_secret(work: &mut Work<'_, '_>, id: &ClientId) -> Done<Words> {
@@ -305,6 +331,9 @@ fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
                 ClientChange::Create(body) => new_client(work, &body),
                 ClientChange::Rotate { client_id, .. } => second_secret(work, &client_id),
                 ClientChange::AddKey { client_id, with } => signs_in(work, &client_id, &with),
+                ClientChange::Update { client_id, sets } => {
+                    updated_client(work, &client_id, (&sets.scopes, &sets.audiences))
+                }
             };
         }
         OverrideKind::Tenant => {

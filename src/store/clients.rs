@@ -8,6 +8,7 @@ use super::conn::{change, on};
 use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
 use super::{Json, StoreError, Tx, exactly_one};
+use crate::mfa::client::Scope;
 use crate::mfa::ids::{ClientId, ClientSecretId, EventId, TenantId};
 use crate::mfa::new_users::Created;
 use crate::mfa::time::Timestamp;
@@ -160,6 +161,28 @@ impl Tx<'_> {
                 clients::new_users_refused_day.eq(created.refused_day),
                 clients::event_id.eq(event),
             )).execute(conn))?;
+        exactly_one("clients", rows)
+    }
+
+    /// Replaces the scopes and audiences of a client that works.
+    pub(crate) fn update_client(
+        &mut self,
+        tenant: &TenantId,
+        id: &ClientId,
+        (scopes, audiences): (&BTreeSet<Scope>, &BTreeSet<Audience>),
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let sets = (Json(scopes.clone()), Json(audiences.clone()));
+        let rows = change!(self, conn => diesel::update(clients::table)
+            .filter(clients::tenant_id.eq(tenant))
+            .filter(clients::id.eq(id))
+            .filter(clients::disabled_at.is_null())
+            .set((
+                clients::scopes.eq(&sets.0),
+                clients::audiences.eq(&sets.1),
+                clients::event_id.eq(event),
+            ))
+            .execute(conn))?;
         exactly_one("clients", rows)
     }
 

@@ -6,6 +6,7 @@ mod actions;
 mod authority;
 mod calls;
 mod client_tokens;
+mod client_updates;
 mod clients;
 mod cluster;
 mod collecting;

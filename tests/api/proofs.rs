@@ -76,6 +76,11 @@ impl Stage {
                 Act::add_key(&console.client_id, Signer::new(console).jwk())
             }
             "disableClient" => Act::disable(&self.spare),
+            "updateClient" => {
+                let client = &self.tenant.console.client_id;
+                let shown = self.first.call("getClient").at("client_id", client).send().ok();
+                Act::update(client, shown["scopes"].clone(), json!(["acme", "shop"]))
+            }
             "rotateClientSecret" => Act::rotate(&self.tenant.console.client_id),
             "renameTenant" => Act::rename("Acme Europe"),
             "setLookAlikes" => Act::look_alikes(&self.tenant.console.directory(), "note"),

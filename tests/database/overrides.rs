@@ -1,6 +1,6 @@
 //! Rules 2 and 3: what weakens is a dated, reasoned, approved override, and no machine makes one.
 
-use crate::database::hostile::{Hostile, copy, hostile, list};
+use crate::database::hostile::{Hostile, copy, event, hostile, list};
 
 /// Overrides, approvals, policies, petitions, tickets, clients and keys.
 pub fn all() -> Vec<Hostile> {
@@ -244,6 +244,12 @@ fn things() -> Vec<Hostile> {
             ticket("expires_at = created_at + 31536000000, event_id = 'new_person'"),
             "CHECK constraint failed",
         ),
+        (
+            "a client gets a scope by an exemption",
+            event("evt_cli", "client.updated", "cli_a", r#"{"override":"ovr_exempt"}"#)
+                + "UPDATE clients SET scopes = '[\"offboard\"]', event_id = 'evt_cli' WHERE id = 'cli_a'",
+            "clients: disabled for good, or no authority",
+        ),
     ]
     .into_iter()
     .map(|(why, sql, says)| hostile(2, why, sql, says))
@@ -252,7 +258,12 @@ fn things() -> Vec<Hostile> {
         (
             "a disabled client is live again",
             "UPDATE clients SET disabled_at = NULL, event_id = 'new_person' WHERE id = 'cli_off'",
-            "clients: disabled for good",
+            "clients: disabled for good, or no authority",
+        ),
+        (
+            "a client gets a scope by nothing",
+            "UPDATE clients SET scopes = '[\"offboard\"]', event_id = 'new_person' WHERE id = 'cli_a'",
+            "clients: disabled for good, or no authority",
         ),
         (
             "a client's key lives longer",

@@ -308,6 +308,7 @@ impl Witness {
             "policy.replaced",
             "client.created",
             "client.disabled",
+            "client.updated",
             "ticket.created",
             "tenant.created",
             "tenant.renamed",

@@ -662,8 +662,6 @@ CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
-  OR NEW.scopes IS DISTINCT FROM OLD.scopes
-  OR NEW.audiences IS DISTINCT FROM OLD.audiences
   OR NEW.created_by IS DISTINCT FROM OLD.created_by
   OR NEW.created_at IS DISTINCT FROM OLD.created_at)
   EXECUTE FUNCTION clients_facts();
@@ -1439,11 +1437,20 @@ END $$;
 CREATE TRIGGER clients_made BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_made();
 CREATE FUNCTION clients_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  RAISE EXCEPTION 'clients: disabled for good';
+  IF OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
+  OR (NEW.scopes IS DISTINCT FROM OLD.scopes OR NEW.audiences IS DISTINCT FROM OLD.audiences) AND NOT EXISTS (
+    SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = e.data::jsonb ->> 'override'
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
+      AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
+      AND o.kind = 'client' AND o.facts::jsonb ->> 'operation' = 'updateClient'
+      AND o.facts::jsonb ->> 'client_id' = NEW.id
+      AND o.facts::jsonb -> 'scopes' = NEW.scopes::jsonb
+      AND o.facts::jsonb -> 'audiences' = NEW.audiences::jsonb
+      AND o.state = 'approved' AND o.expires_at > e.at)
+  THEN RAISE EXCEPTION 'clients: disabled for good, or no authority for other scopes or audiences'; END IF;
+  RETURN NEW;
 END $$;
-CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW
-  WHEN (OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at)
-  EXECUTE FUNCTION clients_life();
+CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_life();
 -- No client makes a secret, and no client has three that live.
 CREATE FUNCTION client_secrets_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN

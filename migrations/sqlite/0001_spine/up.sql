@@ -586,8 +586,6 @@ CREATE TRIGGER clients_facts BEFORE UPDATE ON clients
 WHEN NEW.tenant_id IS NOT OLD.tenant_id
   OR NEW.id IS NOT OLD.id
   OR NEW.directory_id IS NOT OLD.directory_id
-  OR NEW.scopes IS NOT OLD.scopes
-  OR NEW.audiences IS NOT OLD.audiences
   OR NEW.created_by IS NOT OLD.created_by
   OR NEW.created_at IS NOT OLD.created_at
 BEGIN SELECT RAISE(ABORT, 'clients: a fact cannot change'); END;
@@ -1086,7 +1084,16 @@ WHEN NEW.disabled_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'clients: not made by its event'); END;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients
 WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
-BEGIN SELECT RAISE(ABORT, 'clients: disabled for good'); END;
+  OR (NEW.scopes IS NOT OLD.scopes OR NEW.audiences IS NOT OLD.audiences) AND NOT EXISTS (
+    SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
+      AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
+      AND o.kind = 'client' AND json_extract(o.facts, '$.operation') = 'updateClient'
+      AND json_extract(o.facts, '$.client_id') = NEW.id
+      AND json_extract(o.facts, '$.scopes') = NEW.scopes
+      AND json_extract(o.facts, '$.audiences') = NEW.audiences
+      AND o.state = 'approved' AND o.expires_at > e.at)
+BEGIN SELECT RAISE(ABORT, 'clients: disabled for good, or no authority for other scopes or audiences'); END;
 -- A person or the server makes a secret, by the newest event, which makes one of this client. It lives
 -- for ninety days at most, and no client has three that live.
 CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets

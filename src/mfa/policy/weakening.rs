@@ -66,18 +66,18 @@ pub fn hardened(old: &Policy, new: &Policy) -> Vec<PolicyChange> {
     all
 }
 
-/// What `than` lacks of what `policy` demands: for each of its rules that no rule of `than` covers, the
+/// What `other` lacks of what `policy` demands: for each of its rules that no rule of `other` covers, the
 /// attributes of `among` that the rule of the same name lacks, or the base where there is none.
-fn lacking(policy: &Policy, than: &Policy, among: &[Attribute]) -> Vec<PolicyChange> {
+fn lacking(policy: &Policy, other: &Policy, among: &[Attribute]) -> Vec<PolicyChange> {
     let mut all = Vec::new();
     for (rule, when, set) in rules_of(policy) {
-        if uncovered(&rule, &when, set, than, among).is_none() {
+        if uncovered(&rule, &when, set, other, among).is_none() {
             continue;
         }
-        let same = than.rules().iter().find(|candidate| {
+        let same = other.rules().iter().find(|candidate| {
             RuleName::Rule(candidate.id.clone()) == rule && candidate.when.covers(&when)
         });
-        let then = Attributes::LOOSEST.join(same.map_or(than.base(), |same| &same.set));
+        let then = Attributes::LOOSEST.join(same.map_or(other.base(), |same| &same.set));
         let before = Attributes::LOOSEST.join(set);
         let lacks = among.iter().filter(|attribute| set.is_stricter(&then, **attribute));
         all.extend(lacks.map(|attribute| PolicyChange {

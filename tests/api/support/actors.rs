@@ -373,6 +373,12 @@ impl Act {
         act.with("client_id", client)
     }
 
+    /// `updateClient`.
+    pub fn update(client: &str, scopes: Value, audiences: Value) -> Self {
+        let body = json!({ "scopes": scopes, "audiences": audiences, "reason": REASON });
+        Self::new("updateClient", body).with("client_id", client)
+    }
+
     /// `addClientKey`.
     pub fn add_key(client: &str, jwk: Value) -> Self {
         let act = Self::new("addClientKey", json!({ "jwk": jwk, "reason": REASON }));
