@@ -171,8 +171,8 @@ impl Installation {
         let metrics = Arc::new(Metrics::new(operations));
         let store = Store::open(database, ring, Arc::clone(&metrics))?;
         let base_url = Arc::from(config.base_url.as_str());
-        let new_users_per_day = i64::from(config.caps.new_users_per_day);
-        Ok(Pawl { store, base_url, recent: Arc::default(), metrics, new_users_per_day })
+        let per_day = config.caps.per_day();
+        Ok(Pawl { store, base_url, recent: Arc::default(), metrics, per_day })
     }
 
     async fn app(&self, config: &Config) -> Result<App, StartError> {

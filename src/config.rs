@@ -127,6 +127,7 @@ pub const VARIABLES: &[Variable] = &[
     edge::TRUSTED_PROXIES,
     edge::PROXY_HEADER,
     caps::NEW_USERS_PER_DAY,
+    caps::OFFBOARDINGS_PER_DAY,
     caps::CALLS_PER_SECOND,
     caps::UNKNOWN_CALLS_PER_SECOND,
     Variable {

@@ -1,12 +1,20 @@
 //! How much one caller may do.
 
 use super::{Reader, Variable};
+use crate::mfa::daily::Allowances;
 
 /// How many users a client may create in a day.
 pub(super) const NEW_USERS_PER_DAY: Variable = Variable {
     name: "PAWL_NEW_USERS_PER_DAY",
     default: "1000",
     about: "Users that a client may create in a UTC day, 1 to 100000000; 20 % of its directory, where that is more. Raise it for a first import.",
+};
+
+/// How many users a client may off-board in a day.
+pub(super) const OFFBOARDINGS_PER_DAY: Variable = Variable {
+    name: "PAWL_OFFBOARDINGS_PER_DAY",
+    default: "100",
+    about: "Users that a client may off-board in a UTC day, 1 to 100000000; 2 % of its directory, where that is more. Raise it before many leave at once.",
 };
 
 /// How many calls a caller may make.
@@ -28,6 +36,8 @@ pub(super) const UNKNOWN_CALLS_PER_SECOND: Variable = Variable {
 pub struct Caps {
     /// Users that a client may create in a day, where 20 % of its directory is not more.
     pub new_users_per_day: u32,
+    /// Users that a client may off-board in a day, where 2 % of its directory is not more.
+    pub offboardings_per_day: u32,
     /// Calls of a client or a person in a second.
     pub calls_per_second: u32,
     /// Calls of an address without a credential that is known to be good, in a second.
@@ -36,23 +46,39 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { new_users_per_day: 1000, calls_per_second: 200, unknown_calls_per_second: 50 }
+        Self {
+            new_users_per_day: 1000,
+            offboardings_per_day: 100,
+            calls_per_second: 200,
+            unknown_calls_per_second: 50,
+        }
     }
 }
 
 impl Caps {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let new_users_per_day =
-            number(reader, &NEW_USERS_PER_DAY, 100_000_000, "wants 1 to 100000000");
+        let mut users = |of: &Variable| number(reader, of, 100_000_000, "wants 1 to 100000000");
+        let new_users_per_day = users(&NEW_USERS_PER_DAY);
+        let offboardings_per_day = users(&OFFBOARDINGS_PER_DAY);
         let mut calls = |of: &Variable| number(reader, of, 100_000, "wants 1 to 100000");
         let calls_per_second = calls(&CALLS_PER_SECOND);
         let unknown_calls_per_second = calls(&UNKNOWN_CALLS_PER_SECOND);
-        Self { new_users_per_day, calls_per_second, unknown_calls_per_second }
+        Self { new_users_per_day, offboardings_per_day, calls_per_second, unknown_calls_per_second }
     }
 
-    pub(super) fn pairs(&self) -> [(&'static str, String); 3] {
+    /// What a client may do in a day.
+    #[must_use]
+    pub fn per_day(&self) -> Allowances {
+        Allowances {
+            new_users: i64::from(self.new_users_per_day),
+            offboardings: i64::from(self.offboardings_per_day),
+        }
+    }
+
+    pub(super) fn pairs(&self) -> [(&'static str, String); 4] {
         [
             (NEW_USERS_PER_DAY.name, self.new_users_per_day.to_string()),
+            (OFFBOARDINGS_PER_DAY.name, self.offboardings_per_day.to_string()),
             (CALLS_PER_SECOND.name, self.calls_per_second.to_string()),
             (UNKNOWN_CALLS_PER_SECOND.name, self.unknown_calls_per_second.to_string()),
         ]
@@ -76,8 +102,10 @@ mod tests {
         for (value, is_taken) in
             [("1", true), ("250000", true), ("0", false), ("-1", false), ("", false)]
         {
-            let pair = [("PAWL_NEW_USERS_PER_DAY".to_owned(), value.to_owned())];
-            assert_eq!(Config::read(pair.into_iter()).is_ok(), is_taken, "{value}");
+            for name in ["PAWL_NEW_USERS_PER_DAY", "PAWL_OFFBOARDINGS_PER_DAY"] {
+                let pair = [(name.to_owned(), value.to_owned())];
+                assert_eq!(Config::read(pair.into_iter()).is_ok(), is_taken, "{name} {value}");
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ use Code::{
     NotEnrolled, NotFound, OverrideNotOpen, OwnAccount, PetitionDecided, PolicyGuard,
     PreconditionRequired, ProofMismatch, ProofRequired, RoleHeld, RoleNotHeld,
     SecondPersonRequired, StalePrimaryLogin, TicketOver, TicketRequired, TooManyAttempts,
-    TooManyKeys, TooManyNewUsers, TooManyOverrides, TooManyPetitions, TooManySecrets,
-    Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
+    TooManyKeys, TooManyNewUsers, TooManyOffboardings, TooManyOverrides, TooManyPetitions,
+    TooManySecrets, Unauthenticated, UnsupportedGrantType, UserOffboarded, VersionMismatch,
 };
 
 /// Operation and codes. An operation that is not here refuses only what its shape may.
@@ -68,7 +68,7 @@ pub const REFUSES: &[(&str, &[Code])] = &[
     ("upsertUser", &[TooManyNewUsers]),
     ("lookupUser", &[NotFound]),
     ("getUser", &[NotFound]),
-    ("offboardUser", &[NotFound, HoldsRole]),
+    ("offboardUser", &[NotFound, HoldsRole, TooManyOffboardings]),
     ("getMfaStatus", &[NotFound]),
     ("requestDisable", &[NotFound, UserOffboarded, MfaDisableRefused]),
     ("createPetition", &[NotFound, UserOffboarded, TooManyPetitions]),

@@ -11,7 +11,7 @@ use crate::mfa::ids::PetitionId;
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::policy::rule::RuleName;
 use crate::mfa::refusal::Refusal;
-use crate::mfa::time::Timestamp;
+use crate::mfa::time::{Span, Timestamp};
 use crate::operations::Failure;
 use crate::telemetry;
 
@@ -129,6 +129,8 @@ problems! {
         "Leave out audiences that are Pawl's issuers.";
     TooManyNewUsers = TOO_MANY_REQUESTS, "too-many-new-users", "The client has created as many users today as it may",
         "Known users go on signing in. For a first import, let the operator raise PAWL_NEW_USERS_PER_DAY.";
+    TooManyOffboardings = TOO_MANY_REQUESTS, "too-many-offboardings", "The client has off-boarded as many users today as it may",
+        "Refuse their logins, and go on tomorrow; or let the operator raise PAWL_OFFBOARDINGS_PER_DAY.";
     PetitionDecided = CONFLICT, "petition-decided", "The petition was decided",
         "Read it again with getPetition.";
     TooManyPetitions = CONFLICT, "too-many-petitions", "The user has three open petitions of this kind",
@@ -267,6 +269,11 @@ impl Problem {
     }
 }
 
+/// A refusal that ends by itself.
+fn wait(code: Code, after: Span) -> Problem {
+    Problem { retry_after_seconds: Some(after.as_seconds_up()), ..Problem::new(code) }
+}
+
 /// Notes why, for the log line, and gives the code.
 fn because(code: Code, why: &'static str) -> Problem {
     telemetry::note(|log| log.cause = Some(why.to_owned()));
@@ -283,10 +290,7 @@ impl From<Refusal> for Problem {
             Refusal::AudienceNotRegistered => Self::new(Code::AudienceNotRegistered),
             Refusal::ChallengeOver(why) => because(Code::ChallengeOver, why),
             Refusal::CodeRejected(why) => because(Code::CodeRejected, why),
-            Refusal::TooManyAttempts { retry_after } => Self {
-                retry_after_seconds: Some(retry_after.as_seconds_up()),
-                ..Self::new(Code::TooManyAttempts)
-            },
+            Refusal::TooManyAttempts { retry_after } => wait(Code::TooManyAttempts, retry_after),
             Refusal::EnrollmentOver(why) => because(Code::EnrollmentOver, why),
             Refusal::TicketOver(why) => because(Code::TicketOver, why),
             Refusal::TicketRequired => Self::new(Code::TicketRequired),
@@ -323,10 +327,8 @@ impl From<Refusal> for Problem {
             }
             Refusal::AudienceReserved => Self::new(Code::AudienceReserved),
             Refusal::PetitionDecided => Self::new(Code::PetitionDecided),
-            Refusal::TooManyNewUsers { retry_after } => Self {
-                retry_after_seconds: Some(retry_after.as_seconds_up()),
-                ..Self::new(Code::TooManyNewUsers)
-            },
+            Refusal::TooManyNewUsers { retry_after } => wait(Code::TooManyNewUsers, retry_after),
+            Refusal::TooManyOffboardings { retry_after: at } => wait(Code::TooManyOffboardings, at),
             Refusal::TooManyPetitions => Self::new(Code::TooManyPetitions),
             Refusal::VersionMismatch { current } => {
                 Self { current_version: Some(current), ..Self::new(Code::VersionMismatch) }

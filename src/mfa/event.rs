@@ -54,6 +54,8 @@ choice_words! {
         ClientTokenIssued = "client.token_issued",
         /// A client was refused a new user, for the first time in its day: it had created as many as it may.
         NewUsersRefused = "client.new_users_refused",
+        /// A client was refused an off-boarding, for the first time in its day: it had off-boarded as many as it may.
+        OffboardingsRefused = "client.offboardings_refused",
         /// A user was made.
         UserCreated = "user.created",
         /// A new user's external id is another spelling of an older user's, who is the object; it says whether
@@ -155,6 +157,7 @@ impl EventKind {
                 | Self::ClientKeyRemoved
                 | Self::ClientTokenIssued
                 | Self::NewUsersRefused
+                | Self::OffboardingsRefused
                 | Self::CodeVerified
                 | Self::CodeRejected
                 | Self::RecoveryCodeUsed

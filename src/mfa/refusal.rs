@@ -41,6 +41,7 @@ pub enum Refusal {
     PetitionDecided,
     TooManyPetitions,
     TooManyNewUsers { retry_after: Span },
+    TooManyOffboardings { retry_after: Span },
     VersionMismatch { current: i64 },
     VersionRequired,
     InvalidPolicy { field: String, reason: &'static str },

@@ -254,6 +254,9 @@ pub(super) fn write(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Client
         new_users_day: 0,
         new_users: 0,
         new_users_refused_day: 0,
+        offboardings_day: 0,
+        offboardings: 0,
+        offboardings_refused_day: 0,
         event_id: event.clone(),
     })?;
     add_secret(work, &id, body.key_days, event)

@@ -15,6 +15,7 @@ use super::{Call, Done, Pawl, Shown, Traced, answer};
 use crate::mfa::challenge::{
     CHALLENGE_LIFE, ENROLLMENT_LIFE, EnrollmentAuthority, PRIMARY_AGE, Purpose, is_fresh,
 };
+use crate::mfa::daily::Allowances;
 use crate::mfa::decision::{Decision, decide, may_self_enroll};
 use crate::mfa::event::EventKind;
 use crate::mfa::factor::{Primary, PrimaryMethod};
@@ -91,10 +92,10 @@ impl EvaluateLogin {
 /// `stale-primary-login`, `audience-not-registered`, `too-many-new-users`.
 pub async fn evaluate_login(pawl: &Pawl, call: Call, request: EvaluateLogin) -> Done<Evaluation> {
     let ahead = Ahead::User(request.external_id.clone());
-    let allowance = pawl.new_users_per_day;
+    let allowances = pawl.per_day;
     let committed = call
         .write_ahead(pawl, access::EvaluateLogin::ACCESS, ahead, move |work| {
-            evaluate_one(work, &request, allowance)
+            evaluate_one(work, &request, allowances)
         })
         .await?;
     answer(committed)
@@ -103,7 +104,7 @@ pub async fn evaluate_login(pawl: &Pawl, call: Call, request: EvaluateLogin) -> 
 fn evaluate_one(
     work: &mut Work<'_, '_>,
     request: &EvaluateLogin,
-    allowance: i64,
+    allowances: Allowances,
 ) -> Done<Traced<Evaluation>> {
     let client = work.client()?;
     let primary = Primary { method: request.primary_login.method, at: request.primary_login.at };
@@ -117,7 +118,7 @@ fn evaluate_one(
         kind: None,
         groups: request.groups.clone(),
     };
-    let user = match users::know(work, &client, &identity, allowance)? {
+    let user = match users::know(work, &client, &identity, allowances)? {
         Ok(user) => user,
         Err(refusal) => return Ok(Err(refusal)),
     };

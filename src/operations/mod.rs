@@ -22,6 +22,7 @@ pub mod clients;
 mod codes;
 pub mod confirmations;
 mod credential;
+mod daily;
 mod decisions;
 mod ending;
 pub mod enrollments;
@@ -35,7 +36,6 @@ mod groups;
 mod handles;
 pub mod keys;
 pub mod look_alikes;
-mod new_users;
 pub mod override_life;
 pub mod overrides;
 pub mod petitions;
@@ -69,6 +69,7 @@ pub use entropy::Entropy;
 pub use handles::{Handle, SharedCode, Shown};
 pub use recent::Recent;
 
+use crate::mfa::daily::Allowances;
 use crate::mfa::ids::TenantId;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::words::{Audience, InvalidWord};
@@ -87,8 +88,8 @@ pub struct Pawl {
     pub recent: Arc<Recent>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
-    /// New users that a client may create in a day, where a fifth of its directory is not more.
-    pub new_users_per_day: i64,
+    /// What a client may do in a day.
+    pub per_day: Allowances,
 }
 
 /// Why an operation did nothing.

@@ -7,16 +7,16 @@ use utoipa::ToSchema;
 
 use super::access::{self, Permitted};
 use super::call::{Note, Work};
+use super::daily::admit;
 use super::ending::end_everything_open;
 use super::groups::{Told, put_groups};
 use super::look_alikes::look_alike;
-use super::new_users::admit;
 use super::roles::{self, RoleChange};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::challenge::Authority;
+use crate::mfa::daily::{Allowances, Counted, Counting};
 use crate::mfa::event::EventKind;
-use crate::mfa::ids::{DirectoryId, UserId};
-use crate::mfa::new_users::Created;
+use crate::mfa::ids::{DirectoryId, EventId, UserId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::reported::{Reported, ReportedGroups, in_words};
 use crate::mfa::text::{folded, readable_name};
@@ -120,7 +120,7 @@ impl Identity {
 /// # Errors
 /// `invalid-request` if `kind` is another than the user's; `too-many-new-users`.
 pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<User> {
-    let allowance = pawl.new_users_per_day;
+    let allowances = pawl.per_day;
     let committed = call
         .write(pawl, access::UpsertUser::ACCESS, move |work| {
             let client = work.client()?;
@@ -136,7 +136,7 @@ pub async fn upsert_user(pawl: &Pawl, call: Call, request: UpsertUser) -> Done<U
                 let reason = "the user was created with another kind";
                 return Err(Refusal::InvalidInput { field: "kind", reason }.into());
             }
-            match know(work, &client, &identity, allowance)? {
+            match know(work, &client, &identity, allowances)? {
                 Ok(user) => view(work, user).map(Ok),
                 Err(refusal) => Ok(Err(refusal)),
             }
@@ -198,22 +198,29 @@ pub async fn list_users(pawl: &Pawl, call: Call, page: Page) -> Done<UserPage> {
 /// changes nothing.
 ///
 /// # Errors
-/// `not-found`; `holds-role` for somebody with a role, whom no client may off-board.
+/// `not-found`; `holds-role` for somebody with a role, whom no client may off-board; `too-many-offboardings`.
 pub async fn offboard_user(pawl: &Pawl, call: Call, id: UserId) -> Done<User> {
+    let allowances = pawl.per_day;
     let committed = call
         .write(pawl, access::OffboardUser::ACCESS, move |work| {
+            let client = work.client()?;
             let user = work.user(&id)?;
             if user.offboarded_at.is_none() {
                 if !work.tx.roles_of(&work.tenant, &id)?.is_empty() {
                     return Err(Refusal::HoldsRole.into());
                 }
-                offboard(work, &user)?;
+                let counted = match admit(work, &client, Counting::Offboardings, allowances)? {
+                    Ok(counted) => counted,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                let event = offboard(work, &user)?;
+                work.tx.count_of_day(&client, Counting::Offboardings, counted, &event)?;
             }
             let user = work.user(&id)?;
-            view(work, user)
+            view(work, user).map(Ok)
         })
         .await?;
-    Ok(committed.into_inner())
+    answer(committed)
 }
 
 pub(super) fn view(work: &mut Work<'_, '_>, row: UserRow) -> Done<User> {
@@ -230,7 +237,8 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: UserRow) -> Done<User> {
     })
 }
 
-pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
+/// Off-boards a user; answers the event of it.
+pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<EventId> {
     let (tenant, now) = (work.tenant.clone(), work.now);
     let facts = work.facts(user.clone())?;
     end_everything_open(work, &facts)?;
@@ -243,11 +251,11 @@ pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<()> {
     work.tx.replace_recovery_codes(&tenant, &user.id, Vec::new(), now, &event)?;
     if let Some(factor) = work.tx.bound_factor(&tenant, &user.id)? {
         let note = Note::new(EventKind::FactorEnded).user(&user.id).object(&factor.id);
-        let event = work.record(note)?;
+        let ended = work.record(note)?;
         let authority = Authority::Offboarding(user.id.clone());
-        work.tx.end_factor(&factor, &authority, now, &event)?;
+        work.tx.end_factor(&factor, &authority, now, &ended)?;
     }
-    Ok(())
+    Ok(event)
 }
 
 /// The user as the console names them, created if unknown and admitted, with label and groups up to date.
@@ -255,7 +263,7 @@ pub(super) fn know(
     work: &mut Work<'_, '_>,
     client: &ClientRow,
     identity: &Identity,
-    allowance: i64,
+    allowances: Allowances,
 ) -> Done<Traced<UserRow>> {
     let known = work.tx.find_user_by_external_id(
         &work.tenant,
@@ -265,7 +273,7 @@ pub(super) fn know(
     let is_new = known.is_none();
     let user = match known {
         Some(user) => rename(work, user, identity)?,
-        None => match admit(work, client, allowance)? {
+        None => match admit(work, client, Counting::NewUsers, allowances)? {
             Ok(counted) => create(work, client, identity, counted)?,
             Err(refusal) => return Ok(Err(refusal)),
         },
@@ -292,7 +300,7 @@ fn create(
     work: &mut Work<'_, '_>,
     client: &ClientRow,
     identity: &Identity,
-    counted: Created,
+    counted: Counted,
 ) -> Done<UserRow> {
     let id = UserId::from_random(work.bytes());
     let event = work.record(Note::new(EventKind::UserCreated).user(&id))?;
@@ -314,6 +322,6 @@ fn create(
         external_id_folded: folded(identity.external_id.as_str()),
     };
     work.tx.insert_user(row.clone())?;
-    work.tx.count_new_users(client, counted, &row.event_id)?;
+    work.tx.count_of_day(client, Counting::NewUsers, counted, &row.event_id)?;
     Ok(row)
 }

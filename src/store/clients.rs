@@ -9,8 +9,8 @@ use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
 use super::{Json, StoreError, Tx, exactly_one};
 use crate::mfa::client::Scope;
+use crate::mfa::daily::{Counted, Counting};
 use crate::mfa::ids::{ClientId, ClientSecretId, EventId, TenantId};
-use crate::mfa::new_users::Created;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Audience;
 
@@ -145,22 +145,36 @@ impl Tx<'_> {
         exactly_one("client_secrets", rows)
     }
 
-    /// Writes what a client created in its newest day.
-    pub(crate) fn count_new_users(
+    /// Writes what a client did in its newest day.
+    pub(crate) fn count_of_day(
         &mut self,
         client: &ClientRow,
-        created: Created,
+        counting: Counting,
+        Counted { day, count, refused_day }: Counted,
         event: &EventId,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(clients::table)
-            .filter(clients::tenant_id.eq(&client.tenant_id))
-            .filter(clients::id.eq(&client.id))
-            .set((
-                clients::new_users_day.eq(created.day),
-                clients::new_users.eq(created.users),
-                clients::new_users_refused_day.eq(created.refused_day),
-                clients::event_id.eq(event),
-            )).execute(conn))?;
+        let (tenant, id) = (&client.tenant_id, &client.id);
+        let rows = change!(self, conn => {
+            let row = clients::table.filter(clients::tenant_id.eq(tenant)).filter(clients::id.eq(id));
+            match counting {
+                Counting::NewUsers => diesel::update(row)
+                    .set((
+                        clients::new_users_day.eq(day),
+                        clients::new_users.eq(count),
+                        clients::new_users_refused_day.eq(refused_day),
+                        clients::event_id.eq(event),
+                    ))
+                    .execute(conn),
+                Counting::Offboardings => diesel::update(row)
+                    .set((
+                        clients::offboardings_day.eq(day),
+                        clients::offboardings.eq(count),
+                        clients::offboardings_refused_day.eq(refused_day),
+                        clients::event_id.eq(event),
+                    ))
+                    .execute(conn),
+            }
+        })?;
         exactly_one("clients", rows)
     }
 
@@ -205,9 +219,14 @@ impl Tx<'_> {
 }
 
 impl ClientRow {
-    /// What it created in its newest day.
-    pub(crate) fn created_users(&self) -> Created {
-        let (day, users) = (self.new_users_day, self.new_users);
-        Created { day, users, refused_day: self.new_users_refused_day }
+    /// What it did in its newest day.
+    pub(crate) fn counted(&self, counting: Counting) -> Counted {
+        let (day, count, refused_day) = match counting {
+            Counting::NewUsers => (self.new_users_day, self.new_users, self.new_users_refused_day),
+            Counting::Offboardings => {
+                (self.offboardings_day, self.offboardings, self.offboardings_refused_day)
+            }
+        };
+        Counted { day, count, refused_day }
     }
 }

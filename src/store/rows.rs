@@ -95,6 +95,9 @@ rows! {
         new_users_day: i64,
         new_users: i64,
         new_users_refused_day: i64,
+        offboardings_day: i64,
+        offboardings: i64,
+        offboardings_refused_day: i64,
         event_id: EventId,
     }
     /// One secret of a client, as its SHA-256.

@@ -1,5 +1,4 @@
-//! The tables as diesel sees them: portable column types only. `migrations/` decides; this file
-//! follows, and a test compares the two.
+//! The tables as diesel sees them: portable column types only. A test compares them with `migrations/`.
 
 diesel::table! {
     events (tenant_id, seq) {
@@ -82,6 +81,9 @@ diesel::table! {
         new_users_day -> BigInt,
         new_users -> BigInt,
         new_users_refused_day -> BigInt,
+        offboardings_day -> BigInt,
+        offboardings -> BigInt,
+        offboardings_refused_day -> BigInt,
         event_id -> Text,
     }
 }

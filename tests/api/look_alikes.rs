@@ -58,8 +58,8 @@ fn an_administrator_lets_look_alikes_enroll_and_holds_them_again() {
     let changes = events(console, "directory.changed");
     let told: Vec<_> =
         changes.iter().map(|event| (&event["data"]["from"], &event["data"]["to"])).collect();
-    let (hold, note) = (&json!("hold"), &json!("note"));
-    assert_eq!(told, [(hold, note), (note, hold)]);
+    let settings = (&json!("hold"), &json!("note"));
+    assert_eq!(told, [settings, (settings.1, settings.0)]);
     assert!(changes[0]["data"]["override"].is_string() && changes[1]["data"]["override"].is_null());
 }
 

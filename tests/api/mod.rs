@@ -21,6 +21,7 @@ mod limits;
 mod look_alikes;
 mod metrics;
 mod new_users;
+mod offboardings;
 mod outages;
 mod overrides;
 mod petitions;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query};
 use serde_json::Value;
 
-use crate::binary::support::{Server, done, pawl, place, refused, text};
+use crate::binary::support::{HandedOver, Server, done, pawl, place, refused, text};
 
 /// Danger and text of each finding, in the order that they were told.
 fn findings(
@@ -341,4 +341,23 @@ fn keys_that_something_is_sealed_under_are_counted() {
     let (code, told) = findings(&data, &[], &swapped);
     assert_eq!(code, 0, "{told:?}");
     assert!(told.iter().any(|(_, text)| text.contains("sealed under keys that only open")));
+}
+
+#[test]
+fn spellings_of_one_external_id_are_told_with_their_number() {
+    let data = place("doctor-look-alikes");
+    let mut server = Server::start(&data);
+    let handed = HandedOver::read(&server.first_line());
+    for user in ["ana", "bo", "ANA"] {
+        server.evaluate(&handed.key, user, &["console"]);
+    }
+    let (_, told) = findings(&data, &[], &[]);
+    let says =
+        |needle: &str| told.iter().any(|(danger, text)| danger == "note" && text.contains(needle));
+    assert!(
+        says("people: 2 users of dir_") && says("share 1 external ids by other spellings: "),
+        "{told:?}"
+    );
+    assert!(says("\"ana\"") && says("\"ANA\"") && !says("\"bo\""), "{told:?}");
+    assert_eq!(server.stop().status.code(), Some(0));
 }

@@ -41,6 +41,7 @@ class Server:
             "PAWL_DRAIN_PAUSE_SECONDS": "0",
             # Faster, and with more users, than any caller is meant to be.
             "PAWL_NEW_USERS_PER_DAY": "1000000",
+            "PAWL_OFFBOARDINGS_PER_DAY": "1000000",
             "PAWL_CALLS_PER_SECOND": "100000",
             "PAWL_UNKNOWN_CALLS_PER_SECOND": "100000",
         }

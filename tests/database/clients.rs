@@ -89,7 +89,7 @@ fn clients() -> Vec<Hostile> {
     let foreign = replaced("'ten_a', NOW", "'ten_b', NOW").replace("= 'ten_a')", "= 'ten_b')");
     let taken = event("new_way", "client.created", "cli_b", "{}")
         + "INSERT OR REPLACE INTO clients SELECT 'ten_a', id, 'dir_a', name, scopes, audiences, \
-           created_by, NOW, disabled_at, 0, 0, 0, 'new_way' FROM clients WHERE id = 'cli_b'";
+           created_by, NOW, disabled_at, 0, 0, 0, 0, 0, 0, 'new_way' FROM clients WHERE id = 'cli_b'";
     let says = "clients: exists";
     let others = [
         hostile(7, "a client by another tenant's event", foreign, says),

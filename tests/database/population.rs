@@ -31,7 +31,7 @@ fn installation(story: &mut Story) {
         let event = story.event("client.created", By::Server, "", id, "{}");
         story.run(&format!(
             "INSERT INTO clients VALUES ('ten_a', '{id}', 'dir_a', '{name}', '{scopes}', \
-             '[\"console\"]', 'server', NOW, NULL, 0, 0, 0, '{event}')"
+             '[\"console\"]', 'server', NOW, NULL, 0, 0, 0, 0, 0, 0, '{event}')"
         ));
     }
     for (kind, id) in [("created", "sec_a"), ("secret_created", "sec_off")] {
@@ -187,7 +187,7 @@ fn another_tenant(story: &mut Story) {
          INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, object_id, request_id, data) \
          VALUES ((SELECT 1 + max(seq) FROM events WHERE tenant_id = 'ten_b'), 'evt_cli_b', 'ten_b', NOW, 'client.created', 'server', 'server', 'cli_b', 'req', '{}');
          INSERT INTO clients VALUES ('ten_b', 'cli_b', 'dir_b', 'B', '[]', '[]', 'server', NOW, \
-         NULL, 0, 0, 0, 'evt_cli_b');
+         NULL, 0, 0, 0, 0, 0, 0, 'evt_cli_b');
          INSERT INTO directories VALUES ('ten_b', 'dir_bare', 'Bare', NOW, 0, 'hold', 'evt_b')",
     );
 }

@@ -88,6 +88,10 @@ CREATE TABLE clients (
   new_users_day BIGINT NOT NULL DEFAULT 0 CHECK (new_users_day >= 0),
   new_users BIGINT NOT NULL DEFAULT 0 CHECK (new_users >= 0),
   new_users_refused_day BIGINT NOT NULL DEFAULT 0 CHECK (new_users_refused_day BETWEEN 0 AND new_users_day),
+  -- The same for users that it off-boarded.
+  offboardings_day BIGINT NOT NULL DEFAULT 0 CHECK (offboardings_day >= 0),
+  offboardings BIGINT NOT NULL DEFAULT 0 CHECK (offboardings >= 0),
+  offboardings_refused_day BIGINT NOT NULL DEFAULT 0 CHECK (offboardings_refused_day BETWEEN 0 AND offboardings_day),
   event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)

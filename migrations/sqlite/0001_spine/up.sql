@@ -87,6 +87,10 @@ CREATE TABLE clients (
   new_users_day INTEGER NOT NULL DEFAULT 0 CHECK (new_users_day >= 0),
   new_users INTEGER NOT NULL DEFAULT 0 CHECK (new_users >= 0),
   new_users_refused_day INTEGER NOT NULL DEFAULT 0 CHECK (new_users_refused_day BETWEEN 0 AND new_users_day),
+  -- The same for users that it off-boarded.
+  offboardings_day INTEGER NOT NULL DEFAULT 0 CHECK (offboardings_day >= 0),
+  offboardings INTEGER NOT NULL DEFAULT 0 CHECK (offboardings >= 0),
+  offboardings_refused_day INTEGER NOT NULL DEFAULT 0 CHECK (offboardings_refused_day BETWEEN 0 AND offboardings_day),
   event_id TEXT NOT NULL REFERENCES events (id),
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)

@@ -21,8 +21,8 @@ pub(super) fn examine(config: &Config, database: Database, ring: KeyRing, findin
             Store::open(database, ring, std::sync::Arc::clone(&metrics)).map_err(Failure::Store)?;
         let base_url = std::sync::Arc::from(config.base_url.as_str());
         let recent = std::sync::Arc::default();
-        let new_users_per_day = i64::from(config.caps.new_users_per_day);
-        let pawl = Pawl { store, base_url, recent, metrics, new_users_per_day };
+        let per_day = config.caps.per_day();
+        let pawl = Pawl { store, base_url, recent, metrics, per_day };
         let entropy = entropy().map_err(|_| Failure::Store(StoreError::Busy))?;
         let examination = examine_installation(&pawl, now, entropy).await?;
         Ok::<_, Failure>((examination, survey(&pawl).await?))
