@@ -124,6 +124,8 @@ DROP FUNCTION clients_made();
 DROP FUNCTION clients_life();
 DROP FUNCTION client_secrets_made();
 DROP FUNCTION client_secrets_life();
+DROP FUNCTION directories_start();
+DROP FUNCTION directories_life();
 DROP FUNCTION users_start();
 DROP FUNCTION users_life();
 DROP FUNCTION roles_granted();
