@@ -296,15 +296,16 @@ pub async fn report_loss(pawl: &Pawl, call: Call, request: ReportLoss) -> Done<L
             let challenge = live_challenge(work, &request.challenge, &client.id, LOST)?;
             let facts = live_user(work, &challenge)?;
             let factor = facts.factor.clone().ok_or(Refusal::NotEnrolled)?;
+            let reason = &request.reason;
             match (&request.code, &request.recovery_code) {
                 (Some(_), Some(_)) => {
                     let reason = "a code or a recovery code, not both";
                     Err(Refusal::InvalidInput { field: "recovery_code", reason }.into())
                 }
-                (None, None) => petition(work, &challenge, &facts, &request.reason).map(Ok),
-                (Some(code), None) => with_code(work, &challenge, &facts, &factor, code),
+                (None, None) => petition(work, &challenge, &facts, reason).map(Ok),
+                (Some(code), None) => with_code(work, &challenge, &facts, (&factor, code), reason),
                 (None, Some(code)) => match spend(work, &challenge, &facts, code)? {
-                    Ok(_) => suspend(work, &facts, &factor).map(Ok),
+                    Ok(_) => suspend(work, &facts, &factor, reason).map(Ok),
                     Err(refusal) => Ok(Err(refusal)),
                 },
             }
@@ -326,8 +327,9 @@ fn petition(
         facts: serde_json::json!({ "reported": "loss" }),
     };
     let petition = petitions::file_or_newest(work, filing)?;
+    // The petition may be an older one: the reason of this report is in its event.
     let note = Note::new(EventKind::LossReported).user(&facts.user.id).object(&petition.id);
-    let event = work.record(note)?;
+    let event = work.record(note.data(serde_json::json!({ "reason": reason })))?;
     work.tx.close_challenge(challenge, work.now, &event)?;
     Ok(LossReport::Petitioned(LossPetitioned { petition }))
 }
@@ -336,8 +338,8 @@ fn with_code(
     work: &mut Work<'_, '_>,
     challenge: &ChallengeRow,
     facts: &Facts,
-    factor: &FactorRow,
-    code: &SharedCode,
+    (factor, code): (&FactorRow, &SharedCode),
+    reason: &Reason,
 ) -> Done<Traced<LossReport>> {
     let attributes = facts.requirement(work, &challenge.audiences.0, address(challenge)).attributes;
     let about = LoginOf {
@@ -364,16 +366,21 @@ fn with_code(
         }
         Answered::Verified(_, event) => {
             work.tx.charge_challenge(challenge, Some(work.now), &event)?;
-            suspend(work, facts, factor).map(Ok)
+            suspend(work, facts, factor, reason).map(Ok)
         }
     }
 }
 
-fn suspend(work: &mut Work<'_, '_>, facts: &Facts, factor: &FactorRow) -> Done<LossReport> {
+fn suspend(
+    work: &mut Work<'_, '_>,
+    facts: &Facts,
+    factor: &FactorRow,
+    reason: &Reason,
+) -> Done<LossReport> {
     // Also if the factor is suspended already: a thief may have begun something with a recovery code.
     end_everything_open(work, facts)?;
     let note = Note::new(EventKind::LossReported).user(&factor.user_id).object(&factor.id);
-    let event = work.record(note)?;
+    let event = work.record(note.data(serde_json::json!({ "reason": reason })))?;
     if factor.state == FactorState::Active {
         work.tx.set_factor_state(factor, FactorState::Suspended, &event)?;
         work.tx.raise_epoch(&work.tenant, &factor.user_id, &event)?;

@@ -57,6 +57,36 @@ fn a_loss_reported_with_the_password_alone_is_a_petition() {
     ana.sign_in().ok();
 }
 
+/// With three open petitions a report files no fourth one, and its reason is not lost.
+#[test]
+fn the_reason_of_each_report_of_loss_is_in_the_log() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let report = |reason: &str| {
+        let body = json!({ "challenge": ana.challenge(), "reason": reason });
+        tenant.console.call("reportLoss").json(&body).send().ok()["petition"]["id"].clone()
+    };
+    let mut filed = Vec::new();
+    for number in 1..=4 {
+        server.advance(1);
+        filed.push(report(&format!("the phone fell into the river, report {number}")));
+    }
+    assert_eq!(filed[2], filed[3]);
+    ana.lose_phone();
+    let events = admin.call("listEvents").query("kind", "loss.reported").send().ok();
+    let reasons: Vec<&str> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["data"]["reason"].as_str())
+        .collect();
+    assert_eq!(reasons.len(), 5);
+    assert!(
+        reasons.contains(&"the phone fell into the river, report 4") && reasons.contains(&REASON)
+    );
+}
+
 #[test]
 fn a_loss_reported_with_a_code_suspends_the_factor() {
     let server = Server::start();
