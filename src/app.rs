@@ -34,7 +34,9 @@ use crate::http::{App, document};
 use crate::operations::keys::{open_installation, reopen_installation};
 use crate::operations::{Entropy, Failure, Pawl, access};
 use crate::store::seal::{KeyFileError, KeyRing};
-use crate::store::{Database, Store, StoreError, Target, check_schema, grant, migrate};
+use crate::store::{
+    Database, ServingRole, Store, StoreError, Target, check_schema, grant, migrate,
+};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{ExportError, Exporter, chain};
 use crate::token::KeyError;
@@ -233,8 +235,9 @@ pub fn migrate_database(config: &Config) -> Result<Vec<String>, StartError> {
     match database_of(config)? {
         Database::Sqlite(_) => prepare(config).map(|(_, applied)| applied),
         database @ Database::Postgres(_) => {
+            let role = config.serving_role.as_deref().map(ServingRole::parse).transpose()?;
             let applied = migrate(&database)?;
-            if let (Database::Postgres(target), Some(role)) = (&database, &config.serving_role) {
+            if let (Database::Postgres(target), Some(role)) = (&database, &role) {
                 grant(target, role)?;
             }
             Ok(applied)

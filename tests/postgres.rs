@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::support::postgres::Schema;
-use pawl::store::{Database, Target, check_schema, grant, migrate, page_queries};
+use pawl::store::{Database, ServingRole, Target, check_schema, grant, migrate, page_queries};
 
 /// Held while the role or the whole database is not as it should be, and while it must be: of the tests of
 /// one process. `.config/nextest.toml` lets each of these run alone.
@@ -26,7 +26,7 @@ fn served(schema: &Schema) -> Database {
 /// What `pawl migrate` does after the migrations.
 fn grant_again(schema: &Schema) {
     let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
-    grant(&owner, Schema::ROLE).unwrap();
+    grant(&owner, &ServingRole::parse(Schema::ROLE).unwrap()).unwrap();
 }
 
 /// Runs statements as the serving role; `SCHEMA` stands for the schema. Answers what PostgreSQL says
@@ -415,11 +415,9 @@ fn no_statement_of_a_transaction_waits_for_a_compiler() {
 /// PostgreSQL reads `public` as every role.
 #[test]
 fn the_role_that_serves_is_one_role() {
-    let schema = schema();
-    let owner = Target::parse(schema.owner_url(), None, None, schema.name(), false).unwrap();
     for role in ["public", "none", "pg_write_all_data", "", "Pawl", "pawl\"; DROP TABLE events; --"]
     {
-        let refused = grant(&owner, role).unwrap_err().to_string();
+        let refused = ServingRole::parse(role).unwrap_err().to_string();
         assert!(refused.contains("PAWL_DATABASE_SERVING_ROLE"), "{role}: {refused}");
     }
 }

@@ -235,18 +235,24 @@ fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
     let (scopes, audiences) = (scope_list(&body.scopes), audience_list(&body.audiences));
     let place = match &body.directory_id {
         None => "in a new directory".to_owned(),
-        Some(id) => {
-            let all = work.tx.list_directories(&work.tenant)?;
-            let directory = all.into_iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
-            let mut place = format!("in the directory {}", quoted(directory.name.as_str()));
-            if body.scopes.contains(&Scope::Login) && has_administrators(work, &directory.id)? {
-                place.push_str(", where administrators sign in");
-            }
-            place
-        }
+        Some(id) if body.scopes.contains(&Scope::Login) => place_of(work, id)?,
+        Some(id) => format!("in the directory {}", directory_name(work, id)?),
     };
     let name = quoted(body.name.as_str());
     Ok(Words::of(format!("Make the client {name} with the scopes {scopes}, {audiences}, {place}")))
+}
+
+/// The directory of a client that passes logins on, and whether an administrator's login is among them.
+fn place_of(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
+    let name = directory_name(work, id)?;
+    let who = if has_administrators(work, id)? { ", where administrators sign in" } else { "" };
+    Ok(format!("in the directory {name}{who}"))
+}
+
+fn directory_name(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
+    let all = work.tx.list_directories(&work.tenant)?;
+    let directory = all.into_iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
+    Ok(quoted(directory.name.as_str()))
 }
 
 fn has_administrators(work: &mut Work<'_, '_>, directory: &DirectoryId) -> Done<bool> {
@@ -273,9 +279,13 @@ fn updated_client(
     let name = quoted(row.name.as_str());
     let (old_scopes, new_scopes) = (scope_list(&row.scopes.0), scope_list(scopes));
     let (old, new) = (audience_list(&row.audiences.0), audience_list(audiences));
-    Ok(Words::of(format!(
+    let mut text = format!(
         "Change the client {name}: scopes from {old_scopes} to {new_scopes}, from {old} to {new}"
-    )))
+    );
+    if scopes.contains(&Scope::Login) {
+        text.extend([", ", &place_of(work, &row.directory_id)?]);
+    }
+    Ok(Words::of(text))
 }
 
 fn second_secret(work: &mut Work<'_, '_>, id: &ClientId) -> Done<Words> {

@@ -70,23 +70,38 @@ pub fn migrate(database: &Database) -> Result<Vec<String>, StoreError> {
     }
 }
 
+/// The name of the one PostgreSQL role that serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServingRole(String);
+
+impl ServingRole {
+    /// Reads a name of 1 to 63 characters of a-z, 0-9 and `_`.
+    ///
+    /// # Errors
+    /// For another text; `public`, which PostgreSQL reads as every role, in quotes too; `none`; and a name that
+    /// begins with `pg_`, with which nobody logs in.
+    pub fn parse(name: &str) -> Result<Self, StoreError> {
+        let is_plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_reserved = matches!(name, "public" | "none") || name.starts_with("pg_");
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(is_plain) || is_reserved {
+            return Err(StoreError::Schema(
+                "PAWL_DATABASE_SERVING_ROLE wants the name of one role, of a-z, 0-9 and _: not public, \
+                 which is every role, none or a name that begins with pg_"
+                    .to_owned(),
+            ));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
 /// Lets a role serve: it reads, inserts and changes rows where rows may change, owns nothing, and
 /// can undo no trigger.
 ///
 /// # Errors
 /// If the tables' owner is somebody else, or the role does not exist.
-pub fn grant(target: &Target, role: &str) -> Result<(), StoreError> {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    // PostgreSQL reads "public" as every role, in quotes too; none and pg_… are no roles to log in with.
-    let is_reserved = matches!(role, "public" | "none") || role.starts_with("pg_");
-    if role.is_empty() || role.len() > 63 || !role.bytes().all(is_plain) || is_reserved {
-        return Err(StoreError::Schema(
-            "PAWL_DATABASE_SERVING_ROLE wants the name of one role, of a-z, 0-9 and _: not public, which \
-             is every role, none or a name that begins with pg_"
-                .to_owned(),
-        ));
-    }
-    let grants = GRANTS.replace("{role}", role).replace("{schema}", target.schema());
+pub fn grant(target: &Target, role: &ServingRole) -> Result<(), StoreError> {
+    let grants = GRANTS.replace("{role}", &role.0).replace("{schema}", target.schema());
     apart(|| Ok(target.connect()?.batch_execute(&grants)?))
 }
 

@@ -65,7 +65,7 @@ pub use failure::{Failing, StoreError};
 pub use lane::Whose;
 use lane::{Job, Lane, Request};
 use memo::Memo;
-pub use migrate::{check_schema, grant, migrate};
+pub use migrate::{ServingRole, check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
 pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;

@@ -18,7 +18,7 @@ fn a_client_does_what_its_new_scopes_say() {
     list().ok();
     login("portal").refused("forbidden");
     let act = Act::update(&portal.client_id, json!(["login"]), json!(["shop"]));
-    let words = r#"Change the client "portal": scopes from users to login, from the audiences "portal" to the audiences "shop""#;
+    let words = r#"Change the client "portal": scopes from users to login, from the audiences "portal" to the audiences "shop", in the directory "console", where administrators sign in"#;
     assert_eq!(admin.words(&act), format!(r#"{words}. Reason: "{REASON}""#));
     let done = admin.act(&act);
     assert_eq!((done.status, &done.body["override"]["state"]), (201, &json!("used")));

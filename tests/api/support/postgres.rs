@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pawl::store::{Database, Target, grant, migrate};
+use pawl::store::{Database, ServingRole, Target, grant, migrate};
 use tokio_postgres::SimpleQueryMessage;
 
 /// A schema that is dropped with its guard.
@@ -37,7 +37,7 @@ impl Schema {
         ));
         let owner = schema.target(&schema.superuser);
         migrate(&Database::Postgres(Box::new(owner.clone()))).unwrap();
-        grant(&owner, role).unwrap();
+        grant(&owner, &ServingRole::parse(role).unwrap()).unwrap();
         Some(schema)
     }
 
