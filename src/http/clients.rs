@@ -105,7 +105,9 @@ pub async fn disable_client(
 
 /// Replace a client's scopes and audiences.
 ///
-/// Its next call is judged by the new ones. A token that it was given for another audience works until it expires.
+/// Its next call is judged by the new ones. A login that it began for an audience that it loses is over; a token that
+/// was issued for it works until it expires. Without the scope `login` no token of a person works at Pawl that was
+/// issued through it.
 #[utoipa::path(
     operation_id = "updateClient",
     tag = "clients",

@@ -210,6 +210,6 @@ pub struct Event {
     /// For codes: whether a comparison was made.
     pub evaluated: Option<bool>,
     /// Facts without secrets. Of personal data it has the address that a console reports, two external ids of
-    /// which one is another spelling of the other, and no other.
+    /// which one is another spelling of the other, and what a person wrote as a reason.
     pub data: serde_json::Value,
 }

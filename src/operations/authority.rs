@@ -77,7 +77,7 @@ fn stands(work: &mut Work<'_, '_>, person: &UserId, client: &ClientId, used: Use
         is_offboarded: row.offboarded_at.is_some(),
         administrator_since: work.tx.holder_since(&work.tenant, person, Role::Admin)?,
         has_active_factor: factor.is_some_and(|factor| factor.state == FactorState::Active),
-        is_client_live: client.is_some_and(|client| client.disabled_at.is_none()),
+        is_client_live: client.is_some_and(|client| client.passes_logins()),
     };
     Ok(still_stands(used, &holding))
 }

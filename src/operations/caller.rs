@@ -87,8 +87,10 @@ pub(super) fn person(tx: &mut Tx<'_>, holder: &Holder, access: &Access) -> Done<
         return Err(Refusal::Unauthenticated("the token's epoch is stale").into());
     }
     let client = tx.find_client(&holder.tenant, &holder.client)?;
-    if client.is_none_or(|client| client.disabled_at.is_some()) {
-        return Err(Refusal::Unauthenticated("the token's client is disabled").into());
+    if !client.is_some_and(|client| client.passes_logins()) {
+        return Err(
+            Refusal::Unauthenticated("the token's client passes no login on any more").into()
+        );
     }
     let roles = tx.roles_of(&holder.tenant, &holder.user)?;
     if !access.own_account && !access.roles.iter().any(|role| roles.contains(role)) {

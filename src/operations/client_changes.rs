@@ -10,7 +10,7 @@ use super::approvals::{Concerns, approvals_needed};
 use super::call::{Person, Work};
 use super::client_keys;
 use super::client_secrets;
-use super::client_updates::{self, ClientSets};
+use super::client_updates::{self, ClientUpdate};
 use super::clients::CreateClient;
 use super::protocol::{Plan, WAITING};
 use crate::mfa::client_key::SignsIn;
@@ -43,7 +43,7 @@ pub(super) enum ClientChange {
     Update {
         client_id: ClientId,
         #[serde(flatten)]
-        sets: ClientSets,
+        update: ClientUpdate,
     },
 }
 
@@ -54,7 +54,7 @@ impl ClientChange {
             Self::Create(_) => Ok(()),
             Self::Rotate { client_id, .. } => client_secrets::fits(work, client_id),
             Self::AddKey { client_id, with } => client_keys::fits(work, client_id, with),
-            Self::Update { client_id, sets } => client_updates::fits(work, client_id, sets),
+            Self::Update { client_id, update } => client_updates::fits(work, client_id, update),
         }
     }
 }

@@ -43,16 +43,26 @@ pub struct UpdateClient {
     pub proof: Option<Proof>,
 }
 
-/// The scopes and audiences that a client gets.
+/// Scopes and audiences of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ClientSets {
     pub(super) scopes: BTreeSet<Scope>,
     pub(super) audiences: BTreeSet<Audience>,
 }
 
+/// What a client gets instead of what it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClientUpdate {
+    /// What it gets.
+    #[serde(flatten)]
+    pub(super) to: ClientSets,
+    /// What it had when the request was made: an approver saw this replaced, and nothing else.
+    pub(super) from: ClientSets,
+}
+
 impl ClientSets {
-    fn are_those_of(&self, client: &ClientRow) -> bool {
-        client.scopes.0 == self.scopes && client.audiences.0 == self.audiences
+    fn of(client: ClientRow) -> Self {
+        Self { scopes: client.scopes.0, audiences: client.audiences.0 }
     }
 }
 
@@ -86,8 +96,9 @@ pub(super) fn plan(
     id: &ClientId,
     body: &UpdateClient,
 ) -> Done<Plan> {
-    let sets = ClientSets { scopes: body.scopes.clone(), audiences: body.audiences.clone() };
-    if sets.are_those_of(&enabled(work, id)?) {
+    let from = ClientSets::of(enabled(work, id)?);
+    let to = ClientSets { scopes: body.scopes.clone(), audiences: body.audiences.clone() };
+    if from == to {
         let reason = "wants other scopes or audiences than the client has";
         return Err(Refusal::InvalidInput { field: "scopes", reason }.into());
     }
@@ -96,19 +107,19 @@ pub(super) fn plan(
         reference: body.ticket_reference.as_ref(),
         audiences: &body.audiences,
     };
-    let change = ClientChange::Update { client_id: id.clone(), sets };
+    let change = ClientChange::Update { client_id: id.clone(), update: ClientUpdate { to, from } };
     client_changes::plan(work, person, &change, &asked)
 }
 
 /// Whether a client can get these scopes and audiences now.
-pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId, sets: &ClientSets) -> Done<()> {
+pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId, update: &ClientUpdate) -> Done<()> {
     let client = enabled(work, id)?;
-    check_sets(work, &sets.scopes, &sets.audiences)?;
-    // Another override did the same while this one waited.
-    if sets.are_those_of(&client) {
+    check_sets(work, &update.to.scopes, &update.to.audiences)?;
+    // Another override changed the client while this one waited: it would undo that.
+    if ClientSets::of(client) != update.from {
         return Err(Refusal::OverrideNotOpen.into());
     }
-    if sets.scopes.contains(&Scope::Login) {
+    if update.to.scopes.contains(&Scope::Login) {
         Ok(())
     } else {
         enough_without(work, |client, _| client == id)
@@ -119,12 +130,13 @@ pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId, sets: &ClientSets) ->
 pub(super) fn write(
     work: &mut Work<'_, '_>,
     id: &ClientId,
-    sets: &ClientSets,
+    update: &ClientUpdate,
     by: &OverrideId,
 ) -> Done<()> {
-    fits(work, id, sets)?;
+    fits(work, id, update)?;
+    let sets = &update.to;
     let data = serde_json::json!({
-        "scopes": sets.scopes, "audiences": sets.audiences, "override": by,
+        "scopes": sets.scopes, "audiences": sets.audiences, "from": update.from, "override": by,
     });
     let event = work.record(Note::new(EventKind::ClientUpdated).object(id).data(data))?;
     let (tenant, scopes, audiences) = (work.tenant.clone(), &sets.scopes, &sets.audiences);

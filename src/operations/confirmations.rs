@@ -52,7 +52,7 @@ pub async fn confirm_enrollment(
 ) -> Done<Committed<Outcome>> {
     call.write(pawl, access::ConfirmEnrollment::ACCESS, move |work| {
         let client = work.client()?;
-        let enrollment = live_enrollment(work, &request.enrollment, &client.id)?;
+        let enrollment = live_enrollment(work, &request.enrollment, &client)?;
         let user = work
             .tx
             .find_user(&work.tenant, None, &enrollment.user_id)?

@@ -23,7 +23,7 @@ use crate::mfa::secret::{SecretText, Seed};
 use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
 use crate::mfa::totp::{Algorithm, Parameters};
 use crate::mfa::words::Audience;
-use crate::store::rows::{ChallengeRow, EnrollmentRow, FactorRow, UserRow};
+use crate::store::rows::{ChallengeRow, ClientRow, EnrollmentRow, FactorRow, UserRow};
 use crate::store::{Json, StoreError};
 
 /// The beginning of an enrollment.
@@ -156,7 +156,7 @@ pub async fn begin_enrollment(
     let committed = call
         .write(pawl, access::BeginEnrollment::ACCESS, move |work| {
             let client = work.client()?;
-            let (challenge, facts) = beginning(work, &request.challenge, &client.id)?;
+            let (challenge, facts) = beginning(work, &request.challenge, &client)?;
             let event = work.event_id();
             let right = Right {
                 client: &client.id,
@@ -184,7 +184,7 @@ pub async fn begin_enrollment(
 fn beginning(
     work: &mut Work<'_, '_>,
     handle: &Handle,
-    client: &ClientId,
+    client: &ClientRow,
 ) -> Done<(ChallengeRow, Facts)> {
     let purposes = [Purpose::Enroll, Purpose::Ticket, Purpose::Recover];
     let challenge = live_challenge(work, handle, client, &purposes)?;
@@ -310,7 +310,7 @@ pub async fn cancel_enrollment(pawl: &Pawl, call: Call, request: CancelEnrollmen
     let committed = call
         .write(pawl, access::CancelEnrollment::ACCESS, move |work| {
             let client = work.client()?;
-            let enrollment = live_enrollment(work, &request.enrollment, &client.id)?;
+            let enrollment = live_enrollment(work, &request.enrollment, &client)?;
             let user = work
                 .tx
                 .find_user(&work.tenant, None, &enrollment.user_id)?
@@ -332,12 +332,13 @@ pub async fn cancel_enrollment(pawl: &Pawl, call: Call, request: CancelEnrollmen
 pub(super) fn live_enrollment(
     work: &mut Work<'_, '_>,
     handle: &Handle,
-    client: &ClientId,
+    client: &ClientRow,
 ) -> Done<EnrollmentRow> {
     let enrollment = work
         .tx
         .find_enrollment(&work.tenant, handle.hash())?
-        .filter(|row| row.client_id.as_ref() == Some(client))
+        .filter(|row| row.client_id.as_ref() == Some(&client.id))
+        .filter(|row| client.may_ask_for(&row.audiences.0, &work.own_audience))
         .ok_or(Refusal::EnrollmentOver("unknown or foreign"))?;
     still_open(enrollment.closed_at, enrollment.expires_at, enrollment.attempts, work.now)
         .map_err(|_| Refusal::EnrollmentOver("closed, expired or out of attempts"))?;

@@ -135,10 +135,11 @@ fn check_audiences(work: &Work<'_, '_>, client: &ClientRow, audiences: &[Audienc
         let reason = "wants one to three different audiences";
         return Err(Refusal::InvalidInput { field: "audiences", reason }.into());
     }
-    let known = |audience: &Audience| {
-        *audience == work.own_audience || client.audiences.0.contains(audience)
-    };
-    if audiences.iter().all(known) { Ok(()) } else { Err(Refusal::AudienceNotRegistered.into()) }
+    if client.may_ask_for(audiences, &work.own_audience) {
+        Ok(())
+    } else {
+        Err(Refusal::AudienceNotRegistered.into())
+    }
 }
 
 /// What an answer is made from.

@@ -5,7 +5,7 @@ use super::approvals::demanded_by;
 use super::authority::{Requester, requester_stands};
 use super::call::{Note, Work};
 use super::client_changes::ClientChange;
-use super::client_updates::{self, ClientSets};
+use super::client_updates::{self, ClientUpdate};
 use super::clients::{self, ClientKey, CreateClient};
 use super::codes::limits;
 use super::ending::end_everything_open;
@@ -130,7 +130,7 @@ pub(super) enum Change {
     Policy(PolicyDocument),
     Role(RoleChange),
     ClientKey { client: ClientId, with: SignsIn },
-    ClientUpdate { client: ClientId, sets: ClientSets },
+    ClientUpdate { client: ClientId, update: ClientUpdate },
     Tenant(TenantChange),
 }
 
@@ -159,8 +159,8 @@ impl From<ClientChange> for Deed {
             ClientChange::AddKey { client_id: client, with } => {
                 Self::Change(Change::ClientKey { client, with })
             }
-            ClientChange::Update { client_id: client, sets } => {
-                Self::Change(Change::ClientUpdate { client, sets })
+            ClientChange::Update { client_id: client, update } => {
+                Self::Change(Change::ClientUpdate { client, update })
             }
         }
     }
@@ -198,16 +198,16 @@ impl Change {
             Self::Resume => resume(work, row)?,
             Self::Policy(document) => {
                 let policy = policies::fits(work, document, row.policy_version)?;
-                policies::write(work, policy, row.policy_version + 1, Some(&row.id))?;
+                policies::write(work, policy, row.policy_version + 1, (Some(&row.id), None))?;
             }
             Self::Role(change) => roles::write(work, &change, Some(&row.id))?,
             Self::ClientKey { client, with } => {
                 client_keys::write(work, &client, &with).map(drop)?;
             }
-            Self::ClientUpdate { client, sets } => {
-                client_updates::write(work, &client, &sets, &row.id)?;
+            Self::ClientUpdate { client, update } => {
+                client_updates::write(work, &client, &update, &row.id)?;
             }
-            Self::Tenant(change) => change.write(work, Some(&row.id))?,
+            Self::Tenant(change) => change.write(work, (Some(&row.id), None))?,
         }
         finish(work, row)
     }

@@ -104,7 +104,7 @@ pub async fn set_look_alikes(
                     if let Err(refusal) = prove(work, &person, &act, required(proof)?)? {
                         return Ok(Err(refusal));
                     }
-                    change.write(work, None)?;
+                    change.write(work, (None, Some(&body.reason)))?;
                 }
                 Needs::Override(plan) => {
                     let result = match carry_out(work, &person, &act, *plan, proof)? {
@@ -122,16 +122,17 @@ pub async fn set_look_alikes(
     answer(committed)
 }
 
-/// Writes it.
+/// Writes it, by an override or for a reason.
 pub(super) fn write(
     work: &mut Work<'_, '_>,
     id: &DirectoryId,
     look_alikes: LookAlikes,
-    by: Option<&OverrideId>,
+    (by, reason): (Option<&OverrideId>, Option<&Reason>),
 ) -> Done<()> {
     let row = directory(work, id)?;
     let data = serde_json::json!({
         "changed": "look_alikes", "from": row.look_alikes, "to": look_alikes, "override": by,
+        "reason": reason,
     });
     let event = work.record(Note::new(EventKind::DirectoryChanged).object(id).data(data))?;
     Ok(work.tx.set_look_alikes(&row, look_alikes, &event)?)

@@ -8,7 +8,7 @@ use super::acts::{Act, PutPolicyAct};
 use super::approvals::{Concerns, approvals_needed};
 use super::call::{Caller, Note, Person, Work};
 use super::overrides::OverrideResult;
-use super::proofs::{Proof, apart, prove, unwritten};
+use super::proofs::{Proof, apart, cooled_down, prove, unwritten};
 use super::protocol::{Plan, WAITING, carry_out};
 use super::{Call, Done, Page, Pawl, answer, cut};
 use crate::mfa::event::EventKind;
@@ -37,7 +37,8 @@ pub struct PutPolicy {
     #[serde(default)]
     pub ticket_reference: Option<TicketReference>,
     /// A code of the administrator's factor, for this one act. It is needed where the policy loosens, and where it
-    /// raises `approvals` or `factor_cooldown_hours` or sets `exempt_allowed` to false.
+    /// raises `approvals` or `factor_cooldown_hours`, lowers `override_max_hours` or sets `exempt_allowed` to
+    /// false.
     #[serde(default, skip_serializing_if = "apart", serialize_with = "unwritten")]
     pub proof: Option<Proof>,
 }
@@ -151,9 +152,9 @@ pub(super) fn write(
     work: &mut Work<'_, '_>,
     policy: Policy,
     version: i64,
-    by: Option<&OverrideId>,
+    (by, reason): (Option<&OverrideId>, Option<&Reason>),
 ) -> Done<()> {
-    let data = serde_json::json!({ "version": version, "override": by });
+    let data = serde_json::json!({ "version": version, "override": by, "reason": reason });
     let event = work.record(Note::new(EventKind::PolicyReplaced).object(&version).data(data))?;
     let created_by = match &work.caller {
         Caller::Person(person) => person.user.id.to_string(),
@@ -196,7 +197,7 @@ pub async fn put_policy(
                     {
                         return Ok(Err(refusal));
                     }
-                    write(work, *policy, version, None)?;
+                    write(work, *policy, version, (None, body.reason.as_ref()))?;
                     return put_in_force(work).map(Ok);
                 }
                 Replacement::Looser(_, plan) => plan,
@@ -279,6 +280,10 @@ pub(super) fn plan(
     let policy = fits(work, body.policy.clone(), replaces)?;
     let Some(loosened) = loosening(&current.document.0, &policy) else {
         let hardened = hardened(&current.document.0, &policy);
+        // The owner of a factor that was just rotated may be a thief: the others can act first.
+        if !hardened.is_empty() {
+            cooled_down(work, person)?;
+        }
         return Ok(Replacement::Tighter {
             policy: Box::new(policy),
             version: replaces + 1,

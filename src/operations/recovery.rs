@@ -143,7 +143,7 @@ pub async fn use_recovery_code(
     let committed = call
         .write(pawl, access::UseRecoveryCode::ACCESS, move |work| {
             let client = work.client()?;
-            let challenge = live_challenge(work, &request.challenge, &client.id, LOST)?;
+            let challenge = live_challenge(work, &request.challenge, &client, LOST)?;
             let facts = live_user(work, &challenge)?;
             let (used, event) = match spend(work, &challenge, &facts, &request.recovery_code)? {
                 Ok(used) => used,
@@ -293,7 +293,7 @@ pub async fn report_loss(pawl: &Pawl, call: Call, request: ReportLoss) -> Done<L
     let committed = call
         .write(pawl, access::ReportLoss::ACCESS, move |work| {
             let client = work.client()?;
-            let challenge = live_challenge(work, &request.challenge, &client.id, LOST)?;
+            let challenge = live_challenge(work, &request.challenge, &client, LOST)?;
             let facts = live_user(work, &challenge)?;
             let factor = facts.factor.clone().ok_or(Refusal::NotEnrolled)?;
             let reason = &request.reason;

@@ -68,8 +68,12 @@ impl TenantChange {
         }
     }
 
-    /// Does it.
-    pub(super) fn write(&self, work: &mut Work<'_, '_>, by: Option<&OverrideId>) -> Done<()> {
+    /// Does it, by an override or for a reason.
+    pub(super) fn write(
+        &self,
+        work: &mut Work<'_, '_>,
+        (by, reason): (Option<&OverrideId>, Option<&Reason>),
+    ) -> Done<()> {
         match self {
             Self::Rename { name } => {
                 let row = tenant(work)?;
@@ -79,7 +83,7 @@ impl TenantChange {
                 Ok(work.tx.rename_tenant(&row, name, &event)?)
             }
             Self::SetLookAlikes { directory_id, look_alikes } => {
-                look_alikes::write(work, directory_id, *look_alikes, by)
+                look_alikes::write(work, directory_id, *look_alikes, (by, reason))
             }
         }
     }

@@ -255,7 +255,7 @@ pub async fn redeem_ticket(
     let committed = call
         .write(pawl, access::RedeemTicket::ACCESS, move |work| {
             let client = work.client()?;
-            let challenge = live_challenge(work, &request.challenge, &client.id, REDEEMING)?;
+            let challenge = live_challenge(work, &request.challenge, &client, REDEEMING)?;
             let facts = live_user(work, &challenge)?;
             if facts.factor.is_some() {
                 return Err(Refusal::AlreadyEnrolled.into());

@@ -18,7 +18,7 @@ use crate::mfa::ids::{ClientId, EventId, FactorId, TokenId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Span;
 use crate::mfa::words::Audience;
-use crate::store::rows::{ChallengeRow, IssuedTokenRow};
+use crate::store::rows::{ChallengeRow, ClientRow, IssuedTokenRow};
 use crate::store::{Ahead, Committed};
 
 /// A code for a challenge.
@@ -59,7 +59,7 @@ pub async fn verify_code(pawl: &Pawl, call: Call, request: VerifyCode) -> Done<C
 fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
     let client = work.client()?;
     let purposes = [Purpose::Login, Purpose::Recovery];
-    let challenge = live_challenge(work, &request.challenge, &client.id, &purposes)?;
+    let challenge = live_challenge(work, &request.challenge, &client, &purposes)?;
     let facts = live_user(work, &challenge)?;
     let requirement = facts.requirement(work, &challenge.audiences.0, address(&challenge));
     // A challenge from a time when the factor was suspended never yields a token, though the factor may be
@@ -104,17 +104,18 @@ fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
 }
 
 /// A challenge that this client can still use for one of these purposes. Unknown, expired, consumed and
-/// foreign handles are alike.
+/// foreign handles are alike, and so is one for an audience that the client lost since.
 pub(super) fn live_challenge(
     work: &mut Work<'_, '_>,
     handle: &Handle,
-    client: &ClientId,
+    client: &ClientRow,
     purposes: &[Purpose],
 ) -> Done<ChallengeRow> {
     let challenge = work
         .tx
         .find_challenge(&work.tenant, handle.hash())?
-        .filter(|row| row.client_id == *client && purposes.contains(&row.purpose))
+        .filter(|row| row.client_id == client.id && purposes.contains(&row.purpose))
+        .filter(|row| client.may_ask_for(&row.audiences.0, &work.own_audience))
         .ok_or(Refusal::ChallengeOver("unknown, foreign or of another purpose"))?;
     still_open(challenge.closed_at, challenge.expires_at, challenge.attempts, work.now)
         .map_err(|_| Refusal::ChallengeOver("closed, expired or out of attempts"))?;

@@ -13,6 +13,7 @@ use super::acts::{Act, ApproveOverrideAct, TakeUpPetitionAct};
 use super::call::Work;
 use super::client_changes::ClientChange;
 use super::client_keys::wanted;
+use super::client_updates::ClientUpdate;
 use super::clients::CreateClient;
 use super::execute::facts;
 use super::roles::RoleChange;
@@ -242,7 +243,7 @@ fn new_client(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Words> {
     Ok(Words::of(format!("Make the client {name} with the scopes {scopes}, {audiences}, {place}")))
 }
 
-/// The directory of a client that passes logins on, and whether an administrator's login is among them.
+/// A directory, and whether administrators are among its users.
 fn place_of(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
     let name = directory_name(work, id)?;
     let who = if has_administrators(work, id)? { ", where administrators sign in" } else { "" };
@@ -250,8 +251,7 @@ fn place_of(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
 }
 
 fn directory_name(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
-    let all = work.tx.list_directories(&work.tenant)?;
-    let directory = all.into_iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
+    let directory = work.tx.find_directory(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
     Ok(quoted(directory.name.as_str()))
 }
 
@@ -279,13 +279,10 @@ fn updated_client(
     let name = quoted(row.name.as_str());
     let (old_scopes, new_scopes) = (scope_list(&row.scopes.0), scope_list(scopes));
     let (old, new) = (audience_list(&row.audiences.0), audience_list(audiences));
-    let mut text = format!(
-        "Change the client {name}: scopes from {old_scopes} to {new_scopes}, from {old} to {new}"
-    );
-    if scopes.contains(&Scope::Login) {
-        text.extend([", ", &place_of(work, &row.directory_id)?]);
-    }
-    Ok(Words::of(text))
+    let place = place_of(work, &row.directory_id)?;
+    Ok(Words::of(format!(
+        "Change the client {name} {place}: scopes from {old_scopes} to {new_scopes}, from {old} to {new}"
+    )))
 }
 
 fn second_secret(work: &mut Work<'_, '_>, id: &ClientId) -> Done<Words> {
@@ -314,12 +311,11 @@ fn tenant_name(work: &mut Work<'_, '_>, to: &DisplayName) -> Done<Words> {
 }
 
 fn look_alikes(work: &mut Work<'_, '_>, id: &DirectoryId, to: LookAlikes) -> Done<Words> {
-    let row = work.tx.find_directory(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
-    let place = quoted(row.name.as_str());
+    let place = place_of(work, id)?;
     let what = "new users whose external id is another spelling of an older user's";
     Ok(Words::of(match to {
-        LookAlikes::Hold => format!("Hold, in the directory {place}, {what}, until a ticket"),
-        LookAlikes::Note => format!("Let enroll, in the directory {place}, {what}"),
+        LookAlikes::Hold => format!("Hold, {place}, {what}, until a ticket"),
+        LookAlikes::Note => format!("Let enroll with a password alone, {place}, {what}"),
     }))
 }
 
@@ -341,8 +337,8 @@ fn request(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<Words> {
                 ClientChange::Create(body) => new_client(work, &body),
                 ClientChange::Rotate { client_id, .. } => second_secret(work, &client_id),
                 ClientChange::AddKey { client_id, with } => signs_in(work, &client_id, &with),
-                ClientChange::Update { client_id, sets } => {
-                    updated_client(work, &client_id, (&sets.scopes, &sets.audiences))
+                ClientChange::Update { client_id, update: ClientUpdate { to, .. } } => {
+                    updated_client(work, &client_id, (&to.scopes, &to.audiences))
                 }
             };
         }

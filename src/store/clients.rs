@@ -219,6 +219,16 @@ impl Tx<'_> {
 }
 
 impl ClientRow {
+    /// Whether it still passes logins on: it is not disabled, and has the scope.
+    pub(crate) fn passes_logins(&self) -> bool {
+        self.disabled_at.is_none() && self.scopes.0.contains(&Scope::Login)
+    }
+
+    /// Whether it may ask for tokens for these audiences; `own` is Pawl's, which every client may.
+    pub(crate) fn may_ask_for(&self, audiences: &[Audience], own: &Audience) -> bool {
+        audiences.iter().all(|audience| audience == own || self.audiences.0.contains(audience))
+    }
+
     /// What it did in its newest day.
     pub(crate) fn counted(&self, counting: Counting) -> Counted {
         let (day, count, refused_day) = match counting {

@@ -35,7 +35,8 @@ const POSTGRES: &str = "SELECT name, setting AS value FROM pg_settings WHERE nam
 /// Other roles that may read the tables. What they may change keeps the server from starting.
 const READERS: &str = "SELECT 'readers' AS name, string_agg(DISTINCT quote_ident(r.rolname), ', ') AS value \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = '{schema}' \
-     CROSS JOIN LATERAL aclexplode(c.relacl) g JOIN pg_roles r ON r.oid = g.grantee \
+     CROSS JOIN LATERAL (SELECT grantee FROM aclexplode(c.relacl) UNION ALL SELECT x.grantee \
+     FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = c.oid) g JOIN pg_roles r ON r.oid = g.grantee \
      WHERE c.relkind IN ('r', 'p') AND g.grantee <> c.relowner AND NOT pg_has_role(g.grantee, 'MEMBER') \
      HAVING count(*) > 0";
 

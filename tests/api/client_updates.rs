@@ -18,7 +18,7 @@ fn a_client_does_what_its_new_scopes_say() {
     list().ok();
     login("portal").refused("forbidden");
     let act = Act::update(&portal.client_id, json!(["login"]), json!(["shop"]));
-    let words = r#"Change the client "portal": scopes from users to login, from the audiences "portal" to the audiences "shop", in the directory "console", where administrators sign in"#;
+    let words = r#"Change the client "portal" in the directory "console", where administrators sign in: scopes from users to login, from the audiences "portal" to the audiences "shop""#;
     assert_eq!(admin.words(&act), format!(r#"{words}. Reason: "{REASON}""#));
     let done = admin.act(&act);
     assert_eq!((done.status, &done.body["override"]["state"]), (201, &json!("used")));
@@ -66,13 +66,56 @@ fn an_update_that_waited_is_looked_at_again_when_it_is_approved() {
         board.waiting(&Act::update(&console, json!(["users"]), shown["audiences"].clone()));
     let wider =
         || Act::update(&other.client_id, json!(["login", "users"]), json!(["other", "shop"]));
+    let narrower = Act::update(&other.client_id, json!(["login"]), json!(["other"]));
     let (first, again) = (board.waiting(&wider()), board.waiting(&wider()));
+    let narrower = board.waiting(&narrower);
     let told = board.b.words(&Act::approve(&first));
-    assert!(told.contains(r#"Change the client "other": scopes from"#), "{told}");
+    assert!(told.contains(r#"Change the client "other" in the directory "console", where administrators sign in: "#), "{told}");
     board.b.act(&Act::approve(&first)).ok();
-    board.b.act(&Act::approve(&again)).refused("override-not-open");
+    // Each would undo what was approved meanwhile.
+    for late in [&again, &narrower] {
+        board.b.act(&Act::approve(late)).refused("override-not-open");
+    }
     board.a.act(&Act::disable(&other.client_id)).ok();
     board.b.act(&Act::approve(&blinded)).refused("last-client");
     let now = board.a.call("getClient").at("client_id", &console).send().ok();
     assert_eq!(now["scopes"], shown["scopes"]);
+}
+
+/// A handle never becomes worth more than what its client may still ask for.
+#[test]
+fn a_handle_for_an_audience_that_the_client_lost_is_over() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let portal = tenant.console.another(&admin, "portal", &["login", "users"]);
+    let (ana, bo) = (portal.user("ana").enrolled(), portal.user("bo"));
+    let open =
+        |who: &str| portal.call("evaluateLogin").json(&portal.login(who, &["portal"])).send().ok();
+    let handle = |answer: &Value| answer["challenge"]["handle"].as_str().unwrap().to_owned();
+    let challenge = handle(&open("ana"));
+    let begin = json!({ "challenge": handle(&open("bo")) });
+    let begun = portal.call("beginEnrollment").json(&begin).send().ok();
+    let late = json!({ "challenge": handle(&open("bo")) });
+    admin.act(&Act::update(&portal.client_id, json!(["login", "users"]), json!(["shop"]))).ok();
+    ana.verify(&challenge, &ana.code()).refused("challenge-over");
+    portal.call("beginEnrollment").json(&late).send().refused("challenge-over");
+    let confirm = json!({ "enrollment": begun["enrollment"], "code": "000000" });
+    portal.call("confirmEnrollment").json(&confirm).send().refused("enrollment-over");
+    assert_eq!(bo.evaluate().ok()["decision"], "enroll");
+}
+
+/// Without the scope `login` a client vouches for nobody any more, as if it were disabled.
+#[test]
+fn who_signed_in_through_a_client_that_lost_the_scope_is_signed_out() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let portal = tenant.console.another(&admin, "portal", &["login", "users"]);
+    let ana = portal.user("ana").enrolled();
+    let token = ana.token();
+    let status = || server.call("getMfaStatus").at("user_id", &ana.id).bearer(&token).send();
+    status().ok();
+    admin.act(&Act::update(&portal.client_id, json!(["users"]), json!(["portal"]))).ok();
+    status().refused("unauthenticated");
 }

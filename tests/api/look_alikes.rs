@@ -74,7 +74,7 @@ fn what_loosens_takes_the_approvals_of_the_policy_and_what_tightens_does_not() {
     assert_eq!((&asked["override"]["kind"], setting(console)), (&json!("tenant"), json!("hold")));
     let approval = Act::approve(&asked["override"]);
     let words = second.words(&approval);
-    assert!(words.contains("Let enroll, in the directory \"console\", new users"), "{words}");
+    assert!(words.contains("Let enroll with a password alone, in the directory \"console\", where administrators sign in, new users"), "{words}");
     second.act(&approval).ok();
     assert_eq!(setting(console), "note");
     first.act(&Act::look_alikes(&directory, "hold")).ok();

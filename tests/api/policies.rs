@@ -86,7 +86,11 @@ fn what_hardens_who_may_help_a_user_takes_a_proof() {
     let tenant = server.tenant("acme");
     let admin = tenant.administrator();
     let (policy, version) = admin.policy();
-    let governing = [("exempt_allowed", json!(false)), ("factor_cooldown_hours", json!(48))];
+    let governing = [
+        ("exempt_allowed", json!(false)),
+        ("override_max_hours", json!(1)),
+        ("factor_cooldown_hours", json!(48)),
+    ];
     for (attribute, value) in governing {
         let mut harder = policy.clone();
         harder["base"][attribute] = value;
@@ -101,7 +105,7 @@ fn what_hardens_who_may_help_a_user_takes_a_proof() {
         admin.act_with(&other, &admin.step_up(&act), &code).refused("proof-mismatch");
         assert_eq!(admin.policy().1, version);
     }
-    let mut harder = policy;
+    let mut harder = policy.clone();
     harder["base"]["exempt_allowed"] = json!(false);
     let act = Act::new("putPolicy", json!({ "policy": harder })).with("if_match", &version);
     let begun = admin.try_step_up(&act).ok();
@@ -110,6 +114,23 @@ fn what_hardens_who_may_help_a_user_takes_a_proof() {
     assert_eq!(begun["changes"].as_array().unwrap().len(), 1);
     let done = admin.act(&act).ok();
     assert_eq!((&done["version"], done.get("override_id")), (&json!(2), None));
+}
+
+/// A thief who got one code for a rotation does not lock the others out with the new factor.
+#[test]
+fn a_factor_that_is_too_new_hardens_nothing() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let admin = tenant.administrator();
+    let late = tenant.console.user("late").enrolled();
+    admin.act(&Act::grant(&late.id, "admin")).ok();
+    late.forget();
+    let (mut policy, version) = late.policy();
+    policy["base"]["approvals"] = json!(1);
+    let act = Act::new("putPolicy", json!({ "policy": policy })).with("if_match", &version);
+    late.act(&act).refused("factor-too-new");
+    server.advance(25 * 3600);
+    late.act(&act).ok();
 }
 
 /// Every user holds the role `user`, and a word that the API accepts can hold: a rule on it applies.

@@ -1496,6 +1496,7 @@ BEGIN
   SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = e.data::jsonb ->> 'override'
   WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
     AND e.object_id = NEW.id AND o.kind = 'tenant' AND o.facts::jsonb ->> 'directory_id' = NEW.id
+    AND o.facts::jsonb ->> 'operation' = 'setLookAlikes' AND o.facts::jsonb ->> 'look_alikes' = NEW.look_alikes
     AND o.state = 'approved' AND o.expires_at > e.at)
   THEN RAISE EXCEPTION 'directories: no authority to let look-alikes enroll'; END IF;
   RETURN NEW;

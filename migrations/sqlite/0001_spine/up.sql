@@ -1127,6 +1127,7 @@ WHEN OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
   SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
   WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
     AND e.object_id = NEW.id AND o.kind = 'tenant' AND json_extract(o.facts, '$.directory_id') = NEW.id
+    AND json_extract(o.facts, '$.operation') = 'setLookAlikes' AND json_extract(o.facts, '$.look_alikes') = NEW.look_alikes
     AND o.state = 'approved' AND o.expires_at > e.at)
 BEGIN SELECT RAISE(ABORT, 'directories: no authority to let look-alikes enroll'); END;
 

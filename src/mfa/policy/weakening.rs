@@ -52,11 +52,15 @@ pub fn loosened(old: &Policy, new: &Policy) -> Vec<PolicyChange> {
 
 /// The attributes that decide who may help a user, and how soon. With a stolen token that raises them a thief
 /// would keep the other administrators from undoing what the thief did.
-const GOVERNING: &[Attribute] =
-    &[Attribute::ExemptAllowed, Attribute::Approvals, Attribute::FactorCooldownHours];
+const GOVERNING: &[Attribute] = &[
+    Attribute::ExemptAllowed,
+    Attribute::OverrideMaxHours,
+    Attribute::Approvals,
+    Attribute::FactorCooldownHours,
+];
 
 /// Everything in which `new` is stricter about who may help a user, and how soon: the approvals, the cool-down
-/// of a factor and whether there are exemptions. Sound like [`loosening`]: nothing is stricter where it is empty.
+/// of a factor, the longest life of an override and whether there are exemptions. Sound like [`loosening`]: nothing is stricter where it is empty.
 #[must_use]
 pub fn hardened(old: &Policy, new: &Policy) -> Vec<PolicyChange> {
     let mut all = lacking(new, old, GOVERNING);
