@@ -94,8 +94,8 @@ fn a_handle_for_an_audience_that_the_client_lost_is_over() {
         |who: &str| portal.call("evaluateLogin").json(&portal.login(who, &["portal"])).send().ok();
     let handle = |answer: &Value| answer["challenge"]["handle"].as_str().unwrap().to_owned();
     let challenge = handle(&open("ana"));
-    let begin = json!({ "challenge": handle(&open("bo")) });
-    let begun = portal.call("beginEnrollment").json(&begin).send().ok();
+    let body = json!({ "challenge": handle(&open("bo")) });
+    let begun = portal.call("beginEnrollment").json(&body).send().ok();
     let late = json!({ "challenge": handle(&open("bo")) });
     admin.act(&Act::update(&portal.client_id, json!(["login", "users"]), json!(["shop"]))).ok();
     ana.verify(&challenge, &ana.code()).refused("challenge-over");
