@@ -81,15 +81,15 @@ problems! {
         "Let the user sign in again; it may be 5 minutes old and 30 seconds ahead. Check the console's clock.";
     AudienceNotRegistered = FORBIDDEN, "audience-not-registered", "The client may not ask for this audience",
         "Ask for an audience of the client's registration, or for Pawl's own.";
-    ChallengeOver = GONE, "challenge-over", "The challenge is over",
-        "Start anew with evaluateLogin (or beginStepUp).";
+    ChallengeOver = GONE, "challenge-over", "The challenge expired or was already used",
+        "Begin again with evaluateLogin (or beginStepUp).";
     CodeRejected = UNPROCESSABLE_ENTITY, "code-rejected", "The code was not accepted",
         "Ask for the next code of the authenticator; each works once.";
     TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many codes were tried",
         "Wait for Retry-After; until then no code is looked at, not even the right one.";
-    EnrollmentOver = GONE, "enrollment-over", "The enrollment is over",
-        "Start anew with evaluateLogin (or beginRotation).";
-    TicketOver = GONE, "ticket-over", "The ticket is over",
+    EnrollmentOver = GONE, "enrollment-over", "The enrollment expired or was already used",
+        "Begin again with evaluateLogin (or beginRotation).";
+    TicketOver = GONE, "ticket-over", "The ticket expired, was used or was revoked",
         "Ask the administrator for a new one.";
     TicketRequired = FORBIDDEN, "ticket-required", "This user enrolls with a ticket only",
         "Ask the administrator for a ticket and use redeemTicket.";
@@ -109,9 +109,9 @@ problems! {
         "Call beginStepUp with the same act, then send its challenge and a fresh code as `proof`.";
     ProofMismatch = CONFLICT, "proof-mismatch", "The proof was opened for another act",
         "Call beginStepUp with exactly this act; the code was not looked at.";
-    FactorTooNew = FORBIDDEN, "factor-too-new", "The person's factor is too new to weaken with",
+    FactorTooNew = FORBIDDEN, "factor-too-new", "The person's factor is too new for this act",
         "Wait until `usable_from`, or let another administrator act.";
-    OwnAccount = FORBIDDEN, "own-account", "Nobody weakens for themselves",
+    OwnAccount = FORBIDDEN, "own-account", "A person cannot weaken for themselves",
         "Let another administrator act.";
     NotAnApprover = FORBIDDEN, "not-an-approver", "This person cannot decide about this override",
         "Requester, approvers and subject are different people; only the requester withdraws or collects.";
