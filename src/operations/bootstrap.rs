@@ -57,7 +57,7 @@ pub struct Founded {
 /// while no administrator of it ever had a factor.
 ///
 /// # Errors
-/// `already-enrolled` once there was an administrator with a factor.
+/// `already-enrolled` once there was an administrator with a factor; `invalid-request` if two tenants have the name.
 pub async fn bootstrap(
     pawl: &Pawl,
     founding: Founding,
@@ -70,9 +70,15 @@ pub async fn bootstrap(
         .write("bootstrap", move |tx| {
             tx.lock(&[Whose::Tenant(super::keys::system_tenant())])?;
             let tenants = tx.list_tenants()?;
-            match tenants.into_iter().find(|row| row.name == founding.tenant) {
-                Some(row) => again(tx, row.tenant_id, &base, now, &entropy),
-                None => found(tx, &founding, &base, now, &entropy),
+            let mut named = tenants.into_iter().filter(|row| row.name == founding.tenant);
+            match (named.next(), named.next()) {
+                (Some(row), None) => again(tx, row.tenant_id, &base, now, &entropy),
+                (None, _) => found(tx, &founding, &base, now, &entropy),
+                // A tenant may take the name of another one, whose enrollment must not be found in its place.
+                (Some(_), Some(_)) => {
+                    let (field, reason) = ("tenant-name", "two tenants have this name: rename one");
+                    Err(Refusal::InvalidInput { field, reason }.into())
+                }
             }
         })
         .await?;

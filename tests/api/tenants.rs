@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use pawl::mfa::refusal::Refusal;
+use pawl::operations::Failure;
 use serde_json::{Value, json};
 
 use crate::support::{Act, Server, Tenant, User};
@@ -122,4 +124,17 @@ fn two_administrators_who_rename_at_once_do_it_one_after_the_other() {
     let begun = record.iter().find(|(from, _)| from == "acme").unwrap();
     let ended = record.iter().find(|(from, _)| *from == begun.1).unwrap();
     assert_eq!(ended.1, name(&tenant), "{record:?}");
+}
+
+/// `pawl bootstrap` finds a tenant by its name, which a tenant chooses: it does not meet another one's enrollment.
+#[test]
+fn a_name_that_two_tenants_have_is_refused_at_the_command_line() {
+    let server = Server::start();
+    let (older, newer) = (server.tenant("older"), server.tenant("corp"));
+    older.administrator().act(&Act::rename("corp")).ok();
+    let refused = server.try_bootstrap("corp").err();
+    let Some(Failure::Refused(Refusal::InvalidInput { field, .. })) = refused else {
+        panic!("not refused as it should be");
+    };
+    assert_eq!((field, name(&newer)), ("tenant-name", json!("corp")));
 }

@@ -154,6 +154,7 @@ fn a_word_that_nobody_knows_is_an_error() {
         "policies_update",
         "clients_update",
         "clients_facts",
+        "clients_life",
         "roles_update",
         "roles_facts",
         "roles_life",

@@ -167,13 +167,19 @@ impl Server {
 
     /// `pawl bootstrap`: founds a tenant, or prints its first administrator's enrollment again.
     pub(super) fn bootstrap(&self, name: &str) -> Founded {
+        let Ok(founded) = self.try_bootstrap(name) else { panic!("refused to found {name}") };
+        founded
+    }
+
+    /// `pawl bootstrap`, which may refuse.
+    pub fn try_bootstrap(&self, name: &str) -> Done<Founded> {
         let founding = Founding {
             tenant: DisplayName::parse(name).unwrap(),
             client: DisplayName::parse("console").unwrap(),
             audience: Audience::parse(name).unwrap(),
             administrator: ExternalId::parse("admin").unwrap(),
         };
-        done(bootstrap(&self.0.pawls[0], founding, self.now(), entropy().unwrap()))
+        waited(bootstrap(&self.0.pawls[0], founding, self.now(), entropy().unwrap()))
     }
 
     /// The operations' side, for what is no request.
