@@ -105,7 +105,7 @@ impl Phone {
 }
 
 /// Ines confirms the authenticator that she was given, Otto enrolls, she makes him an administrator,
-/// and from then on whatever weakens takes both of them. Answers Otto's `otpauth://` line.
+/// and by his policy everything that weakens takes both of them. Answers Otto's `otpauth://` line.
 async fn last_week(api: &Api, north: &HandedOver) -> Result<String, String> {
     let set_up = SetUp { api, key: &north.client_key };
     let mut phone = Phone::scan(&north.authenticator)?;
@@ -115,16 +115,14 @@ async fn last_week(api: &Api, north: &HandedOver) -> Result<String, String> {
     let token = text(&tokens, "/tokens/1/access_token");
 
     // A real organization leaves the cool-down of new authenticators where it is: a day.
-    let policy = policy(0);
-    let act = json!({ "operation": "putPolicy", "if_match": "\"1\"", "body": policy });
-    let proof = set_up.proof(&token, act, &phone.code()).await?;
-    set_up.replace_policy(&token, "\"1\"", with(policy, proof)).await?;
+    set_up.replace_policy(&token, "\"1\"", policy(0), &phone.code()).await?;
 
     let otto = set_up.evaluate("n-2", "Otto", &[AUDIENCE]).await?;
     let challenge = json!({ "challenge": text(&otto, "/challenge/handle") });
     let secret = set_up.post(&north.client_key, "/v1/enrollments", challenge).await?;
     let line = text(&secret, "/otpauth_uri");
-    set_up.confirm(&text(&secret, "/enrollment"), &Phone::scan(&line)?.code()).await?;
+    let mut his_phone = Phone::scan(&line)?;
+    set_up.confirm(&text(&secret, "/enrollment"), &his_phone.code()).await?;
 
     let user_id = text(&otto, "/user_id");
     let body = json!({ "reason": "second administrator" });
@@ -133,7 +131,8 @@ async fn last_week(api: &Api, north: &HandedOver) -> Result<String, String> {
     let proof = set_up.proof(&token, act, &phone.code()).await?;
     let path = format!("/v1/users/{user_id}/roles/admin/grant");
     set_up.post(&token, &path, with(body, proof)).await?;
-    set_up.replace_policy(&token, "\"2\"", with(self::policy(1), Value::Null)).await?;
+    let token = set_up.sign_in("n-2", "Otto", &north.issuer, &his_phone.code()).await?;
+    set_up.replace_policy(&token, "\"2\"", policy(1), &his_phone.code()).await?;
     Ok(line)
 }
 
@@ -153,7 +152,7 @@ fn policy(approvals: u8) -> Value {
 }
 
 fn with(mut body: Value, proof: Value) -> Value {
-    if let Some(fields) = body.as_object_mut().filter(|_| !proof.is_null()) {
+    if let Some(fields) = body.as_object_mut() {
         fields.insert("proof".to_owned(), proof);
     }
     body
@@ -189,7 +188,29 @@ impl SetUp<'_> {
         Ok(json!({ "challenge": text(&step_up, "/challenge/handle"), "code": code }))
     }
 
-    async fn replace_policy(&self, token: &str, version: &str, body: Value) -> Result<(), String> {
+    /// Signs in with a code; answers the token for `audience`.
+    async fn sign_in(
+        &self,
+        id: &str,
+        name: &str,
+        audience: &str,
+        code: &str,
+    ) -> Result<String, String> {
+        let login = self.evaluate(id, name, &[audience]).await?;
+        let body = json!({ "challenge": text(&login, "/challenge/handle"), "code": code });
+        let verified = self.post(self.key, "/v1/challenges/verify", body).await?;
+        Ok(text(&verified, "/tokens/0/access_token"))
+    }
+
+    async fn replace_policy(
+        &self,
+        token: &str,
+        version: &str,
+        policy: Value,
+        code: &str,
+    ) -> Result<(), String> {
+        let act = json!({ "operation": "putPolicy", "if_match": version, "body": policy });
+        let body = with(policy, self.proof(token, act, code).await?);
         let put = self.api.put::<Value>(token, "/v1/policy", version, body).await;
         put.map(drop).map_err(|failure| said("/v1/policy", &failure))
     }
