@@ -39,7 +39,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub struct ClientTokenRequest {
     /// `client_credentials`.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     pub grant_type: String,
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
     #[serde(default)]

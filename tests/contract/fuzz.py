@@ -89,15 +89,15 @@ def forget_another_form(api):
     document.schema(api, "User")["properties"]["external_id"] = {"type": "integer"}
 
 
-def forget_a_length(api):
-    del document.schema(api, "RecoveryCode")["minLength"]
+def forget_the_words(api):
+    del document.schema(api, "Algorithm")["enum"]
 
 
 # A document that is wrong about one operation, and who must find it in which phases.
 WRONG = (
     (forget_a_status, "getPolicy", False, MIXED),
     (forget_another_form, "listUsers", True, MIXED),
-    (forget_a_length, "useRecoveryCode", True, MIXED),
+    (forget_the_words, "beginEnrollment", True, MIXED),
     (forget_another_form, None, True, STATEFUL),
 )
 

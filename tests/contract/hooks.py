@@ -16,19 +16,21 @@ UNSAID = (
     "cursor",
     # An address of either kind has no one format.
     "address",
+    # Codes are as people type them: how many digits are left without spaces and hyphens, no schema says.
+    "code", "proof.code", "recovery_code",
     # Instants end where the calendar of the server does.
     "expires_at", "primary_login.at", "query",
     # Ranges of addresses.
     r"policy.rules\[\d+\].when.networks_not_in\[\d+\]",
     # Its parts have lengths of their own, and only a server that takes a cluster's tokens takes one.
     "service_account",
-    # What there is, what is so already, what goes with what: a directory, a user's kind, the role that
-    # everybody has, audiences that an exemption has and nothing else.
-    "directory_id", "kind", "role", "audiences",
+    # What there is, what is so already, what goes with what: a directory and its setting, a user's kind, the role
+    # that everybody has, audiences that an exemption has and nothing else, a client's own scopes.
+    "directory_id", "look_alikes", "kind", "role", "audiences", "scopes",
     # A key is one or is not: its members are checked together.
     "jwk",
-    # A union is told as a whole; its parts are the fields above.
-    "body",
+    # A union is told as a whole, or by its parts, which are the fields above.
+    "body", "body.reason", "body.proof.code",
     # Nobody can make up an assertion, nor come to the token endpoint with another credential.
     "client_assertion", "client_assertion_type",
 )
