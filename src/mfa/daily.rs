@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_day_begins_anew_and_a_clock_that_goes_back_does_not() {
+    fn a_new_day_counts_from_zero_and_a_clock_that_goes_back_does_not() {
         let full = Counted { day: 20_000, count: 3, refused_day: 0 };
         assert_eq!(admitted(full, |_, _| 3, at(20_000, 23)), 0);
         assert_eq!(admitted(full, |_, _| 3, at(19_999, 23)), 0);

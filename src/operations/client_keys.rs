@@ -12,8 +12,9 @@ use super::client_endings::{another_way_in, enough_without};
 use super::clients::{Client, view};
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{Plan, carry_out};
-use super::{Call, Done, Entropy, Pawl, answer};
+use super::protocol::Plan;
+use super::requests::request;
+use super::{Call, Done, Entropy, Pawl};
 use crate::mfa::client_key::{KeyAlgorithm, LIVE_KEYS, PublicJwk, SignsIn};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
@@ -117,16 +118,13 @@ pub async fn add_client_key(
     id: ClientId,
     body: AddClientKey,
 ) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::AddClientKey::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &id, &body)?;
-            let act =
-                Act::AddClientKeyAct(AddClientKeyAct { client_id: id.clone(), body: body.clone() });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let (act, proof) = (
+        Act::AddClientKeyAct(AddClientKeyAct { client_id: id.clone(), body: body.clone() }),
+        body.proof.clone(),
+    );
+    let access = access::AddClientKey::ACCESS;
+    request(pawl, call, access, (act, proof), move |work, person| plan(work, person, &id, &body))
+        .await
 }
 
 /// Checks everything that can be foreseen of one more way to sign in.

@@ -11,8 +11,9 @@ use super::client_endings::{another_way_in, enough_without};
 use super::clients::{Client, ClientKey, ClientSecret, add_secret, check_days, longest_key, view};
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{Plan, carry_out};
-use super::{Call, Done, Entropy, Pawl, answer};
+use super::protocol::Plan;
+use super::requests::request;
+use super::{Call, Done, Entropy, Pawl};
 use crate::mfa::client::LIVE_SECRETS;
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientSecretId, TenantId};
@@ -49,18 +50,16 @@ pub async fn rotate_client_secret(
     id: ClientId,
     body: RotateClientSecret,
 ) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::RotateClientSecret::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &id, &body)?;
-            let act = Act::RotateClientSecretAct(RotateClientSecretAct {
-                client_id: id.clone(),
-                body: body.clone(),
-            });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let (act, proof) = (
+        Act::RotateClientSecretAct(RotateClientSecretAct {
+            client_id: id.clone(),
+            body: body.clone(),
+        }),
+        body.proof.clone(),
+    );
+    let access = access::RotateClientSecret::ACCESS;
+    request(pawl, call, access, (act, proof), move |work, person| plan(work, person, &id, &body))
+        .await
 }
 
 /// Checks everything that can be foreseen of a second secret.

@@ -14,8 +14,9 @@ use super::client_endings::enough_without;
 use super::clients::check_sets;
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{Plan, carry_out};
-use super::{Call, Done, Pawl, answer};
+use super::protocol::Plan;
+use super::requests::request;
+use super::{Call, Done, Pawl};
 use crate::mfa::client::Scope;
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, OverrideId};
@@ -77,16 +78,13 @@ pub async fn update_client(
     id: ClientId,
     body: UpdateClient,
 ) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::UpdateClient::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &id, &body)?;
-            let act =
-                Act::UpdateClientAct(UpdateClientAct { client_id: id.clone(), body: body.clone() });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let (act, proof) = (
+        Act::UpdateClientAct(UpdateClientAct { client_id: id.clone(), body: body.clone() }),
+        body.proof.clone(),
+    );
+    let access = access::UpdateClient::ACCESS;
+    request(pawl, call, access, (act, proof), move |work, person| plan(work, person, &id, &body))
+        .await
 }
 
 /// Checks everything that can be foreseen of a change of a client's scopes and audiences.

@@ -12,8 +12,9 @@ use super::client_changes::{self, Asked, ClientChange};
 use super::client_keys::{ClientPublicKey, ClientServiceAccount, SignIns};
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{Plan, carry_out};
-use super::{Call, Done, Page, Pawl, Shown, answer, cut};
+use super::protocol::Plan;
+use super::requests::request;
+use super::{Call, Done, Page, Pawl, Shown, cut};
 use crate::mfa::client::{KEY_PREFIX, Scope};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, EventId};
@@ -168,15 +169,10 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: ClientRow) -> Done<Client> {
 /// # Errors
 /// Everything that the protocol can say; only `code-rejected` leaves a trace.
 pub async fn create_client(pawl: &Pawl, call: Call, body: CreateClient) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::CreateClient::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &body)?;
-            let act = Act::CreateClientAct(CreateClientAct { body: body.clone() });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let (act, proof) =
+        (Act::CreateClientAct(CreateClientAct { body: body.clone() }), body.proof.clone());
+    let access = access::CreateClient::ACCESS;
+    request(pawl, call, access, (act, proof), move |work, person| plan(work, person, &body)).await
 }
 
 /// Checks everything that can be foreseen of a new client.

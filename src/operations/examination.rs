@@ -58,7 +58,7 @@ pub struct LookAlikesFound {
     pub ids: usize,
     /// Users who have them.
     pub users: i64,
-    /// The spellings of the first few, five of each at the most.
+    /// The spellings of the first few, up to five of each.
     pub first: Vec<Vec<ExternalId>>,
 }
 

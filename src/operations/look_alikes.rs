@@ -36,7 +36,7 @@ pub struct SetLookAlikes {
     pub proof: Option<Proof>,
 }
 
-/// What became of it.
+/// The result of a change of the setting.
 #[derive(Debug)]
 pub enum SetOutcome {
     /// It is in force.

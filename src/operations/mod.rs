@@ -46,6 +46,7 @@ pub mod readiness;
 pub mod readings;
 mod recent;
 pub mod recovery;
+mod requests;
 pub mod resealing;
 pub mod retention;
 pub mod roles;

@@ -11,6 +11,7 @@ use super::enrollments::give_up_pending;
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
 use super::protocol::{Plan, WAITING, carry_out};
+use super::requests::request;
 use super::users::{User, view};
 use super::{Call, Done, Pawl, answer};
 use crate::mfa::event::EventKind;
@@ -151,19 +152,13 @@ pub async fn grant_role(
     role: Role,
     body: GrantRole,
 ) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::GrantRole::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan_grant(work, &person, (&user_id, role), &body)?;
-            let act = Act::GrantRoleAct(GrantRoleAct {
-                user_id: user_id.clone(),
-                role,
-                body: body.clone(),
-            });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let act =
+        Act::GrantRoleAct(GrantRoleAct { user_id: user_id.clone(), role, body: body.clone() });
+    let (access, proof) = (access::GrantRole::ACCESS, body.proof.clone());
+    request(pawl, call, access, (act, proof), move |work, person| {
+        plan_grant(work, person, (&user_id, role), &body)
+    })
+    .await
 }
 
 /// Everybody is a user: that role is neither given nor taken.

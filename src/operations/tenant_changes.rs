@@ -15,8 +15,9 @@ use super::call::{Note, Person, Work};
 use super::look_alikes;
 use super::overrides::OverrideResult;
 use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{Plan, WAITING, carry_out};
-use super::{Call, Done, Pawl, answer};
+use super::protocol::{Plan, WAITING};
+use super::requests::request;
+use super::{Call, Done, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::{DirectoryId, OverrideId};
 use crate::mfa::overrides::OverrideKind;
@@ -132,13 +133,9 @@ pub(super) fn plan_rename(
 /// `invalid-request` if the tenant has that name; everything that the protocol can say, of which only
 /// `code-rejected` leaves a trace.
 pub async fn rename_tenant(pawl: &Pawl, call: Call, body: RenameTenant) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::RenameTenant::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan_rename(work, &person, &body)?;
-            let act = Act::RenameTenantAct(RenameTenantAct { body: body.clone() });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let (act, proof) =
+        (Act::RenameTenantAct(RenameTenantAct { body: body.clone() }), body.proof.clone());
+    let access = access::RenameTenant::ACCESS;
+    request(pawl, call, access, (act, proof), move |work, person| plan_rename(work, person, &body))
+        .await
 }

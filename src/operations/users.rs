@@ -198,7 +198,7 @@ pub async fn list_users(pawl: &Pawl, call: Call, page: Page) -> Done<UserPage> {
 /// changes nothing.
 ///
 /// # Errors
-/// `not-found`; `holds-role` for somebody with a role, whom no client may off-board; `too-many-offboardings`.
+/// `not-found`; `holds-role` for a user with a role, whom no client may off-board; `too-many-offboardings`.
 pub async fn offboard_user(pawl: &Pawl, call: Call, id: UserId) -> Done<User> {
     let allowances = pawl.per_day;
     let committed = call

@@ -13,7 +13,7 @@ use crate::mfa::words::ExternalId;
 type Alike = (DirectoryId, String, i64);
 
 impl Tx<'_> {
-    /// Folded ids that more than one user has who did not leave, by directory: `most` at the most.
+    /// Folded ids that more than one user has who did not leave, by directory: up to `most`.
     pub(crate) fn list_look_alikes(
         &mut self,
         tenant: &TenantId,
@@ -30,7 +30,7 @@ impl Tx<'_> {
             .load(conn))?)
     }
 
-    /// The spellings of one folded id, oldest first: `most` at the most.
+    /// The spellings of one folded id, oldest first: up to `most`.
     pub(crate) fn list_spellings(
         &mut self,
         tenant: &TenantId,

@@ -79,7 +79,7 @@ impl ServingRole {
     ///
     /// # Errors
     /// For another text; `public`, which PostgreSQL reads as every role, in quotes too; `none`; and a name that
-    /// begins with `pg_`, with which nobody logs in.
+    /// begins with `pg_`, with which no role logs in.
     pub fn parse(name: &str) -> Result<Self, StoreError> {
         let is_plain =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
