@@ -12,7 +12,8 @@ use super::call::{Note, Person, Work};
 use super::clients::ClientKey;
 use super::execute;
 use super::proofs::{Proof, apart, cooled_down, prove, required, unwritten};
-use super::protocol::{Asking, carry_out, collect, endorsed, in_state, plan, view};
+use super::protocol::{Asking, collect, endorsed, in_state, plan, view};
+use super::requests::request;
 use super::tickets::IssuedTicket;
 use super::{Call, Done, Page, Pawl, answer, cut};
 use crate::mfa::event::EventKind;
@@ -184,15 +185,12 @@ pub async fn request_override(
     call: Call,
     body: RequestOverride,
 ) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::RequestOverride::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &body.asking())?;
-            let act = Act::RequestOverrideAct(RequestOverrideAct { body: body.clone() });
-            carry_out(work, &person, &act, plan, body.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let act = Act::RequestOverrideAct(RequestOverrideAct { body: body.clone() });
+    let (access, proof) = (access::RequestOverride::ACCESS, body.proof.clone());
+    request(pawl, call, access, (act, proof), move |work, person| {
+        plan(work, person, &body.asking())
+    })
+    .await
 }
 
 /// Approves an override. The last approval executes it, unless it makes a secret: then its requester does,

@@ -11,8 +11,9 @@ use super::call::{Person, Work};
 use super::overrides::OverrideResult;
 use super::petitions::open_petition;
 use super::proofs::{Proof, apart, unwritten};
-use super::protocol::{self, Asking, Plan, carry_out};
-use super::{Call, Done, Pawl, answer};
+use super::protocol::{self, Asking, Plan};
+use super::requests::request;
+use super::{Call, Done, Pawl};
 use crate::mfa::ids::PetitionId;
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, Reason, TicketReference};
@@ -66,18 +67,11 @@ pub async fn take_up_petition(
     pawl: &Pawl,
     call: Call,
     id: PetitionId,
-    request: TakeUpPetition,
+    body: TakeUpPetition,
 ) -> Done<OverrideResult> {
-    let committed = call
-        .write(pawl, access::TakeUpPetition::ACCESS, move |work| {
-            let person = work.person()?;
-            let plan = plan(work, &person, &id, &request)?;
-            let act = Act::TakeUpPetitionAct(TakeUpPetitionAct {
-                petition_id: id.clone(),
-                body: request.clone(),
-            });
-            carry_out(work, &person, &act, plan, request.proof.as_ref())
-        })
-        .await?;
-    answer(committed)
+    let (petition_id, proof) = (id.clone(), body.proof.clone());
+    let act = Act::TakeUpPetitionAct(TakeUpPetitionAct { petition_id, body: body.clone() });
+    let access = access::TakeUpPetition::ACCESS;
+    request(pawl, call, access, (act, proof), move |work, person| plan(work, person, &id, &body))
+        .await
 }
