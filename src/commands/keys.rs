@@ -27,6 +27,8 @@ pub(super) enum KeyCommand {
     /// Take a key out of the key set at once, and every token that it signed with it.
     Revoke {
         /// The key, as `pawl keys list` names it.
+        // One kid in 64 begins with a hyphen, for a kid is Base64url (RFC 7638).
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Why: at least 15 characters, for the record.
         #[arg(long)]
