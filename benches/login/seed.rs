@@ -146,8 +146,14 @@ impl Seeding<'_> {
 
     fn factor(&self, user: usize, rows: &dyn Rows) -> Outcome<String> {
         let (tenant, id, at) = (self.tenant_id(user), population::factor(user), self.at);
-        let place =
-            Place { table: "factors", tenant: &tenant, row: id.as_str(), parameters: "SHA1/6" };
+        let owner = population::user(user).to_string();
+        let place = Place {
+            table: "factors",
+            tenant: &tenant,
+            user: &owner,
+            row: id.as_str(),
+            parameters: "totp/SHA1/6/30",
+        };
         let mut nonce = [0; 12];
         nonce.iter_mut().zip(user.to_be_bytes()).for_each(|(byte, part)| *byte = part);
         let sealed = self.ring.seal(&place, &population::seed(user), nonce);

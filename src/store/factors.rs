@@ -11,10 +11,12 @@ use super::{StoreError, Tx, exactly_one};
 use crate::mfa::challenge::Authority;
 use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{EventId, RecoveryCodeId, TenantId, UserId};
-use crate::mfa::time::Timestamp;
+use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
 
+/// All that turns the secret into codes (RFC 6238), for a database writer without the key must not change it.
 pub(super) fn parameters(row: &FactorRow) -> String {
-    format!("{}/{}", row.algorithm.as_str(), row.digits)
+    let (kind, algorithm) = (row.kind.as_str(), row.algorithm.as_str());
+    format!("{kind}/{algorithm}/{}/{}", row.digits, PERIOD_SECONDS)
 }
 
 impl Tx<'_> {
@@ -252,5 +254,11 @@ impl Tx<'_> {
 }
 
 pub(super) fn factor_place<'a>(row: &'a FactorRow, parameters: &'a str) -> Place<'a> {
-    Place { table: "factors", tenant: row.tenant_id.as_str(), row: row.id.as_str(), parameters }
+    Place {
+        table: "factors",
+        tenant: row.tenant_id.as_str(),
+        user: row.user_id.as_str(),
+        row: row.id.as_str(),
+        parameters,
+    }
 }

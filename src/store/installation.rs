@@ -10,7 +10,7 @@ use super::{StoreError, Tx, exactly_one};
 
 /// Where the pepper is sealed.
 pub(super) const PEPPER: Place<'static> =
-    Place { table: "installation", tenant: "", row: "1", parameters: "pepper" };
+    Place { table: "installation", tenant: "", user: "", row: "1", parameters: "pepper" };
 
 impl Tx<'_> {
     /// The installation's row, if there is one.

@@ -12,7 +12,8 @@ use super::key_file::parse;
 pub use super::key_file::{KeyFileError, KeyId, new_key_file};
 
 const VERSION: u8 = 1;
-const KEY_CHECK: Place<'_> = Place { table: "key_check", tenant: "", row: "", parameters: "" };
+const KEY_CHECK: Place<'_> =
+    Place { table: "key_check", tenant: "", user: "", row: "", parameters: "" };
 
 /// Where a sealed value belongs. It opens nowhere else (R-136).
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +22,11 @@ pub struct Place<'a> {
     pub table: &'static str,
     /// The tenant's id; empty for what belongs to the installation.
     pub tenant: &'a str,
+    /// The id of the user whose secret it is; empty for a secret that is no user's.
+    pub user: &'a str,
     /// The row's id.
     pub row: &'a str,
-    /// What else must not change around the secret, such as its digits and period.
+    /// What else gives the secret its meaning, such as its kind, digits and period.
     pub parameters: &'a str,
 }
 
@@ -189,9 +192,9 @@ fn length(part: &[u8]) -> [u8; 8] {
 }
 
 fn associated_data(place: &Place<'_>, id: KeyId) -> Aad<Vec<u8>> {
-    let texts = [place.table, place.tenant, place.row, place.parameters];
-    let [table, tenant, row, parameters] = texts.map(str::as_bytes);
-    let parts = [table, tenant, row, parameters, &id.0, &[VERSION]];
+    let texts = [place.table, place.tenant, place.user, place.row, place.parameters];
+    let [table, tenant, user, row, parameters] = texts.map(str::as_bytes);
+    let parts = [table, tenant, user, row, parameters, &id.0, &[VERSION]];
     Aad::from(parts.map(|part| [&length(part), part].concat()).concat())
 }
 
@@ -248,7 +251,8 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place<'_> = Place { table: "factors", tenant: "ten", row: "fac", parameters: "6" };
+    const PLACE: Place<'_> =
+        Place { table: "factors", tenant: "ten", user: "usr", row: "fac", parameters: "6" };
 
     fn file(seed: u8) -> Zeroizing<String> {
         let mut random = Zeroizing::new([0; 36]);
@@ -298,9 +302,11 @@ mod tests {
         let places = [
             Place { table: "clients", ..PLACE },
             Place { tenant: "ten2", ..PLACE },
+            Place { user: "usr2", ..PLACE },
             Place { row: "fac2", ..PLACE },
             Place { parameters: "8", ..PLACE },
-            Place { tenant: "tenf", row: "ac", ..PLACE },
+            Place { tenant: "tenu", user: "sr", ..PLACE },
+            Place { user: "usrf", row: "ac", ..PLACE },
         ];
         for place in places {
             broken(place, &sealed);
@@ -309,8 +315,8 @@ mod tests {
 
     #[test]
     fn the_associated_data_is_framed_and_names_key_and_version() {
-        let expected = b"\0\0\0\0\0\0\0\x07factors\0\0\0\0\0\0\0\x03ten\0\0\0\0\0\0\0\x03fac\
-            \0\0\0\0\0\0\0\x016\0\0\0\0\0\0\0\x08deadbeef\0\0\0\0\0\0\0\x01\x01";
+        let expected = b"\0\0\0\0\0\0\0\x07factors\0\0\0\0\0\0\0\x03ten\0\0\0\0\0\0\0\x03usr\
+            \0\0\0\0\0\0\0\x03fac\0\0\0\0\0\0\0\x016\0\0\0\0\0\0\0\x08deadbeef\0\0\0\0\0\0\0\x01\x01";
         assert_eq!(associated_data(&PLACE, KeyId(*b"deadbeef")).as_ref(), expected);
     }
 

@@ -118,5 +118,5 @@ impl Tx<'_> {
 }
 
 pub(super) fn signing_key_place(id: &Kid) -> Place<'_> {
-    Place { table: "signing_keys", tenant: "", row: id.as_str(), parameters: "ES256" }
+    Place { table: "signing_keys", tenant: "", user: "", row: id.as_str(), parameters: "ES256" }
 }

@@ -101,7 +101,7 @@ fn a_secret_with_one_wrong_byte_is_an_error_and_not_a_wrong_code() {
 }
 
 #[test]
-fn a_secret_that_was_sealed_for_somebody_else_is_an_error() {
+fn a_secret_that_was_sealed_for_another_user_is_an_error() {
     let server = Server::start();
     let tenant = server.tenant("acme");
     let bob = tenant.console.user("bob").enrolled();
@@ -111,11 +111,36 @@ fn a_secret_that_was_sealed_for_somebody_else_is_an_error() {
     seal(&server, &eve, &of_bob);
     for (user, other) in [(&bob, &eve), (&eve, &bob)] {
         cannot_tell(user);
-        // The code of whoever's secret it is opens nothing either.
+        // The code of the user whose secret it is opens nothing either.
         user.verify(&user.challenge(), &other.code()).refused("unavailable");
     }
     seal(&server, &bob, &of_bob);
     seal(&server, &eve, &of_eve);
+    server.advance(3600);
+    bob.sign_in().ok();
+    eve.sign_in().ok();
+}
+
+/// A database writer without the key gives their own factor, the whole row, to an administrator.
+#[test]
+fn a_factor_that_was_moved_to_another_user_is_an_error() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let bob = tenant.administrator();
+    let eve = tenant.console.user("eve").enrolled();
+    for trigger in ["factors_update", "factors_facts", "factors_life", "factors_authority"] {
+        server.drop_trigger(trigger);
+    }
+    let give = |from: &str, to: &str| {
+        server.tamper(&format!("UPDATE factors SET user_id = '{to}' WHERE user_id = '{from}'"));
+    };
+    let nobody = tenant.console.user("nobody").id;
+    give(&bob.id, &nobody);
+    give(&eve.id, &bob.id);
+    bob.verify(&bob.challenge(), &eve.code()).refused("unavailable");
+    cannot_tell(&bob);
+    give(&bob.id, &eve.id);
+    give(&nobody, &bob.id);
     server.advance(3600);
     bob.sign_in().ok();
     eve.sign_in().ok();
