@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pawl::mfa::overrides::{OverrideKind, OverrideState};
-use pawl::mfa::time::Timestamp;
+use pawl::mfa::time::{Span, Timestamp};
 use pawl::telemetry::metrics::{
     DatabaseReading, Ended, KeysInState, Metrics, Occurrence, OpenOverrides, ProcessReading,
     Reading,
@@ -40,6 +40,7 @@ fn exposed() -> BTreeSet<(String, String)> {
         overrides: vec![OpenOverrides { kind, state, count: 1 }],
         break_glass_overrides: 1,
         token_keys: vec![KeysInState { state: "active", count: 1, since: Some(at) }],
+        overdue: Span::hours(1),
         clock_difference: 1,
     };
     let process = ProcessReading {

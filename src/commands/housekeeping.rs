@@ -12,7 +12,7 @@ use crate::app::{StartError, entropy, explain};
 use crate::clock::Clock;
 use crate::http::token_keys::new_token_key;
 use crate::mfa::time::Span;
-use crate::operations::retention::{batches_due, purge_batch};
+use crate::operations::retention::purge_all;
 use crate::operations::token_keys::{are_keys_due, is_clock_apart, keep_token_keys};
 use crate::operations::{Pawl, Purged};
 
@@ -59,15 +59,28 @@ async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
             tracing::warn!(cause, "the token keys could not be kept; it is tried again");
         }
         let mut purged = Purged::default();
-        let done = purge_all(pawl, clock, &mut purged).await;
+        let done: Result<_, StartError> =
+            purge_all(pawl, || clock.now(), entropy, leave_a_turn, &mut purged).await;
         if purged.rows() > 0 {
             let Purged { challenges, enrollments, factors, tickets, .. } = purged;
             let tokens = purged.issued_tokens + purged.client_tokens;
             tracing::info!(challenges, enrollments, factors, tickets, tokens, "purged");
         }
-        if let Err(error) = done {
-            let cause = explain(&error);
-            tracing::warn!(cause, "not everything due could be purged; it is tried again");
+        match done {
+            Ok(failed) => {
+                for (tenant, failure) in failed {
+                    let (tenant, cause) = (tenant.as_str(), explain(&failure.into()));
+                    tracing::warn!(
+                        tenant,
+                        cause,
+                        "a tenant could not be purged; it is tried again"
+                    );
+                }
+            }
+            Err(error) => {
+                let cause = explain(&error);
+                tracing::warn!(cause, "what is due could not be purged; it is tried again");
+            }
         }
         let more = Duration::from_millis(chance.hash_one(round) % CHANCE_MILLIS);
         tokio::time::sleep(PAUSE + more).await;
@@ -96,28 +109,4 @@ async fn keep_keys(pawl: &Pawl, clock: &Clock, life: Span) -> Result<(), StartEr
 /// Leaves the writer to the callers after a batch.
 pub(super) async fn leave_a_turn(begun: Instant) {
     tokio::time::sleep(TURN.max(begun.elapsed() * TURNS)).await;
-}
-
-/// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it. A
-/// batch that fails does not keep those of other tenants; the first failure is told.
-async fn purge_all(pawl: &Pawl, clock: &Clock, purged: &mut Purged) -> Result<(), StartError> {
-    loop {
-        let (mut rows, mut failed) = (0, None);
-        for batch in batches_due(pawl, clock.now()).await? {
-            let begun = Instant::now();
-            match purge_batch(pawl, batch, clock.now(), entropy()?).await {
-                Ok(done) => {
-                    rows += done.rows();
-                    *purged += done;
-                }
-                Err(failure) => failed = failed.or(Some(failure)),
-            }
-            leave_a_turn(begun).await;
-        }
-        match failed {
-            Some(failure) => return Err(failure.into()),
-            None if rows == 0 => return Ok(()),
-            None => {}
-        }
-    }
 }

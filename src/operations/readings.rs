@@ -27,6 +27,7 @@ pub async fn read_database(
                 overrides: tx.count_overrides(at)?,
                 break_glass_overrides: tx.count_break_glass()?,
                 token_keys: token_keys(tx)?,
+                overdue: tx.overdue(at)?,
             })
         })
         .await

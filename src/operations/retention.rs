@@ -3,21 +3,66 @@
 //! Any replica may do it. Two at once find the same rows, and the second finds them gone: it holds the
 //! tenant's lock when it looks again.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
 use super::call::{Note, Work};
-use super::{Done, Entropy, Pawl};
+use super::{Done, Entropy, Failure, Pawl};
 use crate::mfa::event::EventKind;
 use crate::mfa::ids::TenantId;
 use crate::mfa::time::Timestamp;
-use crate::store::{Due, Purged};
+use crate::store::{Due, Purged, Tx};
 
-/// The batches that are due, the longest expired rows first. It may be asked again when they are
-/// purged: one answer does not hold all that is due.
+/// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it. The answer
+/// names the tenants whose batch failed.
+///
+/// A tenant whose batch fails is left out of the later rounds. Its rows stay due and expired first, so they would
+/// keep the rows of all others from being found. `rest` runs after each batch, with the time of its begin.
+///
+/// # Errors
+/// The database's, where what is due cannot be read; and those of `draw`.
+pub async fn purge_all<E: From<Failure>>(
+    pawl: &Pawl,
+    now: impl Fn() -> Timestamp,
+    draw: impl Fn() -> Result<Entropy, E>,
+    rest: impl AsyncFn(Instant),
+    purged: &mut Purged,
+) -> Result<BTreeMap<TenantId, Failure>, E> {
+    let mut failed = BTreeMap::new();
+    loop {
+        let (mut rows, failures) = (0, failed.len());
+        let without = failed.keys().cloned().collect();
+        for (tenant, due) in batches_due(pawl, now(), without).await? {
+            let begun = Instant::now();
+            match purge_batch(pawl, (tenant.clone(), due), now(), draw()?).await {
+                Ok(done) => {
+                    rows += done.rows();
+                    *purged += done;
+                }
+                Err(failure) => {
+                    failed.insert(tenant, failure);
+                }
+            }
+            rest(begun).await;
+        }
+        if rows == 0 && failures == failed.len() {
+            return Ok(failed);
+        }
+    }
+}
+
+/// The batches that are due in all tenants but some, the longest expired rows first. It may be asked again
+/// when they are purged: one answer does not hold all that is due.
 ///
 /// # Errors
 /// The database's.
-pub async fn batches_due(pawl: &Pawl, now: Timestamp) -> Done<Vec<(TenantId, Due)>> {
-    let found = pawl.store.read("batches_due", move |tx| -> Done<_> { Ok(tx.find_due(now)?) });
-    Ok(found.await?.into_iter().collect())
+pub async fn batches_due(
+    pawl: &Pawl,
+    now: Timestamp,
+    without: BTreeSet<TenantId>,
+) -> Done<Vec<(TenantId, Due)>> {
+    let find = move |tx: &mut Tx<'_>| -> Done<_> { Ok(tx.find_due(now, &without)?) };
+    Ok(pawl.store.read("batches_due", find).await?.into_iter().collect())
 }
 
 /// Purges a batch; what was purged is one event. If nothing of it is left, nothing is written.

@@ -15,7 +15,7 @@ use crate::mfa::retention::{
     CHALLENGE_KEPT, CLIENT_TOKEN_KEPT, ENROLLMENT_KEPT, ISSUED_TOKEN_KEPT, LONGEST_TOKEN,
     TICKET_KEPT, expired_before,
 };
-use crate::mfa::time::Timestamp;
+use crate::mfa::time::{Span, Timestamp};
 
 /// Rows of one tenant that are past their keeping.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,14 +91,27 @@ fn first_event_at(at: Timestamp) -> EventId {
 
 /// The longest expired rows of a table, as tenant and id, through the index on their end.
 macro_rules! longest_expired {
-    ($tx:expr, $table:ident, $before:expr) => {
+    ($tx:expr, $table:ident, $before:expr, $without:expr) => {
         on!($tx, conn => $table::table
             .filter($table::expires_at.lt($before))
+            .filter($table::tenant_id.ne_all($without))
             .order($table::expires_at.asc())
             .limit(BATCH)
             .select(($table::tenant_id, $table::id))
             .load(conn))?
     };
+}
+
+/// When the row of a table that comes first in an order becomes due.
+macro_rules! first_due {
+    ($tx:expr, $table:ident, $order:ident, $kept:expr) => {{
+        let first: Option<Timestamp> = on!($tx, conn => $table::table
+            .order($table::$order.asc())
+            .select($table::expires_at)
+            .first(conn)
+            .optional())?;
+        first.map(|expired| expired.after($kept))
+    }};
 }
 
 /// Those of some rows of a tenant that are there, and past their keeping.
@@ -125,46 +138,70 @@ macro_rules! delete {
 }
 
 impl Tx<'_> {
-    /// What expired first of all that is past its keeping, by tenant; at most [`BATCH`] of a table.
-    /// What is found here is looked at again under the tenant's lock before it is deleted.
+    /// What expired first of all that is past its keeping, by tenant; at most [`BATCH`] of a table, and
+    /// none of some tenants. What is found here is looked at again under the tenant's lock before it is
+    /// deleted.
     pub(crate) fn find_due(
         &mut self,
         now: Timestamp,
+        without: &BTreeSet<TenantId>,
     ) -> Result<BTreeMap<TenantId, Due>, StoreError> {
         let mut found = BTreeMap::<TenantId, Due>::new();
         let before = expired_before(now, CHALLENGE_KEPT);
-        let rows: Vec<(TenantId, ChallengeId)> = longest_expired!(self, challenges, before);
+        let rows: Vec<(TenantId, ChallengeId)> =
+            longest_expired!(self, challenges, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().challenges.push(id);
         }
         let before = expired_before(now, ENROLLMENT_KEPT);
-        let rows: Vec<(TenantId, EnrollmentId)> = longest_expired!(self, enrollments, before);
+        let rows: Vec<(TenantId, EnrollmentId)> =
+            longest_expired!(self, enrollments, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().enrollments.push(id);
         }
         let before = expired_before(now, TICKET_KEPT);
-        let rows: Vec<(TenantId, TicketId)> = longest_expired!(self, tickets, before);
+        let rows: Vec<(TenantId, TicketId)> = longest_expired!(self, tickets, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().tickets.push(id);
         }
-        for (tenant, id) in self.first_issued(expired_before(now, ISSUED_TOKEN_KEPT))? {
+        for (tenant, id) in self.first_issued(expired_before(now, ISSUED_TOKEN_KEPT), without)? {
             found.entry(tenant).or_default().issued_tokens.push(id);
         }
         let before = expired_before(now, CLIENT_TOKEN_KEPT);
-        let rows: Vec<(TenantId, ClientTokenId)> = longest_expired!(self, client_tokens, before);
+        let rows: Vec<(TenantId, ClientTokenId)> =
+            longest_expired!(self, client_tokens, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().client_tokens.push(id);
         }
         Ok(found)
     }
 
+    /// For how long the oldest row of all tenants is past its keeping; zero if none is. Of issued tokens it
+    /// is the one that was issued first.
+    pub(crate) fn overdue(&mut self, now: Timestamp) -> Result<Span, StoreError> {
+        let due = [
+            first_due!(self, challenges, expires_at, CHALLENGE_KEPT),
+            first_due!(self, enrollments, expires_at, ENROLLMENT_KEPT),
+            first_due!(self, tickets, expires_at, TICKET_KEPT),
+            first_due!(self, issued_tokens, event_id, ISSUED_TOKEN_KEPT),
+            first_due!(self, client_tokens, expires_at, CLIENT_TOKEN_KEPT),
+        ];
+        let oldest = due.into_iter().flatten().min().unwrap_or(now);
+        Ok(now.since(oldest.min(now)))
+    }
+
     /// The rows of the tokens that were issued first, and so long ago that all of them expired before
     /// an instant.
-    fn first_issued(&mut self, before: Timestamp) -> Result<Vec<(TenantId, TokenId)>, StoreError> {
+    fn first_issued(
+        &mut self,
+        before: Timestamp,
+        without: &BTreeSet<TenantId>,
+    ) -> Result<Vec<(TenantId, TokenId)>, StoreError> {
         let first = first_event_at(before.before(LONGEST_TOKEN));
         Ok(on!(self, conn => issued_tokens::table
             .filter(issued_tokens::event_id.lt(&first))
             .filter(issued_tokens::expires_at.lt(before))
+            .filter(issued_tokens::tenant_id.ne_all(without))
             .order(issued_tokens::event_id.asc())
             .limit(BATCH)
             .select((issued_tokens::tenant_id, issued_tokens::id))

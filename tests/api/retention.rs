@@ -195,6 +195,33 @@ fn a_batch_that_another_replica_purged_is_nothing() {
 }
 
 #[test]
+fn a_tenant_that_cannot_be_purged_does_not_keep_the_rows_of_others() {
+    let server = Server::start();
+    let [stuck, other] = ["acme", "umbrella"].map(|name| server.tenant(name).console);
+    let users = [&stuck, &other].map(|console| console.user("ana").enrolled());
+    // More than one batch holds, and all of it before the first row of the other tenant.
+    leave_behind(&server, &users[0], 250);
+    users[1].challenge();
+    server.advance(3 * HOUR);
+    // A newest event in the future: nothing can be written in this tenant.
+    server.drop_trigger("events_update");
+    let id = &stuck.tenant;
+    let newest = format!("SELECT max(seq) FROM events WHERE tenant_id = '{id}'");
+    let ahead = |by: i64| {
+        let of = format!("tenant_id = '{id}' AND seq = ({newest})");
+        server.tamper(&format!("UPDATE events SET at = at + {by} WHERE {of}"));
+    };
+    ahead(30 * DAY * 1000);
+    let (purged, failed) = server.purge_all();
+    assert_eq!(failed.iter().map(|tenant| tenant.as_str()).collect::<Vec<_>>(), [id.as_str()]);
+    assert!(purged.challenges > 0, "{purged:?}");
+    let of = |console: &Console| format!("challenges WHERE tenant_id = '{}'", console.tenant);
+    assert_eq!((count(&server, &of(&stuck)), count(&server, &of(&other))), (251, 0));
+    ahead(-30 * DAY * 1000);
+    assert_eq!((server.purge_all().1, count(&server, &of(&stuck))), (Vec::new(), 0));
+}
+
+#[test]
 fn two_purges_at_once_purge_everything_once() {
     let server = Server::start();
     let console = server.tenant("acme").console;

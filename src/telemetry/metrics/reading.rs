@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 
 use super::{One, seconds};
 use crate::mfa::overrides::{OverrideKind, OverrideState};
-use crate::mfa::time::Timestamp;
+use crate::mfa::time::{Span, Timestamp};
 
 /// A reading is made several times in this span. Unknown is not "no": afterwards its numbers are gone.
 const KEPT: Duration = Duration::from_mins(2);
@@ -39,6 +39,8 @@ pub struct DatabaseReading {
     pub break_glass_overrides: u64,
     /// The published token keys.
     pub token_keys: Vec<KeysInState>,
+    /// For how long the oldest row of all tenants is past its keeping; zero if none is.
+    pub overdue: Span,
     /// How far the database's clock is ahead, in milliseconds: PostgreSQL's own; with SQLite how far
     /// the newest event is ahead, zero if it is not.
     pub clock_difference: i64,
@@ -120,6 +122,9 @@ impl DatabaseReading {
         let about = "Overrides made at the server's command line";
         shown.one("pawl_break_glass_overrides", about, &broken)?;
         self.encode_keys(shown)?;
+        let overdue = self.overdue.as_millis().unsigned_abs() / 1000;
+        let about = "For how long the oldest row is past its keeping";
+        shown.one("pawl_retention_overdue_seconds", about, &gauge(overdue))?;
         let ahead = Duration::from_millis(self.clock_difference.unsigned_abs()).as_secs_f64();
         let ahead = ConstGauge::new(if self.clock_difference < 0 { -ahead } else { ahead });
         let about = "How far the database's clock is ahead of the server's";
@@ -202,6 +207,7 @@ mod tests {
             overrides,
             break_glass_overrides,
             token_keys,
+            overdue: Span::hours(2),
             clock_difference,
         };
         Reading { database, process: ProcessReading::default() }
@@ -219,6 +225,7 @@ mod tests {
         assert_eq!(shown(None), "");
         let text = shown(Some((reading(0), Instant::now())));
         assert!(text.contains("pawl_users_blocked 3\n"), "{text}");
+        assert!(text.contains("pawl_retention_overdue_seconds 7200\n"), "{text}");
         assert!(!text.contains("pawl_token_key_timestamp_seconds{"), "{text}");
         assert!(!text.contains("process_resident_memory_bytes"), "{text}");
     }

@@ -1,5 +1,6 @@
 //! A server in this process, with a data directory of its own, and its database for breaking.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use data_encoding::HEXLOWER;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Text;
 use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
-use pawl::app::{Installation, entropy, explain, new_key, start};
+use pawl::app::{Installation, StartError, entropy, explain, new_key, start};
 use pawl::clock::Clock;
 use pawl::config::{Caps, Config, Edge, Traces, Workload};
 use pawl::mfa::ids::TenantId;
@@ -21,7 +22,7 @@ use pawl::mfa::time::Timestamp;
 use pawl::mfa::words::{Audience, DisplayName, ExternalId};
 use pawl::operations::bootstrap::{Founded, Founding, bootstrap};
 use pawl::operations::readings::read_database;
-use pawl::operations::retention::{batches_due, purge_batch};
+use pawl::operations::retention::{batches_due, purge_all, purge_batch};
 use pawl::operations::{Done, Due, Pawl, Purged};
 use pawl::telemetry::metrics::{ProcessReading, Reading};
 use tokio::sync::oneshot;
@@ -203,7 +204,7 @@ impl Server {
 
     /// What housekeeping finds.
     pub fn batches_due(&self) -> Vec<(TenantId, Due)> {
-        done(batches_due(&self.0.pawls[0], self.now()))
+        done(batches_due(&self.0.pawls[0], self.now(), BTreeSet::new()))
     }
 
     /// Purges what it found, if it is still there.
@@ -224,6 +225,14 @@ impl Server {
             batches.filter(|purged| purged.rows() > 0).collect::<Vec<_>>()
         };
         std::iter::repeat_with(round).take_while(|round| !round.is_empty()).flatten().collect()
+    }
+
+    /// Purges as housekeeping does; answers what was purged, and the tenants whose batch failed.
+    pub fn purge_all(&self) -> (Purged, Vec<TenantId>) {
+        let (pawl, mut purged) = (&self.0.pawls[0], Purged::default());
+        let all = purge_all(pawl, || self.now(), entropy, async |_| (), &mut purged);
+        let failed: Result<_, StartError> = waited(all);
+        (purged, failed.ok().unwrap().into_keys().collect())
     }
 
     /// What the server's clock says.
