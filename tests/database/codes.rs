@@ -201,7 +201,39 @@ fn single_use() -> Vec<Hostile> {
                 "UPDATE throttles SET blocked_until = 0, event_id = 'new_bea' WHERE user_id = 'bob'",
                 "throttles: nothing lifts this block",
             ),
+            (
+                "attempts come back at once",
+                "UPDATE throttles SET level = 8, event_id = 'new_server' WHERE user_id = 'bob'",
+                "throttles: nothing lifts this block",
+            ),
+            (
+                "attempts come back faster than any policy allows",
+                "UPDATE throttles SET level = 9, updated_at = updated_at + 10800000, event_id = 'new_late' \
+                 WHERE user_id = 'bob'",
+                "throttles: nothing lifts this block",
+            ),
+            (
+                "attempts come back by a time that has not come",
+                "UPDATE throttles SET level = 8, updated_at = updated_at + 10800000, event_id = 'new_server' \
+                 WHERE user_id = 'bob'",
+                "throttles: nothing lifts this block",
+            ),
+            (
+                "attempts grow since an earlier time",
+                "UPDATE throttles SET updated_at = updated_at - 1, event_id = 'new_server' \
+                 WHERE user_id = 'bob'",
+                "throttles: nothing lifts this block",
+            ),
         ],
+    )
+}
+
+/// A second factor of a user, `fac_c`, in the making.
+pub fn pending(user: &str) -> String {
+    format!(
+        "INSERT INTO factors SELECT 'ten_a', 'fac_c', '{user}', kind, state, algorithm, digits, sealed, \
+         NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
+         WHERE id = 'fac_fay'; "
     )
 }
 
@@ -239,6 +271,29 @@ fn starts() -> Vec<Hostile> {
             says,
         ),
         (
+            "an enrollment by a recovery code that was used for another one",
+            pending("hal")
+                + &enrollment(
+                    "user_id = 'hal', factor_id = 'fac_c', authority = 'recovery', \
+                 authority_id = 'rec_hal', event_id = 'new_server'",
+                ),
+            says,
+        ),
+        (
+            "an enrollment by a recovery whose challenge is over",
+            pending("gil")
+                + &enrollment(
+                    "user_id = 'gil', factor_id = 'fac_c', authority = 'recovery', \
+                 authority_id = 'rec_gil', event_id = 'new_late'",
+                ),
+            says,
+        ),
+        (
+            "an enrollment by another user's open recovery",
+            enrollment("authority = 'recovery', authority_id = 'rec_gil', event_id = 'new_server'"),
+            says,
+        ),
+        (
             "an enrollment by an open ticket",
             enrollment("authority = 'ticket', authority_id = 'tkt_open', event_id = 'new_server'"),
             says,
@@ -266,6 +321,15 @@ fn starts() -> Vec<Hostile> {
         (
             "a recovery by an earlier use",
             recover("rec_used"),
+            "challenges: no recovery code was used",
+        ),
+        (
+            "a second recovery by one use",
+            copy(
+                "challenges",
+                "id = 'chl_hal'",
+                "id = 'chl_c', hash = h(c), closed_at = NULL, event_id = 'new_server'",
+            ),
             "challenges: no recovery code was used",
         ),
         (

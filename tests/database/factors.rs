@@ -1,5 +1,6 @@
 //! Rules 1 and 2: a factor is bound by a code and ends by an authority, and there is no "disabled".
 
+use crate::database::codes::pending;
 use crate::database::hostile::{Hostile, copy, event, hostile, list};
 
 /// Factors, users, roles.
@@ -172,6 +173,37 @@ fn ended() -> Vec<Hostile> {
     let by = |authority: &str, id: &str| end(authority, id, "fac_bob", "new_server");
     let rotation = "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_fay' \
          WHERE factor_id = 'fac_fay'; ";
+    // Gil enrolls again with a recovery code: legal up to the code that it takes.
+    let recovers = |kind: &str, step: &str| {
+        let enrollment = copy(
+            "enrollments",
+            "id = 'enr_fay'",
+            "id = 'enr_c', hash = h(c), user_id = 'gil', factor_id = 'fac_c', authority = 'recovery', \
+             authority_id = 'rec_gil', created_at = NOW, expires_at = NOW + 1, event_id = 'new_server'",
+        );
+        let spends = format!(
+            "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, user_id, object_id, \
+             evaluated, request_id, data) VALUES ((SELECT 1 + max(seq) FROM events \
+             WHERE tenant_id = 'ten_a'), 'new_gil', 'ten_a', NOW, '{kind}', 'client', 'cli_a', 'gil', \
+             'enr_c', TRUE, 'req', '{{\"factor\":\"fac_c\"}}'); "
+        );
+        let (begins, spent) = match step {
+            "0" => ("new_gil", String::new()),
+            _ => (
+                "new_server",
+                format!(
+                    "UPDATE factor_steps SET last_step = {step}, event_id = 'new_gil' \
+                     WHERE factor_id = 'fac_c'; "
+                ),
+            ),
+        };
+        let begun = format!("INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, '{begins}'); ");
+        pending("gil") + &enrollment + "; " + &spends + &begun + &spent
+    };
+    let recovered = |at: &str, code: &str| {
+        let end = end("'recovery'", &format!("'{code}'"), "fac_gil", "new_gil");
+        end.replace("ended_at = NOW", &format!("ended_at = {at}"))
+    };
     let says = "factors: no authority to end a factor";
     [
         ("a factor ends without an authority", by("NULL", "NULL")),
@@ -192,6 +224,26 @@ fn ended() -> Vec<Hostile> {
         ),
         ("a factor ends by an unused recovery code", by("'recovery'", "'rec_open'")),
         ("a factor ends by a recovery that enrolled nothing", by("'recovery'", "'rec_used'")),
+        (
+            "a factor ends by the recovery that bound it",
+            end("'recovery'", "'rec_hal'", "fac_hal_2", "new_server"),
+        ),
+        (
+            "a factor ends before the code of its recovery",
+            recovers("enrollment.confirmed", "NOW / 30000") + &recovered("NOW - 1", "rec_gil"),
+        ),
+        (
+            "a factor ends by a recovery whose code was for something else",
+            recovers("code.verified", "NOW / 30000") + &recovered("NOW", "rec_gil"),
+        ),
+        (
+            "a factor ends by a recovery without a code",
+            recovers("enrollment.confirmed", "0") + &recovered("NOW", "rec_gil"),
+        ),
+        (
+            "a factor ends by another recovery code than was used",
+            recovers("enrollment.confirmed", "NOW / 30000") + &recovered("NOW", "rec_hal"),
+        ),
         ("a factor ends by an off-boarding that was none", by("'offboarding'", "'bob'")),
         ("a factor ends by another user's off-boarding", by("'offboarding'", "'dan'")),
         (
@@ -222,6 +274,7 @@ fn users() -> Vec<Hostile> {
         ("a user needs no ticket any more", set("ticket_only = FALSE", "eve"), says),
         ("a grace is longer", set("grace_until = grace_until + 1", "eve"), says),
         ("a grace has no end", set("grace_until = NULL", "eve"), says),
+        ("a grace begins by nothing", set("grace_until = NOW + 1000", "bob"), says),
         ("a label appears", set("labels = '[\"exempt\"]'", "bob"), says),
         (
             "a user is born with a label",
@@ -229,6 +282,11 @@ fn users() -> Vec<Hostile> {
             start,
         ),
         ("a user is born in a later epoch", born("external_id_folded = '1:zed', epoch = 9"), start),
+        (
+            "a user is born with a grace",
+            born("external_id_folded = '1:zed', epoch = 1, grace_until = NOW"),
+            start,
+        ),
         ("another spelling of a user is born free", born("ticket_only = FALSE, epoch = 1"), start),
         (
             "a directory is born that lets look-alikes enroll",

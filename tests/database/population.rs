@@ -64,7 +64,7 @@ fn installation(story: &mut Story) {
 }
 
 fn people(story: &mut Story) {
-    for id in ["adm", "bea", "cyd", "bob", "gil", "cat", "dan", "eve", "fay", "ivy"] {
+    for id in ["adm", "bea", "cyd", "bob", "gil", "cat", "dan", "eve", "fay", "hal", "ivy"] {
         story.user(id);
     }
     story.pend("adm", &Right::Bootstrap);
@@ -95,10 +95,58 @@ fn people(story: &mut Story) {
     ));
     let event = story.event("user.changed", By::Person("adm"), "eve", "", "{}");
     story.run(&format!(
-        "UPDATE users SET ticket_only = TRUE, grace_until = NOW + 1000, event_id = '{event}' \
-         WHERE id = 'eve'"
+        "UPDATE users SET ticket_only = TRUE, event_id = '{event}' WHERE id = 'eve'"
     ));
     story.pend("fay", &Right::First);
+    story.pend("hal", &Right::First);
+    story.bind("hal", false);
+    recovering(story, "hal");
+    recovered(story, "hal");
+}
+
+/// A recovery code of a user is used, and its challenge is open.
+fn recovering(story: &mut Story, user: &str) {
+    let event = story.event("recovery_codes.issued", By::Console, user, "", "{}");
+    story.run(&format!(
+        "INSERT INTO recovery_codes VALUES ('ten_a', 'rec_{user}', '{user}', h({user}), NOW, NULL, NULL, \
+         '{event}')"
+    ));
+    let event = story.event("recovery_code.used", By::Console, user, "", "{}");
+    story.run(&format!(
+        "UPDATE recovery_codes SET used_at = NOW, event_id = '{event}' WHERE id = 'rec_{user}';
+         INSERT INTO challenges VALUES ('ten_a', 'chl_{user}', h(chl_{user}), '{user}', 'cli_a', 'recover', \
+         '[\"console\"]', 'password', NOW, NULL, NULL, NULL, 'rec_{user}', NOW, NOW + 300000, 0, NULL, \
+         '{event}')"
+    ));
+}
+
+/// The user enrolls with it: the active factor is `fac_USER_2`.
+fn recovered(story: &mut Story, user: &str) {
+    let event = story.event("enrollment.begun", By::Console, user, "", "{}");
+    story.run(&format!(
+        "INSERT INTO factors VALUES ('ten_a', 'fac_{user}_2', '{user}', 'totp', 'pending', 'SHA1', \
+         6, under(old), NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, '{event}');
+         INSERT INTO factor_steps VALUES ('ten_a', 'fac_{user}_2', 0, '{event}');
+         INSERT INTO enrollments VALUES ('ten_a', 'enr_{user}_2', h(enr {user} 2), '{user}', 'cli_a', \
+         'fac_{user}_2', 'recovery', 'rec_{user}', '[\"console\"]', 'password', NOW, NULL, 0, \
+         NOW, NOW + 900000, NULL, '{event}');
+         UPDATE challenges SET closed_at = NOW, event_id = '{event}' WHERE id = 'chl_{user}'"
+    ));
+    story.later(30_000);
+    let data = format!(r#"{{"factor":"fac_{user}_2"}}"#);
+    let bound = format!("enr_{user}_2");
+    let event = story.event("enrollment.confirmed", By::Console, user, &bound, &data);
+    let ended = story.event("factor.ended", By::Console, user, &format!("fac_{user}"), "{}");
+    story.run(&format!(
+        "UPDATE factor_steps SET last_step = NOW / 30000, event_id = '{event}' \
+         WHERE factor_id = 'fac_{user}_2';
+         UPDATE enrollments SET attempts = 1, closed_at = NOW, event_id = '{event}' \
+         WHERE id = 'enr_{user}_2';
+         UPDATE factors SET state = 'ended', sealed = NULL, ended_at = NOW, end_authority = 'recovery', \
+         end_authority_id = 'rec_{user}', event_id = '{ended}' WHERE id = 'fac_{user}';
+         UPDATE factors SET state = 'active', activated_at = NOW, trust_since = NOW, \
+         event_id = '{event}' WHERE id = 'fac_{user}_2'"
+    ));
 }
 
 fn overrides(story: &mut Story) {
@@ -117,6 +165,13 @@ fn overrides(story: &mut Story) {
     story.approve("ovr_reset_gil");
     story.request("ovr_resume_cat", "resume", "cat", "{}", 0);
     story.approve("ovr_resume_cat");
+    story.request("ovr_grace_eve", "extend_grace", "eve", "{}", 0);
+    story.approve("ovr_grace_eve");
+    let event = story.event("user.changed", By::Person("adm"), "eve", "", "{}");
+    story.run(&format!(
+        "UPDATE users SET grace_until = NOW + 1000, event_id = '{event}' WHERE id = 'eve'"
+    ));
+    story.end("ovr_grace_eve", "used");
     let facts = r#"{"user_id":"bob","role":"helpdesk","grant":true}"#;
     story.request("ovr_role_bob", "role", "bob", facts, 0);
     story.approve("ovr_role_bob");
@@ -202,6 +257,7 @@ fn fresh_events(story: &mut Story) {
          '[]', (SELECT at FROM events WHERE id = '{event}'), \
          (SELECT at + 300000 FROM events WHERE id = '{event}'), '{event}')"
     ));
+    recovering(story, "gil");
     story.event_as("new_server", "user.changed", By::Server, "", "", "{}");
     for (id, kind, key) in [
         ("new_published", "published", "key_3"),

@@ -137,7 +137,7 @@ const TABLES: &[Table] = &[
     table(
         "throttles",
         "user_id = 'bob'",
-        "level = 10",
+        "level = 1",
         &["tenant_id", "user_id = 'gil'", "lane = 'other'"],
         "lane = 'other'",
     ),

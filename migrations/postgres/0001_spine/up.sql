@@ -1508,7 +1508,7 @@ CREATE TRIGGER directories_life BEFORE UPDATE ON directories FOR EACH ROW EXECUT
 -- ticket by one is made by its requester.
 CREATE FUNCTION users_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.epoch <> 1 OR NEW.labels <> '[]'
+  IF NEW.epoch <> 1 OR NEW.labels <> '[]' OR NEW.grace_until IS NOT NULL
   OR (NOT NEW.ticket_only AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
         AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded)
       AND EXISTS (SELECT 1 FROM directories d WHERE d.tenant_id = NEW.tenant_id
@@ -1534,8 +1534,8 @@ BEGIN
         SELECT 1 FROM factors f JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
         WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.id AND f.state = 'active'
           AND n.authority IN ('ticket', 'bootstrap')))
-  OR (NEW.grace_until IS DISTINCT FROM OLD.grace_until AND OLD.grace_until IS NOT NULL
-      AND (NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
+  OR (NEW.grace_until IS DISTINCT FROM OLD.grace_until
+      AND (OLD.grace_until IS NULL OR NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
@@ -1637,16 +1637,15 @@ BEGIN
      (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
         WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
           AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
-  OR (NEW.end_authority = 'replacement' AND EXISTS (SELECT 1 FROM factors f
+  OR (NEW.end_authority IN ('replacement', 'recovery') AND EXISTS (SELECT 1 FROM factors f
         JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
-        JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
-        WHERE f.tenant_id = OLD.tenant_id AND f.id = NEW.end_authority_id AND f.user_id = OLD.user_id
-          AND f.state = 'pending' AND n.authority = 'rotation' AND n.authority_id = OLD.id AND s.last_step > 0))
-  OR (NEW.end_authority = 'recovery' AND EXISTS (SELECT 1 FROM recovery_codes r
-        JOIN enrollments n ON n.tenant_id = r.tenant_id AND n.authority_id = r.id
-        JOIN factor_steps s ON s.tenant_id = n.tenant_id AND s.factor_id = n.factor_id
-        WHERE r.tenant_id = OLD.tenant_id AND r.id = NEW.end_authority_id AND r.user_id = OLD.user_id
-          AND n.user_id = OLD.user_id AND n.authority = 'recovery' AND r.used_at IS NOT NULL AND s.last_step > 0))
+        JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id AND s.last_step > 0
+        JOIN events e ON e.id = s.event_id AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state = 'pending' AND e.at = NEW.ended_at
+          AND ((NEW.end_authority = 'replacement' AND n.authority = 'rotation'
+              AND n.authority_id = OLD.id AND f.id = NEW.end_authority_id)
+            OR (NEW.end_authority = 'recovery' AND n.authority = 'recovery'
+              AND n.authority_id = NEW.end_authority_id))))
   OR (NEW.end_authority = 'offboarding' AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = OLD.tenant_id
         AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), false)
   THEN RAISE EXCEPTION 'factors: no authority to end a factor'; END IF;
@@ -1676,16 +1675,21 @@ END $$;
 CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_spent();
 
 -- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
--- of that user.
+-- of that user. Otherwise attempts come back with time alone, and no faster than any policy allows.
 CREATE FUNCTION throttles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
+  IF (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until OR NEW.updated_at < OLD.updated_at
+    OR (NEW.level > OLD.level AND ((NEW.level - OLD.level) * CASE OLD.lane WHEN 'login' THEN 10800000 ELSE 720000 END
+        > NEW.updated_at - OLD.updated_at
+      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
     'code.verified', 'enrollment.confirmed', 'loss.reported', 'recovery_code.used', 'user.unlocked', 'factor.ended'))
   THEN RAISE EXCEPTION 'throttles: nothing lifts this block'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW
-  WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+  WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until
+    OR NEW.updated_at < OLD.updated_at OR NEW.level > OLD.level)
   EXECUTE FUNCTION throttles_life();
 
 -- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
@@ -1693,7 +1697,8 @@ CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW
 CREATE FUNCTION challenges_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
-    AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at)
+    AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
+    AND r.event_id = NEW.event_id)
   THEN RAISE EXCEPTION 'challenges: no recovery code was used'; END IF;
   RETURN NEW;
 END $$;
@@ -1718,8 +1723,9 @@ BEGIN
         AND n.authority = 'bootstrap')
     WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
       AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
-    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
-      AND r.id = NEW.authority_id AND r.user_id = NEW.user_id AND r.used_at IS NOT NULL)
+    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
+      WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
+        AND c.closed_at IS NULL AND e.at < c.expires_at)
     WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
       JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
       JOIN events p ON p.id = s.event_id
