@@ -24,11 +24,10 @@ pub fn without_null(api: &mut OpenApi) {
 fn taken(api: &OpenApi) -> BTreeSet<String> {
     let document = serde_json::to_value(api).unwrap_or_default();
     let mut found = BTreeSet::new();
-    let members = |value: &'_ Value| value.as_object().cloned().unwrap_or_default();
-    for (_, item) in document.get("paths").map(members).unwrap_or_default() {
-        for (_, operation) in members(&item) {
-            reach(operation.get("requestBody").unwrap_or(&Value::Null), &document, &mut found);
-        }
+    let paths = document.get("paths").and_then(Value::as_object);
+    let items = paths.into_iter().flat_map(|paths| paths.values()).filter_map(Value::as_object);
+    for operation in items.flat_map(|item| item.values()) {
+        reach(operation.get("requestBody").unwrap_or(&Value::Null), &document, &mut found);
     }
     found
 }

@@ -109,14 +109,13 @@ impl Shared {
 /// How often a text stands in the document, and the name that it gets.
 type Repeated = BTreeMap<String, (u32, String)>;
 
-fn text_of<T: serde::Serialize>(part: &T) -> Value {
-    serde_json::to_value(part).unwrap_or_default()
+fn text_of<T: serde::Serialize>(part: &T) -> String {
+    serde_json::to_string(part).unwrap_or_default()
 }
 
 fn count<T: serde::Serialize>(all: &mut Repeated, part: &T, name: impl Fn(&Value) -> String) {
-    let value = text_of(part);
-    let entry = all.entry(value.to_string()).or_insert_with(|| (0, name(&value)));
-    entry.0 += 1;
+    let named = || name(&serde_json::to_value(part).unwrap_or_default());
+    all.entry(text_of(part)).or_insert_with(|| (0, named())).0 += 1;
 }
 
 /// Puts a reference where a repeated part stands. Two parts that differ never share a name: the second
@@ -127,7 +126,7 @@ fn refer<T: serde::Serialize + Clone + PartialEq>(
     part: &mut RefOr<T>,
     shared: &mut BTreeMap<String, RefOr<T>>,
 ) {
-    if let Some((2.., name)) = repeated.get(&text_of(part).to_string()) {
+    if let Some((2.., name)) = repeated.get(&text_of(part)) {
         let kept = shared.entry(name.clone()).or_insert_with(|| part.clone());
         if kept == part {
             *part = RefOr::Ref(Ref::new(format!("#/components/{section}/{name}")));
