@@ -1,13 +1,15 @@
 //! Rules 1 and 5: no token without a code, and a code works once.
 
-use crate::database::hostile::{Hostile, copy, copy_or, hostile, list};
+use crate::database::hostile::{Hostile, copy, copy_or, event, hostile, list};
 
 /// Steps that were spent, tokens, challenges, enrollments and codes.
 pub fn all() -> Vec<Hostile> {
     let mut all = steps();
     all.extend(tokens());
     all.extend(single_use());
+    all.extend(throttles());
     all.extend(starts());
+    all.extend(recoveries());
     all.extend(places());
     all.extend(deletions());
     all
@@ -191,41 +193,65 @@ fn single_use() -> Vec<Hostile> {
                 "UPDATE tickets SET redeemed_at = expires_at, event_id = 'new_late' WHERE id = 'tkt_open'",
                 "tickets: over",
             ),
-            (
-                "a count of failures is forgotten",
-                "UPDATE throttles SET consecutive = 0, event_id = 'new_server' WHERE user_id = 'bob'",
-                "throttles: nothing lifts this block",
-            ),
-            (
-                "a block is lifted by another user's code",
-                "UPDATE throttles SET blocked_until = 0, event_id = 'new_bea' WHERE user_id = 'bob'",
-                "throttles: nothing lifts this block",
-            ),
-            (
-                "attempts come back at once",
-                "UPDATE throttles SET level = 8, event_id = 'new_server' WHERE user_id = 'bob'",
-                "throttles: nothing lifts this block",
-            ),
-            (
-                "attempts come back faster than any policy allows",
-                "UPDATE throttles SET level = 9, updated_at = updated_at + 10800000, event_id = 'new_late' \
-                 WHERE user_id = 'bob'",
-                "throttles: nothing lifts this block",
-            ),
-            (
-                "attempts come back by a time that has not come",
-                "UPDATE throttles SET level = 8, updated_at = updated_at + 10800000, event_id = 'new_server' \
-                 WHERE user_id = 'bob'",
-                "throttles: nothing lifts this block",
-            ),
-            (
-                "attempts grow since an earlier time",
-                "UPDATE throttles SET updated_at = updated_at - 1, event_id = 'new_server' \
-                 WHERE user_id = 'bob'",
-                "throttles: nothing lifts this block",
-            ),
         ],
     )
+}
+
+/// Attempts and blocks: they change by time, or by what is said to lift them.
+fn throttles() -> Vec<Hostile> {
+    [
+        (
+            "a count of failures is forgotten",
+            "UPDATE throttles SET consecutive = 0, event_id = 'new_server' WHERE user_id = 'bob'",
+        ),
+        (
+            "a block is lifted by another user's code",
+            "UPDATE throttles SET blocked_until = 0, event_id = 'new_bea' WHERE user_id = 'bob'",
+        ),
+        (
+            "attempts come back at once",
+            "UPDATE throttles SET level = 8, event_id = 'new_server' WHERE user_id = 'bob'",
+        ),
+        (
+            "attempts come back faster than any policy allows",
+            "UPDATE throttles SET level = 9, updated_at = updated_at + 10800000, event_id = 'new_late' \
+             WHERE user_id = 'bob'",
+        ),
+        (
+            "attempts come back by a time that has not come",
+            "UPDATE throttles SET level = 8, updated_at = updated_at + 10800000, event_id = 'new_server' \
+             WHERE user_id = 'bob'",
+        ),
+        (
+            "a right code gives earlier attempts back",
+            "UPDATE throttles SET level = 10, consecutive = 0, blocked_until = 0, event_id = 'new_bob' \
+             WHERE user_id = 'bob'",
+        ),
+        (
+            "a used recovery code gives attempts at recovery codes back",
+            "INSERT INTO throttles VALUES ('ten_a', 'gil', 'recovery_day', 7, NOW, 0, 0, 'new_server'); \
+             UPDATE throttles SET level = 8, event_id = (SELECT event_id FROM recovery_codes \
+             WHERE id = 'rec_gil') WHERE user_id = 'gil'",
+        ),
+        (
+            "attempts of a day come back in an hour",
+            "INSERT INTO throttles VALUES ('ten_a', 'gil', 'recovery_day', 7, NOW, 0, 0, 'new_server'); \
+             UPDATE throttles SET level = 8, updated_at = updated_at + 3600000, event_id = 'new_late' \
+             WHERE user_id = 'gil'",
+        ),
+        (
+            "a count of failures is forgotten by a loss that no code reported",
+            "UPDATE throttles SET consecutive = 0, event_id = 'new_loss' WHERE user_id = 'bob'",
+        ),
+        (
+            "attempts grow since an earlier time",
+            "UPDATE throttles SET updated_at = updated_at - 1, event_id = 'new_server' \
+             WHERE user_id = 'bob'",
+        ),
+    ]
+    .into_iter()
+    .map(|(why, sql)| hostile(5, why, sql, "throttles: nothing lifts this block"))
+    .collect()
 }
 
 /// A second factor of a user, `fac_c`, in the making.
@@ -235,6 +261,81 @@ pub fn pending(user: &str) -> String {
          NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
          WHERE id = 'fac_fay'; "
     )
+}
+
+/// An enrollment of a user by a used recovery code, with the event that begins it: as it should be, but for
+/// what the caller has changed before.
+pub fn recovers(user: &str, code: &str) -> String {
+    let begun = event("new_begins", "enrollment.begun", "fac_c", "{}");
+    let enrollment = copy(
+        "enrollments",
+        "id = 'enr_fay'",
+        &format!(
+            "id = 'enr_c', hash = h(c), user_id = '{user}', factor_id = 'fac_c', authority = 'recovery', \
+             authority_id = '{code}', created_at = NOW, expires_at = NOW + 1, event_id = 'new_begins'"
+        ),
+    );
+    begun + &pending(user) + &enrollment
+}
+
+/// What a used recovery code gives: one challenge, and with it one enrollment.
+fn recoveries() -> Vec<Hostile> {
+    let says = "enrollments: no authority to enroll";
+    let gil = |old: &str, new: &str| recovers("gil", "rec_gil").replace(old, new);
+    let first = event("new_over", "enrollment.canceled", "", "{}")
+        + "UPDATE factors SET state = 'ended', sealed = NULL, ended_at = NOW, event_id = 'new_over' \
+           WHERE id = 'fac_c'; DROP TABLE copied; ";
+    let twice = format!(
+        "{}; {first}{}",
+        recovers("gil", "rec_gil"),
+        gil("enr_c", "enr_d")
+            .replace("fac_c", "fac_d")
+            .replace("h(c)", "h(d)")
+            .replace("new_begins", "new_again")
+    );
+    let old = "UPDATE copied SET id = 'chl_c', hash = h(c), closed_at = NULL, event_id = (SELECT event_id \
+        FROM recovery_codes WHERE id = 'rec_hal')";
+    let reopened = copy("challenges", "id = 'chl_hal'", "id = 'chl_hal'")
+        .replace("UPDATE copied SET id = 'chl_hal'", old);
+    let again = "challenges: no recovery code was used";
+    [
+        (
+            "an enrollment by a recovery code that was used for another one",
+            recovers("hal", "rec_hal"),
+            says,
+        ),
+        ("an enrollment by another user's open recovery", recovers("bea", "rec_gil"), says),
+        ("a second enrollment by one recovery", twice, says),
+        ("an enrollment by a recovery whose challenge is over", gil("NOW", "(NOW + 300000)"), says),
+        (
+            "an enrollment by an earlier event than its own",
+            gil("event_id = 'new_begins'", "event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "an enrollment that begins at another time",
+            gil("created_at = NOW", "created_at = NOW - 1"),
+            says,
+        ),
+        (
+            "an enrollment by the beginning of another one",
+            gil("nullif('fac_c', '')", "nullif('fac_d', '')"),
+            says,
+        ),
+        (
+            "a second recovery by one use",
+            copy(
+                "challenges",
+                "id = 'chl_hal'",
+                "id = 'chl_c', hash = h(c), closed_at = NULL, event_id = 'new_server'",
+            ),
+            again,
+        ),
+        ("a second recovery by the event of the first", reopened, again),
+    ]
+    .into_iter()
+    .map(|(why, sql, says)| hostile(5, why, sql, says))
+    .collect()
 }
 
 fn starts() -> Vec<Hostile> {
@@ -271,29 +372,6 @@ fn starts() -> Vec<Hostile> {
             says,
         ),
         (
-            "an enrollment by a recovery code that was used for another one",
-            pending("hal")
-                + &enrollment(
-                    "user_id = 'hal', factor_id = 'fac_c', authority = 'recovery', \
-                 authority_id = 'rec_hal', event_id = 'new_server'",
-                ),
-            says,
-        ),
-        (
-            "an enrollment by a recovery whose challenge is over",
-            pending("gil")
-                + &enrollment(
-                    "user_id = 'gil', factor_id = 'fac_c', authority = 'recovery', \
-                 authority_id = 'rec_gil', event_id = 'new_late'",
-                ),
-            says,
-        ),
-        (
-            "an enrollment by another user's open recovery",
-            enrollment("authority = 'recovery', authority_id = 'rec_gil', event_id = 'new_server'"),
-            says,
-        ),
-        (
             "an enrollment by an open ticket",
             enrollment("authority = 'ticket', authority_id = 'tkt_open', event_id = 'new_server'"),
             says,
@@ -321,15 +399,6 @@ fn starts() -> Vec<Hostile> {
         (
             "a recovery by an earlier use",
             recover("rec_used"),
-            "challenges: no recovery code was used",
-        ),
-        (
-            "a second recovery by one use",
-            copy(
-                "challenges",
-                "id = 'chl_hal'",
-                "id = 'chl_c', hash = h(c), closed_at = NULL, event_id = 'new_server'",
-            ),
             "challenges: no recovery code was used",
         ),
         (

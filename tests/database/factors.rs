@@ -1,6 +1,6 @@
 //! Rules 1 and 2: a factor is bound by a code and ends by an authority, and there is no "disabled".
 
-use crate::database::codes::pending;
+use crate::database::codes::recovers;
 use crate::database::hostile::{Hostile, copy, event, hostile, list};
 
 /// Factors, users, roles.
@@ -174,13 +174,7 @@ fn ended() -> Vec<Hostile> {
     let rotation = "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_fay' \
          WHERE factor_id = 'fac_fay'; ";
     // Gil enrolls again with a recovery code: legal up to the code that it takes.
-    let recovers = |kind: &str, step: &str| {
-        let enrollment = copy(
-            "enrollments",
-            "id = 'enr_fay'",
-            "id = 'enr_c', hash = h(c), user_id = 'gil', factor_id = 'fac_c', authority = 'recovery', \
-             authority_id = 'rec_gil', created_at = NOW, expires_at = NOW + 1, event_id = 'new_server'",
-        );
+    let confirms = |kind: &str, step: &str| {
         let spends = format!(
             "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, user_id, object_id, \
              evaluated, request_id, data) VALUES ((SELECT 1 + max(seq) FROM events \
@@ -198,7 +192,7 @@ fn ended() -> Vec<Hostile> {
             ),
         };
         let begun = format!("INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, '{begins}'); ");
-        pending("gil") + &enrollment + "; " + &spends + &begun + &spent
+        recovers("gil", "rec_gil") + "; " + &spends + &begun + &spent
     };
     let recovered = |at: &str, code: &str| {
         let end = end("'recovery'", &format!("'{code}'"), "fac_gil", "new_gil");
@@ -230,19 +224,19 @@ fn ended() -> Vec<Hostile> {
         ),
         (
             "a factor ends before the code of its recovery",
-            recovers("enrollment.confirmed", "NOW / 30000") + &recovered("NOW - 1", "rec_gil"),
+            confirms("enrollment.confirmed", "NOW / 30000") + &recovered("NOW - 1", "rec_gil"),
         ),
         (
             "a factor ends by a recovery whose code was for something else",
-            recovers("code.verified", "NOW / 30000") + &recovered("NOW", "rec_gil"),
+            confirms("code.verified", "NOW / 30000") + &recovered("NOW", "rec_gil"),
         ),
         (
             "a factor ends by a recovery without a code",
-            recovers("enrollment.confirmed", "0") + &recovered("NOW", "rec_gil"),
+            confirms("enrollment.confirmed", "0") + &recovered("NOW", "rec_gil"),
         ),
         (
             "a factor ends by another recovery code than was used",
-            recovers("enrollment.confirmed", "NOW / 30000") + &recovered("NOW", "rec_hal"),
+            confirms("enrollment.confirmed", "NOW / 30000") + &recovered("NOW", "rec_hal"),
         ),
         ("a factor ends by an off-boarding that was none", by("'offboarding'", "'bob'")),
         ("a factor ends by another user's off-boarding", by("'offboarding'", "'dan'")),

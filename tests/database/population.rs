@@ -122,7 +122,7 @@ fn recovering(story: &mut Story, user: &str) {
 
 /// The user enrolls with it: the active factor is `fac_USER_2`.
 fn recovered(story: &mut Story, user: &str) {
-    let event = story.event("enrollment.begun", By::Console, user, "", "{}");
+    let event = story.event("enrollment.begun", By::Console, user, &format!("fac_{user}_2"), "{}");
     story.run(&format!(
         "INSERT INTO factors VALUES ('ten_a', 'fac_{user}_2', '{user}', 'totp', 'pending', 'SHA1', \
          6, under(old), NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, '{event}');
@@ -257,7 +257,6 @@ fn fresh_events(story: &mut Story) {
          '[]', (SELECT at FROM events WHERE id = '{event}'), \
          (SELECT at + 300000 FROM events WHERE id = '{event}'), '{event}')"
     ));
-    recovering(story, "gil");
     story.event_as("new_server", "user.changed", By::Server, "", "", "{}");
     for (id, kind, key) in [
         ("new_published", "published", "key_3"),
@@ -280,6 +279,7 @@ fn fresh_events(story: &mut Story) {
     story.event_as("new_bob", verified, By::Console, "bob", "chl_open", &of("bob"));
     story.event_as("new_bea", verified, By::Console, "bea", "chl_act", &of("bea"));
     story.event_as("new_adm", verified, By::Person("adm"), "adm", "chl_act", &of("adm"));
+    story.event_as("new_loss", "loss.reported", By::Console, "bob", "fac_bob", "{}");
     story.event_as("new_wrong", "code.rejected", By::Console, "bob", "chl_open", &of("bob"));
     let confirmed = "enrollment.confirmed";
     story.event_as("new_fay", confirmed, By::Console, "fay", "enr_fay", &of("fay"));
@@ -294,6 +294,7 @@ fn fresh_events(story: &mut Story) {
     story.later(-8 * 86_400_000);
     story.request("ovr_last", "reset", "gil", "{}", 1);
     story.endorse("ovr_last", "cyd");
+    recovering(story, "gil");
     // The last event tells how late it is for housekeeping.
     story.event_as("new_last", "user.changed", By::Server, "", "", "{}");
 }

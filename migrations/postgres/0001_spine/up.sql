@@ -322,6 +322,7 @@ CREATE TABLE enrollments (
 CREATE INDEX enrollments_by_end ON enrollments (expires_at);
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
 CREATE INDEX enrollments_of_server ON enrollments (tenant_id, user_id) WHERE client_id IS NULL;
+CREATE INDEX enrollments_of_recovery ON enrollments (tenant_id, authority_id) WHERE authority = 'recovery';
 
 CREATE TABLE recovery_codes (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -1675,15 +1676,20 @@ END $$;
 CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_spent();
 
 -- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
--- of that user. Otherwise attempts come back with time alone, and no faster than any policy allows.
+-- of that user. Attempts come back with time alone, and no faster than any policy allows, or in the login's
+-- lane by a recovery code, an unlock or a reset: a right code gives none back.
 CREATE FUNCTION throttles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until OR NEW.updated_at < OLD.updated_at
-    OR (NEW.level > OLD.level AND ((NEW.level - OLD.level) * CASE OLD.lane WHEN 'login' THEN 10800000 ELSE 720000 END
+  IF ((NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id
+      AND (e.kind IN ('code.verified', 'enrollment.confirmed', 'recovery_code.used', 'user.unlocked', 'factor.ended')
+        OR (e.kind = 'loss.reported' AND e.evaluated))))
+  OR ((NEW.updated_at < OLD.updated_at OR (NEW.level > OLD.level AND ((NEW.level - OLD.level)
+        * CASE OLD.lane WHEN 'recovery_hour' THEN 720000 WHEN 'recovery_day' THEN 4320000 ELSE 10800000 END
         > NEW.updated_at - OLD.updated_at
       OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
-    'code.verified', 'enrollment.confirmed', 'loss.reported', 'recovery_code.used', 'user.unlocked', 'factor.ended'))
+    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+      AND e.user_id = OLD.user_id AND e.kind IN ('recovery_code.used', 'user.unlocked', 'factor.ended'))))
   THEN RAISE EXCEPTION 'throttles: nothing lifts this block'; END IF;
   RETURN NEW;
 END $$;
@@ -1699,6 +1705,8 @@ BEGIN
   IF NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
     AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
     AND r.event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM challenges c WHERE c.tenant_id = NEW.tenant_id AND c.user_id = NEW.user_id
+    AND c.recovery_code_id = NEW.recovery_code_id)
   THEN RAISE EXCEPTION 'challenges: no recovery code was used'; END IF;
   RETURN NEW;
 END $$;
@@ -1725,7 +1733,10 @@ BEGIN
       AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
     WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
       WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
-        AND c.closed_at IS NULL AND e.at < c.expires_at)
+        AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
+        AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
+      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id
+        AND n.authority = 'recovery' AND n.authority_id = NEW.authority_id)
     WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
       JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
       JOIN events p ON p.id = s.event_id

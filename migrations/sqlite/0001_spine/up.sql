@@ -321,6 +321,7 @@ CREATE TABLE enrollments (
 CREATE INDEX enrollments_by_end ON enrollments (expires_at);
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
 CREATE INDEX enrollments_of_server ON enrollments (tenant_id, user_id) WHERE client_id IS NULL;
+CREATE INDEX enrollments_of_recovery ON enrollments (tenant_id, authority_id) WHERE authority = 'recovery';
 
 CREATE TABLE recovery_codes (
   tenant_id TEXT NOT NULL,
@@ -1259,22 +1260,29 @@ WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
 BEGIN SELECT RAISE(ABORT, 'factor_steps: already spent, or not by a verification'); END;
 
 -- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
--- of that user. Otherwise attempts come back with time alone, and no faster than any policy allows.
+-- of that user. Attempts come back with time alone, and no faster than any policy allows, or in the login's
+-- lane by a recovery code, an unlock or a reset: a right code gives none back.
 CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles
-WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until OR NEW.updated_at < OLD.updated_at
-    OR (NEW.level > OLD.level AND ((NEW.level - OLD.level) * CASE OLD.lane WHEN 'login' THEN 10800000 ELSE 720000 END
+WHEN ((NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id
+      AND (e.kind IN ('code.verified', 'enrollment.confirmed', 'recovery_code.used', 'user.unlocked', 'factor.ended')
+        OR (e.kind = 'loss.reported' AND e.evaluated = 1))))
+  OR ((NEW.updated_at < OLD.updated_at OR (NEW.level > OLD.level AND ((NEW.level - OLD.level)
+        * CASE OLD.lane WHEN 'recovery_hour' THEN 720000 WHEN 'recovery_day' THEN 4320000 ELSE 10800000 END
         > NEW.updated_at - OLD.updated_at
       OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id AND e.kind IN (
-    'code.verified', 'enrollment.confirmed', 'loss.reported', 'recovery_code.used', 'user.unlocked', 'factor.ended'))
+    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+      AND e.user_id = OLD.user_id AND e.kind IN ('recovery_code.used', 'user.unlocked', 'factor.ended'))))
 BEGIN SELECT RAISE(ABORT, 'throttles: nothing lifts this block'); END;
 
 -- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
 -- rise.
 CREATE TRIGGER challenges_start BEFORE INSERT ON challenges
-WHEN NEW.purpose = 'recover' AND NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+WHEN NEW.purpose = 'recover' AND (NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
     AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
     AND r.event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM challenges c WHERE c.tenant_id = NEW.tenant_id AND c.user_id = NEW.user_id
+    AND c.recovery_code_id = NEW.recovery_code_id))
 BEGIN SELECT RAISE(ABORT, 'challenges: no recovery code was used'); END;
 CREATE TRIGGER enrollments_start BEFORE INSERT ON enrollments
 WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
@@ -1295,7 +1303,10 @@ WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f
       AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
     WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
       WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
-        AND c.closed_at IS NULL AND e.at < c.expires_at)
+        AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
+        AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
+      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id
+        AND n.authority = 'recovery' AND n.authority_id = NEW.authority_id)
     WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
       JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
       JOIN events p ON p.id = s.event_id
@@ -1473,6 +1484,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('enrollments', 'enrollments_by_end', '1000000 10'),
   ('enrollments', 'enrollments_by_factor', '1000000 10000 10'),
   ('enrollments', 'enrollments_of_server', '100 10 1'),
+  ('enrollments', 'enrollments_of_recovery', '1000 100 1'),
   ('enrollments', 'enrollments', '1000000 10000 1'),
   ('enrollments', 'sqlite_autoindex_enrollments_1', '1000000 1'),
   ('recovery_codes', 'sqlite_autoindex_recovery_codes_2', '1000000 10000 10 1'),
