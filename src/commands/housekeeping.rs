@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::app::{StartError, entropy, explain};
 use crate::clock::Clock;
 use crate::http::token_keys::new_token_key;
+use crate::mfa::ids::TenantId;
 use crate::mfa::time::Span;
 use crate::operations::retention::purge_all;
 use crate::operations::token_keys::{are_keys_due, is_clock_apart, keep_token_keys};
@@ -59,28 +60,23 @@ async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
             tracing::warn!(cause, "the token keys could not be kept; it is tried again");
         }
         let mut purged = Purged::default();
+        let tell = |tenant: &TenantId, done| match done {
+            Ok(batch) => purged += batch,
+            Err(failure) => {
+                let (tenant, cause) = (tenant.as_str(), explain(&StartError::from(failure)));
+                tracing::warn!(tenant, cause, "a tenant could not be purged; it is tried again");
+            }
+        };
         let done: Result<_, StartError> =
-            purge_all(pawl, || clock.now(), entropy, leave_a_turn, &mut purged).await;
+            purge_all(pawl, || clock.now(), entropy, tell, leave_a_turn).await;
         if purged.rows() > 0 {
             let Purged { challenges, enrollments, factors, tickets, .. } = purged;
             let tokens = purged.issued_tokens + purged.client_tokens;
             tracing::info!(challenges, enrollments, factors, tickets, tokens, "purged");
         }
-        match done {
-            Ok(failed) => {
-                for (tenant, failure) in failed {
-                    let (tenant, cause) = (tenant.as_str(), explain(&failure.into()));
-                    tracing::warn!(
-                        tenant,
-                        cause,
-                        "a tenant could not be purged; it is tried again"
-                    );
-                }
-            }
-            Err(error) => {
-                let cause = explain(&error);
-                tracing::warn!(cause, "what is due could not be purged; it is tried again");
-            }
+        if let Err(error) = done {
+            let cause = explain(&error);
+            tracing::warn!(cause, "what is due could not be purged; it is tried again");
         }
         let more = Duration::from_millis(chance.hash_one(round) % CHANCE_MILLIS);
         tokio::time::sleep(PAUSE + more).await;

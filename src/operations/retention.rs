@@ -3,7 +3,7 @@
 //! Any replica may do it. Two at once find the same rows, and the second finds them gone: it holds the
 //! tenant's lock when it looks again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::call::{Note, Work};
@@ -17,7 +17,8 @@ use crate::store::{Due, Purged, Tx};
 /// names the tenants whose batch failed.
 ///
 /// A tenant whose batch fails is left out of the later rounds. Its rows stay due and expired first, so they would
-/// keep the rows of all others from being found. `rest` runs after each batch, with the time of its begin.
+/// keep the rows of all others from being found. `tell` hears what became of each batch, and `rest` waits after it,
+/// with the time of its begin.
 ///
 /// # Errors
 /// The database's, where what is due cannot be read; and those of `draw`.
@@ -25,24 +26,20 @@ pub async fn purge_all<E: From<Failure>>(
     pawl: &Pawl,
     now: impl Fn() -> Timestamp,
     draw: impl Fn() -> Result<Entropy, E>,
+    mut tell: impl FnMut(&TenantId, Done<Purged>),
     rest: impl AsyncFn(Instant),
-    purged: &mut Purged,
-) -> Result<BTreeMap<TenantId, Failure>, E> {
-    let mut failed = BTreeMap::new();
+) -> Result<BTreeSet<TenantId>, E> {
+    let mut failed = BTreeSet::new();
     loop {
         let (mut rows, failures) = (0, failed.len());
-        let without = failed.keys().cloned().collect();
-        for (tenant, due) in batches_due(pawl, now(), without).await? {
+        for (tenant, due) in batches_due(pawl, now(), failed.clone()).await? {
             let begun = Instant::now();
-            match purge_batch(pawl, (tenant.clone(), due), now(), draw()?).await {
-                Ok(done) => {
-                    rows += done.rows();
-                    *purged += done;
-                }
-                Err(failure) => {
-                    failed.insert(tenant, failure);
-                }
+            let done = purge_batch(pawl, (tenant.clone(), due), now(), draw()?).await;
+            match &done {
+                Ok(purged) => rows += purged.rows(),
+                Err(_) => _ = failed.insert(tenant.clone()),
             }
+            tell(&tenant, done);
             rest(begun).await;
         }
         if rows == 0 && failures == failed.len() {

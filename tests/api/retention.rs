@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
+use pawl::mfa::ids::TenantId;
 use pawl::operations::Purged;
 use serde_json::{Value, json};
 
@@ -213,7 +214,7 @@ fn a_tenant_that_cannot_be_purged_does_not_keep_the_rows_of_others() {
     };
     ahead(30 * DAY * 1000);
     let (purged, failed) = server.purge_all();
-    assert_eq!(failed.iter().map(|tenant| tenant.as_str()).collect::<Vec<_>>(), [id.as_str()]);
+    assert_eq!(failed.iter().map(TenantId::as_str).collect::<Vec<_>>(), [id.as_str()]);
     assert!(purged.challenges > 0, "{purged:?}");
     let of = |console: &Console| format!("challenges WHERE tenant_id = '{}'", console.tenant);
     assert_eq!((count(&server, &of(&stuck)), count(&server, &of(&other))), (251, 0));

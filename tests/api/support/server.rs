@@ -230,9 +230,10 @@ impl Server {
     /// Purges as housekeeping does; answers what was purged, and the tenants whose batch failed.
     pub fn purge_all(&self) -> (Purged, Vec<TenantId>) {
         let (pawl, mut purged) = (&self.0.pawls[0], Purged::default());
-        let all = purge_all(pawl, || self.now(), entropy, async |_| (), &mut purged);
+        let tell = |_: &TenantId, done: Done<Purged>| purged += done.unwrap_or_default();
+        let all = purge_all(pawl, || self.now(), entropy, tell, async |_| ());
         let failed: Result<_, StartError> = waited(all);
-        (purged, failed.ok().unwrap().into_keys().collect())
+        (purged, failed.ok().unwrap().into_iter().collect())
     }
 
     /// What the server's clock says.
