@@ -7,10 +7,11 @@ said=$(mktemp)
 "$1" --listen 127.0.0.1:0 >"$said" &
 console=$!
 trap 'kill "$console" 2>/dev/null || true; rm -f "$said"' EXIT
-until grep -q '^Open ' "$said"; do
+for _ in $(seq 600); do
   kill -0 "$console" || { echo "the example console did not start"; exit 1; }
+  ! grep -q '^Open ' "$said" || break
   sleep 0.2
 done
-url=$(sed -n 's/^Open //p' "$said")
-curl -fsSL "$url" | grep -q '<form'
+page=$(curl -fsSL "$(sed -n 's/^Open //p' "$said")")
+[[ $page == *'<form'* ]]
 echo "the example console starts and shows its first page"
