@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -110,16 +111,16 @@ impl Server {
         server
     }
 
-    /// Waits for a line of the log.
+    /// Waits for a line of the log; a server that says nothing for a minute will not say it.
     pub fn logged(&mut self, needle: &str) -> String {
-        while let Ok(line) = self.lines.recv() {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_mins(1)) {
             self.log.push_str(&line);
             self.log.push('\n');
             if line.contains(needle) {
                 return line;
             }
         }
-        panic!("the server ended before it said {needle}:\n{}", self.log);
+        panic!("the server did not say {needle}:\n{}", self.log);
     }
 
     /// The first line of its standard output.
