@@ -60,14 +60,14 @@ async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
             tracing::warn!(cause, "the token keys could not be kept; it is tried again");
         }
         let mut purged = Purged::default();
-        let tell = |tenant: &TenantId, done| match done {
+        let tell = |tenant: TenantId, done| match done {
             Ok(batch) => purged += batch,
             Err(failure) => {
                 let (tenant, cause) = (tenant.as_str(), explain(&StartError::from(failure)));
                 tracing::warn!(tenant, cause, "a tenant could not be purged; it is tried again");
             }
         };
-        let done: Result<_, StartError> =
+        let done: Result<(), StartError> =
             purge_all(pawl, || clock.now(), entropy, tell, leave_a_turn).await;
         if purged.rows() > 0 {
             let Purged { challenges, enrollments, factors, tickets, .. } = purged;

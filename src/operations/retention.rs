@@ -13,11 +13,10 @@ use crate::mfa::ids::TenantId;
 use crate::mfa::time::Timestamp;
 use crate::store::{Due, Purged, Tx};
 
-/// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it. The answer
-/// names the tenants whose batch failed.
+/// Purges until nothing is due, or a round of batches purges nothing: then another replica is at it.
 ///
 /// A tenant whose batch fails is left out of the later rounds. Its rows stay due and expired first, so they would
-/// keep the rows of all others from being found. `tell` hears what became of each batch, and `rest` waits after it,
+/// keep the rows of all others from being found. `tell` gets the result of each batch, and `rest` waits after it,
 /// with the time of its begin.
 ///
 /// # Errors
@@ -26,26 +25,24 @@ pub async fn purge_all<E: From<Failure>>(
     pawl: &Pawl,
     now: impl Fn() -> Timestamp,
     draw: impl Fn() -> Result<Entropy, E>,
-    mut tell: impl FnMut(&TenantId, Done<Purged>),
+    mut tell: impl FnMut(TenantId, Done<Purged>),
     rest: impl AsyncFn(Instant),
-) -> Result<BTreeSet<TenantId>, E> {
-    let mut failed = BTreeSet::new();
-    loop {
-        let (mut rows, failures) = (0, failed.len());
+) -> Result<(), E> {
+    let (mut failed, mut goes_on) = (BTreeSet::new(), true);
+    while goes_on {
+        goes_on = false;
         for (tenant, due) in batches_due(pawl, now(), failed.clone()).await? {
             let begun = Instant::now();
             let done = purge_batch(pawl, (tenant.clone(), due), now(), draw()?).await;
-            match &done {
-                Ok(purged) => rows += purged.rows(),
-                Err(_) => _ = failed.insert(tenant.clone()),
-            }
-            tell(&tenant, done);
+            goes_on |= match &done {
+                Ok(purged) => purged.rows() > 0,
+                Err(_) => failed.insert(tenant.clone()),
+            };
+            tell(tenant, done);
             rest(begun).await;
         }
-        if rows == 0 && failures == failed.len() {
-            return Ok(failed);
-        }
     }
+    Ok(())
 }
 
 /// The batches that are due in all tenants but some, the longest expired rows first. It may be asked again

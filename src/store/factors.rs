@@ -13,7 +13,8 @@ use crate::mfa::factor::FactorState;
 use crate::mfa::ids::{EventId, RecoveryCodeId, TenantId, UserId};
 use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
 
-/// All that turns the secret into codes (RFC 6238), for a database writer without the key must not change it.
+/// Everything beside the secret that a code depends on (RFC 6238): a database writer without the key must not
+/// change it.
 pub(super) fn parameters(row: &FactorRow) -> String {
     let (kind, algorithm) = (row.kind.as_str(), row.algorithm.as_str());
     format!("{kind}/{algorithm}/{}/{}", row.digits, PERIOD_SECONDS)

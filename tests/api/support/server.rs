@@ -229,11 +229,15 @@ impl Server {
 
     /// Purges as housekeeping does; answers what was purged, and the tenants whose batch failed.
     pub fn purge_all(&self) -> (Purged, Vec<TenantId>) {
-        let (pawl, mut purged) = (&self.0.pawls[0], Purged::default());
-        let tell = |_: &TenantId, done: Done<Purged>| purged += done.unwrap_or_default();
+        let (mut purged, mut failed) = (Purged::default(), Vec::new());
+        let tell = |tenant, done: Done<Purged>| match done {
+            Ok(batch) => purged += batch,
+            Err(_) => failed.push(tenant),
+        };
+        let pawl = &self.0.pawls[0];
         let all = purge_all(pawl, || self.now(), entropy, tell, async |_| ());
-        let failed: Result<_, StartError> = waited(all);
-        (purged, failed.ok().unwrap().into_iter().collect())
+        waited(all).unwrap_or_else(|error: StartError| panic!("{}", explain(&error)));
+        (purged, failed)
     }
 
     /// What the server's clock says.
