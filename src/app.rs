@@ -24,13 +24,13 @@ use listen::{Served, serve_api, serve_probes};
 
 use crate::clock::Clock;
 use crate::config::{Config, Workload};
+use crate::http::App;
 use crate::http::calls::Calls;
 use crate::http::connection::Limits;
 use crate::http::health::Draining;
-use crate::http::shared::Shared;
+use crate::http::shared::ServedDocument;
 use crate::http::token_keys::{KeysUnread, LiveKeys};
 use crate::http::workloads::{KeySource, Workloads};
-use crate::http::{App, document};
 use crate::operations::keys::{open_installation, reopen_installation};
 use crate::operations::{Entropy, Failure, Pawl, access};
 use crate::store::seal::{KeyFileError, KeyRing};
@@ -181,15 +181,12 @@ impl Installation {
         let (life, now) = (config.token_key_life(), self.clock.now());
         let keys = LiveKeys::open(self.pawl.clone(), life, now, entropy()?).await?;
         let to = &config.traces;
-        let text = document::served(&config.base_url);
-        let text = text.map_err(|_| StoreError::Invalid("document"))?;
-        let document = Shared::new(text).map_err(StartError::Server)?;
         Ok(App {
             pawl: self.pawl.clone(),
             keys: Arc::new(keys),
             workloads: config.workload.as_ref().map(workloads).map(Arc::new),
             clock: self.clock.clone(),
-            document,
+            document: Arc::new(ServedDocument::new(&config.base_url)),
             calls: Arc::new(Calls::new(
                 config.caps.calls_per_second,
                 config.caps.unknown_calls_per_second,
@@ -319,6 +316,14 @@ impl Prepared {
     #[must_use]
     pub fn pawl(&self) -> &Pawl {
         &self.app.pawl
+    }
+
+    /// Makes the OpenAPI document, for which the first request would wait otherwise.
+    ///
+    /// # Errors
+    /// [`StartError::Server`], which a test would find.
+    pub fn make_document(&self) -> Result<(), StartError> {
+        self.app.document.made().map(|_| ()).map_err(StartError::Server)
     }
 
     /// Listens and serves.

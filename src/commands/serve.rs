@@ -24,6 +24,7 @@ pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<()
             prepared = prepare_server(config, Clock::system()) => prepared.map_err(|error| explain(&error))?,
             _ = signals.next() => return Err("stopped before it served".to_owned()),
         };
+        prepared.make_document().map_err(|error| explain(&error))?;
         let running = begin(config, prepared, founding).await?;
         let (pawl, life) = (running.pawl.clone(), config.token_key_life());
         let readings = readings::begin(config, pawl.clone(), Clock::system());

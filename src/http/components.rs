@@ -64,22 +64,22 @@ fn schema_of(response: &Response) -> &str {
 
 /// Moves what stands more than once into the components.
 pub fn share(api: &mut OpenApi) {
-    let (mut responses, mut parameters) = (Repeated::new(), Repeated::new());
+    let (mut responses, mut parameters) = (Repeated::default(), Repeated::default());
     for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
         for (status, response) in &operation.responses.responses {
-            count(&mut responses, response, |value| response_name(status, value));
+            responses.count(response, |response| response_name(status, response));
         }
         for parameter in operation.parameters.iter().flatten() {
-            count(&mut parameters, parameter, |_| parameter_name(parameter));
+            parameters.count(parameter, parameter_name);
         }
     }
     let mut components = Shared::default();
     for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
         for response in operation.responses.responses.values_mut() {
-            refer(&responses, "responses", response, &mut components.responses);
+            responses.refer("responses", response, &mut components.responses);
         }
         for parameter in operation.parameters.iter_mut().flatten() {
-            refer(&parameters, "parameters", parameter, &mut components.parameters);
+            parameters.refer("parameters", parameter, &mut components.parameters);
         }
     }
     components.fill(api.components.get_or_insert_default());
@@ -106,42 +106,44 @@ impl Shared {
     }
 }
 
-/// How often a text stands in the document, and the name that it gets.
-type Repeated = BTreeMap<String, (u32, String)>;
+/// The parts of the document, each once, with its name and how often it stands there.
+struct Repeated<T>(Vec<(RefOr<T>, String, u32)>);
 
-fn text_of<T: serde::Serialize>(part: &T) -> String {
-    serde_json::to_string(part).unwrap_or_default()
+impl<T> Default for Repeated<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
-fn count<T: serde::Serialize>(all: &mut Repeated, part: &T, name: impl Fn(&Value) -> String) {
-    let named = || name(&serde_json::to_value(part).unwrap_or_default());
-    all.entry(text_of(part)).or_insert_with(|| (0, named())).0 += 1;
-}
+impl<T: Clone + PartialEq> Repeated<T> {
+    fn count(&mut self, part: &RefOr<T>, name: impl Fn(&T) -> String) {
+        let RefOr::T(own) = part else { return };
+        match self.0.iter_mut().find(|(known, ..)| known == part) {
+            Some((.., times)) => *times += 1,
+            None => self.0.push((part.clone(), name(own), 1)),
+        }
+    }
 
-/// Puts a reference where a repeated part stands. Two parts that differ never share a name: the second
-/// one stays where it is.
-fn refer<T: serde::Serialize + Clone + PartialEq>(
-    repeated: &Repeated,
-    section: &str,
-    part: &mut RefOr<T>,
-    shared: &mut BTreeMap<String, RefOr<T>>,
-) {
-    if let Some((2.., name)) = repeated.get(&text_of(part)) {
-        let kept = shared.entry(name.clone()).or_insert_with(|| part.clone());
-        if kept == part {
-            *part = RefOr::Ref(Ref::new(format!("#/components/{section}/{name}")));
+    /// Puts a reference where a repeated part stands. Two parts that differ never share a name: the second
+    /// one stays where it is.
+    fn refer(&self, section: &str, part: &mut RefOr<T>, shared: &mut BTreeMap<String, RefOr<T>>) {
+        if let Some((_, name, 2..)) = self.0.iter().find(|(known, ..)| known == part) {
+            let kept = shared.entry(name.clone()).or_insert_with(|| part.clone());
+            if kept == part {
+                *part = RefOr::Ref(Ref::new(format!("#/components/{section}/{name}")));
+            }
         }
     }
 }
 
 /// A problem is named by its codes, another answer by its schema and status.
-fn response_name(status: &str, response: &Value) -> String {
-    if let Some(codes) = response.get("x-codes").and_then(Value::as_array) {
+fn response_name(status: &str, response: &Response) -> String {
+    let codes = response.extensions.as_ref().and_then(|all| all.get("x-codes")?.as_array());
+    if let Some(codes) = codes {
         let codes: Vec<String> = codes.iter().filter_map(Value::as_str).map(pascal).collect();
         return codes.join("Or");
     }
-    let place = response.pointer("/content/application~1json/schema/$ref").and_then(Value::as_str);
-    let schema = place.and_then(|place| place.rsplit('/').next()).unwrap_or_default();
+    let schema = schema_of(response);
     match status {
         "201" => format!("{schema}Created"),
         "202" => format!("{schema}Waiting"),
@@ -151,8 +153,7 @@ fn response_name(status: &str, response: &Value) -> String {
     }
 }
 
-fn parameter_name(parameter: &RefOr<Parameter>) -> String {
-    let RefOr::T(parameter) = parameter else { return String::new() };
+fn parameter_name(parameter: &Parameter) -> String {
     let place = match parameter.parameter_in {
         ParameterIn::Query | ParameterIn::QueryString => "Query",
         ParameterIn::Header => "Header",

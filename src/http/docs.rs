@@ -1,14 +1,13 @@
 //! Swagger UI: the document, to be read and tried in a browser. Its files are compiled in.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use utoipa_swagger_ui::{Config, serve};
 
-use super::document::served;
 use super::problem::{Code, Problem};
-use super::shared::Shared;
+use super::shared::ServedDocument;
 
 /// Only what this server serves is loaded, and no page of another has it in a frame. The pictures of
 /// its style sheet are in it, as `data:`.
@@ -29,10 +28,8 @@ async fn entrance() -> HttpResponse {
 /// The document with the address that the page was loaded from: its policy lets it call no other.
 #[get("/docs/openapi.json")]
 async fn document(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    static MADE: OnceLock<Option<Shared>> = OnceLock::new();
-    let made = MADE.get_or_init(|| Shared::new(served("..").ok()?).ok());
-    let made = made.as_ref().ok_or_else(|| Problem::new(Code::Unavailable))?;
-    Ok(made.answer(&request))
+    static DOCUMENT: LazyLock<ServedDocument> = LazyLock::new(|| ServedDocument::new(".."));
+    DOCUMENT.answer(&request)
 }
 
 #[get("/docs/{file:[^/]*}")]

@@ -54,6 +54,16 @@ pub fn document() -> &'static OpenApi {
 }
 
 fn made() -> OpenApi {
+    let mut api = routed();
+    for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
+        complete(operation);
+    }
+    share(&mut api);
+    api
+}
+
+/// The routes, with the schemas of their bodies as the document has them.
+pub(super) fn routed() -> OpenApi {
     let (_, mut api) = actix_web::App::new()
         .into_utoipa_app()
         .openapi(Base::openapi())
@@ -62,11 +72,7 @@ fn made() -> OpenApi {
     if let Some(components) = api.components.as_mut() {
         components.security_schemes.insert(BEARER.to_owned(), RefOr::T(bearer()));
     }
-    for operation in api.paths.paths.values_mut().flat_map(operations_mut) {
-        complete(operation);
-    }
     without_null(&mut api);
-    share(&mut api);
     api
 }
 

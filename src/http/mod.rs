@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::mfa::source::Proxies;
 use crate::operations::Pawl;
 use crate::telemetry::Exporter;
-use shared::Shared;
+use shared::ServedDocument;
 use token_keys::LiveKeys;
 use workloads::Workloads;
 
@@ -67,7 +67,7 @@ pub struct App {
     /// Tells the time.
     pub clock: Clock,
     /// The OpenAPI document.
-    pub document: Shared,
+    pub document: Arc<ServedDocument>,
     /// How many calls each caller may make.
     pub calls: Arc<Calls>,
     /// How long a peer may take.

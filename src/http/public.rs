@@ -220,7 +220,7 @@ async fn metadata(app: &App, id: TenantId) -> Result<HttpResponse, Problem> {
     ),
 )]
 #[get("/openapi.json")]
-pub async fn get_openapi(app: AppData, request: HttpRequest) -> HttpResponse {
+pub async fn get_openapi(app: AppData, request: HttpRequest) -> Result<HttpResponse, Problem> {
     telemetry::note(|log| log.operation = Some("get_openapi"));
     app.document.answer(&request)
 }

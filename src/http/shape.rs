@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 
 use super::bounds::{Bounds, text_fault};
-use super::document::document;
+use super::document::routed;
 
 /// What may stand at one place of a body: each schema that the document has for it, with its name if it
 /// has one. The variants of a union count together, since its tag may come last. None at all is a place
@@ -143,7 +143,7 @@ pub(super) fn reason(error: &serde_json::Error) -> Option<String> {
 fn components() -> &'static Value {
     static SCHEMAS: OnceLock<Value> = OnceLock::new();
     SCHEMAS.get_or_init(|| {
-        let schemas = document().components.as_ref().map(|components| &components.schemas);
+        let schemas = routed().components.map(|components| components.schemas);
         serde_json::to_value(schemas).unwrap_or_default()
     })
 }

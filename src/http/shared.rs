@@ -1,6 +1,7 @@
 //! A body that is the same for everybody: made once and compressed once, and no request copies it.
 
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH,
@@ -11,6 +12,8 @@ use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::document::served;
+use super::problem::{Code, Problem};
 use super::public::MAX_AGE_SECONDS;
 
 /// The body, plain and compressed.
@@ -55,6 +58,39 @@ impl Shared {
             response.insert_header((CONTENT_ENCODING, "gzip"));
         }
         response.content_type("application/json").body(body.clone())
+    }
+}
+
+/// The OpenAPI document as a server sends it: made for the first request, or before by [`Self::made`].
+#[derive(Debug)]
+pub struct ServedDocument {
+    base_url: String,
+    made: OnceLock<Shared>,
+}
+
+impl ServedDocument {
+    /// With the address by which callers reach the server.
+    #[must_use]
+    pub fn new(base_url: &str) -> Self {
+        Self { base_url: base_url.to_owned(), made: OnceLock::new() }
+    }
+
+    /// The document.
+    ///
+    /// # Errors
+    /// If it cannot be written or compressed, which a test would find.
+    pub fn made(&self) -> std::io::Result<&Shared> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let made = Shared::new(served(&self.base_url)?)?;
+        Ok(self.made.get_or_init(|| made))
+    }
+
+    /// The answer to a request.
+    pub(super) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+        let made = self.made().map_err(|_| Problem::new(Code::Unavailable))?;
+        Ok(made.answer(request))
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use jsonschema::Validator;
+use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 
 use super::http::{Answer, code_of};
@@ -180,26 +180,44 @@ pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
     faults.map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
 }
 
+/// Where compiled schemas find the components.
+const PLACE: &str = "pawl:document";
+
 /// The compiled form of a schema, in which no property may be undocumented.
 fn validator(schema: &Value) -> Arc<Validator> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> =
         LazyLock::new(Mutex::default);
-    static COMPONENTS: LazyLock<Value> = LazyLock::new(|| {
+    static CLOSED: LazyLock<Registry> = LazyLock::new(|| {
         let mut components = document()["components"].clone();
         close(&mut components);
-        components
+        let all = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "components": components,
+        });
+        Registry::new().add(PLACE, all).unwrap().prepare().unwrap()
     });
     let mut compiled = COMPILED.lock().unwrap();
     let entry = compiled.entry(schema.to_string()).or_insert_with(|| {
-        let whole = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "allOf": [schema],
-            "components": *COMPONENTS,
-        });
-        let options = jsonschema::options().should_validate_formats(true);
-        Arc::new(options.build(&whole).unwrap())
+        let mut schema = schema.clone();
+        point(&mut schema);
+        let options = jsonschema::draft202012::options().with_registry(&CLOSED);
+        Arc::new(options.should_validate_formats(true).build(&schema).unwrap())
     });
     Arc::clone(entry)
+}
+
+/// Makes each reference of a schema point into the document.
+fn point(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(point);
+            if let Some(Value::String(place)) = map.get_mut("$ref") {
+                place.insert_str(0, PLACE);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(point),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Shuts every object schema that lists properties.

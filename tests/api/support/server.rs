@@ -133,6 +133,9 @@ impl Server {
             // A connection that lingers would hold up the stop.
             .max_idle_connections(0)
             .max_idle_connections_per_host(0)
+            // A debug build fills the usual 128 KiB byte by byte, for each connection.
+            .input_buffer_size(16 * 1024)
+            .output_buffer_size(16 * 1024)
             .allow_non_standard_methods(true)
             .build()
             .into();
