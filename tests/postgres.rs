@@ -1,9 +1,12 @@
 //! What PostgreSQL holds against whoever serves from it, and what the start refuses.
 //! `.ci/run postgres` starts the server that `TEST_POSTGRES` names.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::support::held::Held;
 use crate::support::postgres::Schema;
+use crate::support::{Console, Server};
 use pawl::store::{Database, ServingRole, Target, check_schema, grant, migrate, page_queries};
 
 /// Held while the role or the whole database is not as it should be, and while it must be: of the tests of
@@ -442,4 +445,38 @@ fn the_start_names_grants_to_other_roles_and_migrate_leaves_other_tables_alone()
     grant_again(&schema);
     let granted = "has_table_privilege('pg_monitor', 'neighbour', 'SELECT')";
     assert_eq!(schema.value(&format!("SELECT {granted}::text")), "true");
+}
+
+/// A lane that waited for the lock of one tenant would hold up every other tenant in it.
+#[test]
+fn a_tenant_that_is_held_holds_up_no_other() {
+    let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = Server::start();
+    let held = server.tenant("held").console;
+    let others: Vec<_> = (0..6).map(|number| server.tenant(&format!("other{number}"))).collect();
+    let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended('{}', 0))", held.tenant);
+    let holder = Held::begin(&server, &lock);
+    let is_over = AtomicBool::new(false);
+    let (held, is_over) = (&held, &is_over);
+    let ask = |console: &Console, user: String| {
+        let body = console.login(&user, &[&console.own_audience()]);
+        console.call("evaluateLogin").json(&body).send()
+    };
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            // Its callers do not stop to ask.
+            scope.spawn(move || {
+                while !is_over.load(Ordering::SeqCst) {
+                    ask(held, format!("bob{number}")).refused("unavailable");
+                }
+            });
+        }
+        let all = (0..5).flat_map(|number| others.iter().map(move |other| (other, number)));
+        let answers = all.map(|(other, number)| ask(&other.console, format!("ana{number}")).status);
+        let answers: Vec<u16> = answers.collect();
+        is_over.store(true, Ordering::SeqCst);
+        assert_eq!(answers, vec![200; 30]);
+    });
+    holder.commit();
+    ask(held, "bob".to_owned()).ok();
 }

@@ -64,7 +64,15 @@ pub(super) use change;
 pub(super) enum Intent {
     Read,
     Write,
+    /// A write that does not wait long for the locks of its tenants.
+    Slice,
 }
+
+/// How long a slice waits for the locks of its tenants: longer than a commit takes. Then [`super::Tx::lock`] lets
+/// it wait as long as any write.
+const SLICE_PATIENCE: &str = "; SET LOCAL lock_timeout = 50";
+
+const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// How long a writer waits for another process that holds the SQLite file, such as a command.
 const BUSY_MILLIS: u32 = 2000;
@@ -121,10 +129,11 @@ impl Database {
     /// Begins explicitly: SQLite takes the write lock at once, so nothing is read before it is held.
     fn beginning(&self, intent: Intent) -> Cow<'static, str> {
         match (self, intent) {
-            (Self::Sqlite(_), Intent::Write) => Cow::Borrowed("BEGIN IMMEDIATE"),
+            (Self::Sqlite(_), Intent::Write | Intent::Slice) => Cow::Borrowed("BEGIN IMMEDIATE"),
             (Self::Sqlite(_), Intent::Read) => Cow::Borrowed("BEGIN DEFERRED"),
-            (Self::Postgres(target), Intent::Write) => {
-                Cow::Owned(target.opening("BEGIN ISOLATION LEVEL READ COMMITTED"))
+            (Self::Postgres(target), Intent::Write) => Cow::Owned(target.opening(WRITE)),
+            (Self::Postgres(target), Intent::Slice) => {
+                Cow::Owned(target.opening(WRITE) + SLICE_PATIENCE)
             }
             (Self::Postgres(target), Intent::Read) => {
                 Cow::Owned(target.opening("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
@@ -184,7 +193,7 @@ impl Line {
             connection
         } else {
             let mut connection = self.connect()?;
-            if intent == Intent::Write && matches!(connection, Connection::Sqlite(_)) {
+            if intent != Intent::Read && matches!(connection, Connection::Sqlite(_)) {
                 connection.execute(WRITER_CACHE)?;
             }
             connection.execute(&beginning)?;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+
 use super::seal;
 
 /// Why the database could not answer. It is never read as "absent".
@@ -47,6 +49,22 @@ pub enum StoreError {
     /// The transaction that this request shared with others could not begin or be committed.
     #[error(transparent)]
     Shared(Arc<StoreError>),
+}
+
+impl StoreError {
+    /// Whether the database itself said no to a commit.
+    pub(super) fn is_answer(&self) -> bool {
+        use DatabaseErrorKind as Kind;
+        let Self::Query(QueryError::DatabaseError(kind, _)) = self else { return false };
+        matches!(
+            kind,
+            Kind::ForeignKeyViolation
+                | Kind::UniqueViolation
+                | Kind::CheckViolation
+                | Kind::NotNullViolation
+                | Kind::SerializationFailure
+        )
+    }
 }
 
 /// What a transaction's closure may fail with.

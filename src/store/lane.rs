@@ -1,6 +1,9 @@
 //! A lane: the thread that writes. It takes what queued meanwhile and does it in one transaction, a
 //! slice, so that a hundred requests wait for one flush of the disk.
 //!
+//! A lane waits for the locks of its tenants as long as a commit takes. The requests of a tenant that is held longer are
+//! handed to one more writer, which waits.
+//!
 //! A request that fails after it wrote takes its slice with it; then each runs alone, so one bad
 //! request never fails its neighbours. A transaction whose commit got no answer is never run again.
 
@@ -8,10 +11,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::conn::{Intent, Line};
+use super::handover::Handover;
 use super::memo::Memo;
 use super::slice::{are_several, by_credential, shared, take};
 use super::{Ahead, Committed, Failing, Keys, StoreError, Tx, postgres};
@@ -172,6 +175,8 @@ enum Fate {
 pub(super) struct Lane {
     pub(super) line: Line,
     pub(super) keys: Arc<Keys>,
+    /// `None`: this writer waits for locks itself.
+    pub(super) handover: Option<Handover>,
 }
 
 impl Lane {
@@ -180,6 +185,9 @@ impl Lane {
         while let Some(mut taken) = take(&mut jobs) {
             for job in &taken {
                 self.line.metrics.take(job.waited());
+            }
+            if let Some(handover) = &mut self.handover {
+                taken = handover.sort(taken, &self.line.metrics);
             }
             while !taken.is_empty() {
                 let rest = taken.split_off(shared(&taken));
@@ -221,15 +229,24 @@ impl Lane {
                     self.work(own);
                 }
             }
-            Fate::Locked(error) | Fate::Failed(error) => {
-                let error = Arc::new(error);
-                let mut goes_on = true;
-                for mut job in slice {
-                    // The database that refused one charge is not asked for all the others.
-                    goes_on = goes_on && self.charge(&mut job);
-                    job.answer(End::Failed(Arc::clone(&error)));
-                }
+            Fate::Locked(error) => {
+                let left = match &mut self.handover {
+                    Some(handover) => handover.hand_over(slice, &self.line.metrics),
+                    None => slice,
+                };
+                self.fail(left, error);
             }
+            Fate::Failed(error) => self.fail(slice, error),
+        }
+    }
+
+    fn fail(&mut self, slice: Vec<Box<dyn Job>>, error: StoreError) {
+        let error = Arc::new(error);
+        let mut goes_on = true;
+        for mut job in slice {
+            // The database that refused one charge is not asked for all the others.
+            goes_on = goes_on && self.charge(&mut job);
+            job.answer(End::Failed(Arc::clone(&error)));
         }
     }
 
@@ -242,7 +259,7 @@ impl Lane {
             Fate::Committed => Ended::Committed,
             Fate::Aborted if is_alone => Ended::RolledBack,
             Fate::Aborted => Ended::Retried,
-            Fate::Locked(_) if are_several(slice) => Ended::Retried,
+            Fate::Locked(_) if self.handover.is_some() || are_several(slice) => Ended::Retried,
             Fate::Locked(_) | Fate::Failed(_) => Ended::Failed,
         };
         let name = slice.first().filter(|_| is_alone).map_or("slice", |job| job.name());
@@ -267,9 +284,10 @@ impl Lane {
         let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
         let name = slice.first().map_or("", |job| job.name());
         let mut stages = self.stages(slice);
+        let intent = if self.handover.is_some() { Intent::Slice } else { Intent::Write };
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let connection = line.begin(Intent::Write).map_err(Fate::Failed)?;
+            let connection = line.begin(intent).map_err(Fate::Failed)?;
             let mut tx = Tx { connection, keys, memo: &mut *memo };
             tx.lock(&whose).map_err(Fate::Locked)?;
             let is_alone = slice.len() == 1;
@@ -324,7 +342,7 @@ impl Lane {
     fn commit(&mut self, whose: &[Whose], memo: &Memo) -> Fate {
         match self.line.end("COMMIT") {
             Ok(()) => Fate::Committed,
-            Err(error) if whose.len() > 1 && is_answer(&error) => Fate::Aborted,
+            Err(error) if whose.len() > 1 && error.is_answer() => Fate::Aborted,
             Err(_) if self.has_arrived(memo) => Fate::Committed,
             Err(error) => Fate::Failed(error),
         }
@@ -368,18 +386,4 @@ impl Lane {
 /// No answer may leave that says more than nothing.
 fn uncharged() -> End {
     End::Failed(Arc::new(StoreError::Unreachable))
-}
-
-/// Whether the database itself said no to a commit.
-fn is_answer(error: &StoreError) -> bool {
-    use DatabaseErrorKind as Kind;
-    let StoreError::Query(QueryError::DatabaseError(kind, _)) = error else { return false };
-    matches!(
-        kind,
-        Kind::ForeignKeyViolation
-            | Kind::UniqueViolation
-            | Kind::CheckViolation
-            | Kind::NotNullViolation
-            | Kind::SerializationFailure
-    )
 }

@@ -17,6 +17,7 @@ mod deadline;
 mod events;
 mod factors;
 mod failure;
+mod handover;
 mod installation;
 mod key_file;
 mod lane;
@@ -62,6 +63,7 @@ pub use conn::{Connection, Database};
 use conn::{Intent, Line};
 pub use events::{EventFilter, page_queries};
 pub use failure::{Failing, StoreError};
+use handover::Handover;
 pub use lane::Whose;
 use lane::{Job, Lane, Request};
 use memo::Memo;
@@ -94,6 +96,8 @@ struct Inner {
     database: Database,
     /// One for each lane.
     queues: Vec<mpsc::Sender<Box<dyn Job>>>,
+    /// Of the writer that waits for locks: of what is no request, and of tenants that are held.
+    waiting: mpsc::Sender<Box<dyn Job>>,
     readers: Readers,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
@@ -142,7 +146,7 @@ impl Tx<'_> {
 
 impl Store {
     /// Opens a database that is there and starts its writers: one for SQLite, whose file has one
-    /// writer at a time, and two lanes for PostgreSQL.
+    /// writer at a time, and for PostgreSQL two lanes and one that waits for locks.
     ///
     /// # Errors
     /// If the database cannot be reached.
@@ -156,22 +160,22 @@ impl Store {
             Database::Sqlite(path) if !path.exists() => {
                 return Err(StoreError::Missing(path.clone()));
             }
-            Database::Sqlite(_) => 1,
+            Database::Sqlite(_) => 0,
             Database::Postgres(_) => LANES,
         };
-        let mut queues = Vec::with_capacity(lanes);
-        for _ in 0..lanes {
+        let begin = |handover: Option<Handover>| {
             let (queue, jobs) = mpsc::channel(QUEUE);
             let line = Line::new(database.clone(), Arc::clone(&metrics));
-            let writer = Lane { line, keys: Arc::clone(&keys) };
-            std::thread::Builder::new()
-                .name("pawl-writer".to_owned())
-                .spawn(move || writer.serve(jobs))
-                .map_err(|_| StoreError::Busy)?;
-            queues.push(queue);
-        }
+            let writer = Lane { line, keys: Arc::clone(&keys), handover };
+            let thread = std::thread::Builder::new().name("pawl-writer".to_owned());
+            thread.spawn(move || writer.serve(jobs)).map_err(|_| StoreError::Busy)?;
+            Ok(queue)
+        };
+        let waiting = begin(None)?;
+        let lane = |_| begin(Some(Handover::new(waiting.clone())));
+        let queues = (0..lanes).map(lane).collect::<Result<Vec<_>, StoreError>>()?;
         let readers = Readers::new();
-        Ok(Self { inner: Arc::new(Inner { database, queues, readers, keys, metrics }) })
+        Ok(Self { inner: Arc::new(Inner { database, queues, waiting, readers, keys, metrics }) })
     }
 
     /// Runs `operation` in a write transaction of its own, called `name`, in which it locks what it
@@ -220,7 +224,8 @@ impl Store {
     /// Whether every thread that writes still takes requests. One that panicked takes none.
     #[must_use]
     pub fn is_writing(&self) -> bool {
-        self.inner.queues.iter().all(|queue| !queue.is_closed())
+        let Inner { queues, waiting, .. } = &*self.inner;
+        queues.iter().chain([waiting]).all(|queue| !queue.is_closed())
     }
 
     async fn enqueue<T, E>(
@@ -239,10 +244,12 @@ impl Store {
     {
         // A client, and a tenant's persons, are always in the same lane: two would wait for each other's
         // lock, as two clients of one tenant may.
-        let key = whose.as_ref().map(|(whose, _)| whose);
-        let lane = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        let lane = usize::try_from(lane).unwrap_or(0) % self.inner.queues.len().max(1);
-        let queue = self.inner.queues.get(lane).ok_or(StoreError::Busy)?;
+        let Inner { queues, waiting, .. } = &*self.inner;
+        let lane = whose.as_ref().and_then(|(whose, _)| {
+            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(whose);
+            queues.get(usize::try_from(hash).unwrap_or(0).checked_rem(queues.len())?)
+        });
+        let queue = lane.unwrap_or(waiting);
         let (reply, answer) = oneshot::channel();
         let (stages, result) = (Stages::begin(self.span(), "queue"), None);
         let (metrics, queued) = (&self.inner.metrics, Instant::now());

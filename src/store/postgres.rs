@@ -23,6 +23,7 @@ pub(super) type PgConnection = Waiting<Patience>;
 pub(super) type Waiting<B> = AsyncConnectionWrapper<AsyncPgConnection, B>;
 
 /// How long connecting may take.
+pub(super) const LOCK_MILLIS: u32 = 2000;
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long one statement may take before its connection is given up: longer than the server's own
 /// timeout, for a server that still answers.
@@ -251,7 +252,8 @@ impl Target {
     pub fn opening(&self, begin: &str) -> String {
         format!(
             "{begin}; SET LOCAL search_path = {}, pg_temp; SET LOCAL enable_seqscan = off; SET LOCAL jit = off; \
-             SET LOCAL statement_timeout = 3000; SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 5000",
+             SET LOCAL statement_timeout = 3000; SET LOCAL lock_timeout = {LOCK_MILLIS}; \
+             SET LOCAL idle_in_transaction_session_timeout = 5000",
             self.schema
         )
     }

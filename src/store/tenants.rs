@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::Whose;
 use super::conn::{change, on};
+use super::postgres::LOCK_MILLIS;
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
@@ -17,6 +18,9 @@ impl Tx<'_> {
     /// everybody. It comes before anything is read that the transaction decides by. An unknown
     /// client has no tenant; a client's never changes. SQLite's write transaction holds the whole
     /// file, so there is nothing more to take.
+    ///
+    /// A slice waits for these locks only as long as a commit takes; once it has them, for any other lock as long as
+    /// every write.
     pub(crate) fn lock(&mut self, whose: &[Whose]) -> Result<(), StoreError> {
         if let super::Connection::Postgres(conn) = &mut *self.connection
             && !whose.is_empty()
@@ -28,12 +32,13 @@ impl Tx<'_> {
                     Whose::Client(client) => clients.push(client.as_str()),
                 }
             }
-            diesel::sql_query(
-                "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
+            diesel::sql_query(format!(
+                "SELECT set_config('lock_timeout', '{LOCK_MILLIS}', true) FROM (SELECT count(*) FROM \
+                 (SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
                  hashtextextended(id, 0) AS key FROM (SELECT unnest($1) AS id UNION ALL \
                  SELECT tenant_id FROM clients WHERE clients.id = ANY ($2)) AS ids \
-                 ORDER BY key) AS keys",
-            )
+                 ORDER BY key) AS keys OFFSET 0) AS each) AS locked"
+            ))
             .bind::<Texts, _>(tenants)
             .bind::<Texts, _>(clients)
             .execute(&mut **conn)?;
