@@ -52,13 +52,25 @@ impl Housekeeping {
     }
 }
 
+/// The two duties do not wait for each other: a purge of many tenants may take hours.
 async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
+    tokio::join!(keep_keys(pawl, clock, token_key_life), purge(pawl, clock));
+}
+
+async fn keep_keys(pawl: &Pawl, clock: &Clock, life: Span) {
     let chance = RandomState::new();
     for round in 0_u64.. {
-        if let Err(error) = keep_keys(pawl, clock, token_key_life).await {
+        if let Err(error) = move_keys(pawl, clock, life).await {
             let cause = explain(&error);
             tracing::warn!(cause, "the token keys could not be kept; it is tried again");
         }
+        pause(&chance, round).await;
+    }
+}
+
+async fn purge(pawl: &Pawl, clock: &Clock) {
+    let chance = RandomState::new();
+    for round in 0_u64.. {
         let mut purged = Purged::default();
         let tell = |tenant: TenantId, done| match done {
             Ok(batch) => purged += batch,
@@ -78,13 +90,17 @@ async fn keep_house(pawl: &Pawl, clock: &Clock, token_key_life: Span) {
             let cause = explain(&error);
             tracing::warn!(cause, "what is due could not be purged; it is tried again");
         }
-        let more = Duration::from_millis(chance.hash_one(round) % CHANCE_MILLIS);
-        tokio::time::sleep(PAUSE + more).await;
+        pause(&chance, round).await;
     }
 }
 
+async fn pause(chance: &RandomState, round: u64) {
+    let more = Duration::from_millis(chance.hash_one(round) % CHANCE_MILLIS);
+    tokio::time::sleep(PAUSE + more).await;
+}
+
 /// Moves the token keys on, if that is due. A new key is drawn only then.
-async fn keep_keys(pawl: &Pawl, clock: &Clock, life: Span) -> Result<(), StartError> {
+async fn move_keys(pawl: &Pawl, clock: &Clock, life: Span) -> Result<(), StartError> {
     if are_keys_due(pawl, life, clock.now()).await? {
         let told = clock.clone();
         if let Some(ahead) = is_clock_apart(pawl, move || told.now()).await? {
