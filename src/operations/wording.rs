@@ -25,11 +25,11 @@ use crate::mfa::overrides::{OverrideKind, PetitionKind};
 use crate::mfa::policy::weakening::{PolicyChange, hardened, loosened};
 use crate::mfa::policy::{Policy, PolicyDocument};
 use crate::mfa::refusal::Refusal;
-use crate::mfa::text::quoted;
+use crate::mfa::text::{folded, quoted};
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, LookAlikes, Reason, Role};
 use crate::store::StoreError;
-use crate::store::rows::OverrideRow;
+use crate::store::rows::{DirectoryRow, OverrideRow};
 
 /// A user by their names.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -42,18 +42,17 @@ pub struct NamedUser {
     pub display_name: DisplayName,
     /// The name of their directory: in another one the same names are another person.
     pub directory: DisplayName,
+    /// The directory in words, where the tenant has another one.
     #[serde(skip)]
-    is_only_directory: bool,
+    place: Option<String>,
 }
 
 impl NamedUser {
     /// The names in quotes, and the directory where the tenant has another one.
     fn in_words(&self) -> String {
         let (name, id) = (quoted(self.display_name.as_str()), quoted(self.external_id.as_str()));
-        if self.is_only_directory {
-            return format!("{name} ({id})");
-        }
-        format!("{name} ({id} in the directory {})", quoted(self.directory.as_str()))
+        let place = self.place.as_deref().map(|place| format!(" in the directory {place}"));
+        format!("{name} ({id}{})", place.unwrap_or_default())
     }
 }
 
@@ -133,14 +132,14 @@ pub(super) fn words(work: &mut Work<'_, '_>, act: &Act) -> Done<Words> {
 fn named(work: &mut Work<'_, '_>, id: &UserId) -> Done<NamedUser> {
     let user = work.user(id)?;
     let all = work.tx.list_directories(&work.tenant)?;
-    let is_only_directory = all.len() == 1;
-    let own = all.into_iter().find(|one| one.id == user.directory_id);
+    let own = all.iter().find(|one| one.id == user.directory_id);
+    let own = own.ok_or(StoreError::Invalid("directory"))?;
     Ok(NamedUser {
         id: user.id,
         external_id: user.external_id,
         display_name: user.display_name,
-        directory: own.ok_or(StoreError::Invalid("directory"))?.name,
-        is_only_directory,
+        directory: own.name.clone(),
+        place: (all.len() > 1).then(|| in_words(own, &all)),
     })
 }
 
@@ -251,8 +250,16 @@ fn place_of(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
 }
 
 fn directory_name(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
-    let directory = work.tx.find_directory(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
-    Ok(quoted(directory.name.as_str()))
+    let all = work.tx.list_directories(&work.tenant)?;
+    let directory = all.iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
+    Ok(in_words(directory, &all))
+}
+
+/// A directory by its name, and by its id where another one of the tenant has a name that reads alike.
+fn in_words(directory: &DirectoryRow, all: &[DirectoryRow]) -> String {
+    let alike = |one: &&DirectoryRow| folded(one.name.as_str()) == folded(directory.name.as_str());
+    let name = quoted(directory.name.as_str());
+    if all.iter().filter(alike).count() > 1 { format!("{name} ({})", directory.id) } else { name }
 }
 
 fn has_administrators(work: &mut Work<'_, '_>, directory: &DirectoryId) -> Done<bool> {
@@ -264,9 +271,10 @@ fn has_administrators(work: &mut Work<'_, '_>, directory: &DirectoryId) -> Done<
     Ok(false)
 }
 
+/// A client by its name and its id: two clients may have one name.
 fn client(work: &mut Work<'_, '_>, id: &ClientId) -> Done<String> {
     let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
-    Ok(quoted(row.name.as_str()))
+    Ok(format!("{} ({id})", quoted(row.name.as_str())))
 }
 
 /// What a client may do, before and after.
@@ -275,8 +283,8 @@ fn updated_client(
     id: &ClientId,
     (scopes, audiences): (&BTreeSet<Scope>, &BTreeSet<Audience>),
 ) -> Done<Words> {
+    let name = client(work, id)?;
     let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
-    let name = quoted(row.name.as_str());
     let (old_scopes, new_scopes) = (scope_list(&row.scopes.0), scope_list(scopes));
     let (old, new) = (audience_list(&row.audiences.0), audience_list(audiences));
     let place = place_of(work, &row.directory_id)?;

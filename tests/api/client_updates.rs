@@ -18,8 +18,10 @@ fn a_client_does_what_its_new_scopes_say() {
     list().ok();
     login("portal").refused("forbidden");
     let act = Act::update(&portal.client_id, json!(["login"]), json!(["shop"]));
-    let words = r#"Change the client "portal" in the directory "console", where administrators sign in: scopes from users to login, from the audiences "portal" to the audiences "shop""#;
-    assert_eq!(admin.words(&act), format!(r#"{words}. Reason: "{REASON}""#));
+    let whom =
+        format!(r#"Change the client "portal" ({}) in the directory "console","#, portal.client_id);
+    let what = r#" where administrators sign in: scopes from users to login, from the audiences "portal" to the audiences "shop""#;
+    assert_eq!(admin.words(&act), format!(r#"{whom}{what}. Reason: "{REASON}""#));
     let done = admin.act(&act);
     assert_eq!((done.status, &done.body["override"]["state"]), (201, &json!("used")));
     list().refused("forbidden");
@@ -70,7 +72,9 @@ fn an_update_that_waited_is_looked_at_again_when_it_is_approved() {
     let (first, again) = (board.waiting(&wider()), board.waiting(&wider()));
     let narrower = board.waiting(&narrower);
     let told = board.b.words(&Act::approve(&first));
-    assert!(told.contains(r#"Change the client "other" in the directory "console", where administrators sign in: "#), "{told}");
+    let whom =
+        format!(r#"Change the client "other" ({}) in the directory "console","#, other.client_id);
+    assert!(told.contains(&whom), "{told}");
     board.b.act(&Act::approve(&first)).ok();
     // Each would undo what was approved meanwhile.
     for late in [&again, &narrower] {

@@ -112,6 +112,14 @@ fn the_words_of_an_act_name_the_directory_where_there_are_two() {
     let told = r#"Give the role helpdesk to "ada" ("ada" in the directory "north")."#;
     assert!(there["act"].as_str().unwrap().starts_with(told), "{}", there["act"]);
     assert_eq!(there["subject"]["directory"], "north");
+    // A directory whose name reads like another's is named by its id too.
+    admin.act(&Act::client("NORTH", &["login", "users"])).ok();
+    let id =
+        admin.call("getClient").at("client_id", &text("client_id")).send().ok()["directory_id"]
+            .clone();
+    let told = words(&other)["act"].clone();
+    let place = format!(r#""ada" ("ada" in the directory "north" ({}))"#, id.as_str().unwrap());
+    assert!(told.as_str().unwrap().contains(&place), "{told}");
 }
 
 #[test]

@@ -118,7 +118,10 @@ fn an_account_is_added_with_a_proof_and_its_removal_ends_its_tokens() {
         "body": { "service_account": ACCOUNT, "reason": "the portal has moved" },
     });
     let words = admin.call("beginStepUp").json(&whole).send().ok()["act"].clone();
-    let told = format!(r#"Let the service account "{ACCOUNT}" sign in as the client "portal""#);
+    let told = format!(
+        r#"Let the service account "{ACCOUNT}" sign in as the client "portal" ({})"#,
+        portal.client_id
+    );
     assert_eq!(words, format!(r#"{told}. Reason: "the portal has moved""#));
     Signer::added(portal, admin);
     let third = Act::bind(&portal.client_id, "system:serviceaccount:shop:third");
