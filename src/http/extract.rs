@@ -73,6 +73,10 @@ impl<A: Permitted> FromRequest for Caller<A> {
             let checked = call.clone().authenticate(&app.pawl, A::ACCESS).await;
             match &checked {
                 Ok(()) | Err(Failure::Refused(Refusal::Forbidden(_))) => {
+                    telemetry::note(|log| {
+                        log.trace.know_caller();
+                        log.client = log.claimed_client.take();
+                    });
                     pending.is_good(&of, &call.presented)?;
                 }
                 Err(Failure::Refused(_)) => pending.is_refused(&of),
@@ -80,10 +84,6 @@ impl<A: Permitted> FromRequest for Caller<A> {
                 Err(Failure::Store(_)) => {}
             }
             checked?;
-            telemetry::note(|log| {
-                log.trace.know_caller();
-                log.client = log.claimed_client.take();
-            });
             Ok(Self { call, marked: PhantomData })
         }))
     }

@@ -160,18 +160,21 @@ fn an_off_boarded_user_is_denied_at_once() {
 
 #[test]
 fn a_client_is_made_and_disabled_beside_the_server() {
-    let site = Site::new("client");
+    let mut site = Site::new("client");
     let token = site.administrator();
     let said = done(&site.data, &["client", "create", "--name", "Second", "--audience", "console"]);
     assert!(!said.contains("\npawl_"), "a pipe is a log");
     let (id, key) = (said.lines().next().unwrap(), &delivered(&said));
     assert_eq!(site.server.evaluate(key, "ann", &["console"])["decision"], "enroll");
     // It may do the least: sign people in.
-    let users = |key: &str| site.server.call("/v1/users", key, None).0;
-    assert_eq!(users(key), 403);
+    let users = |server: &Server, key: &str| server.call("/v1/users", key, None).0;
+    assert_eq!(users(&site.server, key), 403);
+    // Its credential was good, so the line names it; a bad credential only claims a name.
+    let line = site.server.logged("\"status\":403");
+    assert!(line.contains(&format!("\"client\":\"{id}\"")), "{line}");
     let create = ["client", "create", "--name", "Lists", "--audience", "console", "--scope"];
     let more = done(&site.data, &[&create[..], &["users", "--scope", "tenant:read"]].concat());
-    assert_eq!(users(&delivered(&more)), 200);
+    assert_eq!(users(&site.server, &delivered(&more)), 200);
     let wrong = refused(&site.data, &[&create[..], &["all"]].concat(), 1);
     assert!(
         wrong.contains("--scope wants one of login, users, offboard, petitions, tenant:read"),
@@ -187,6 +190,8 @@ fn a_client_is_made_and_disabled_beside_the_server() {
     assert!(line("disabled"));
     let body = crate::binary::support::login("ann", &["console"]);
     assert_eq!(site.server.call("/v1/evaluations", key, Some(&body)).0, 401);
+    let line = site.server.logged("\"status\":401");
+    assert!(line.contains(&format!("\"claimed_client\":\"{id}\"")), "{line}");
     refused(&site.data, &["client", "disable", id], 1);
     let (_, page) = site.server.call("/v1/events?limit=100", &token, None);
     for kind in ["client.created", "client.disabled"] {
