@@ -306,6 +306,16 @@ fn recoveries() -> Vec<Hostile> {
         ),
         ("an enrollment by another user's open recovery", recovers("bea", "rec_gil"), says),
         ("a second enrollment by one recovery", twice, says),
+        (
+            "a second enrollment by one ticket",
+            copy("enrollments", "id = 'enr_eve'", "id = 'enr_c', hash = h(c), event_id = 'new_server'"),
+            says,
+        ),
+        (
+            "an enrollment that can be confirmed for longer than any other",
+            gil("expires_at = NOW + 1", "expires_at = NOW + 900001"),
+            "CHECK constraint failed",
+        ),
         ("an enrollment by a recovery whose challenge is over", gil("NOW", "(NOW + 300000)"), says),
         (
             "an enrollment by an earlier event than its own",

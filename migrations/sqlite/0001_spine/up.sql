@@ -316,12 +316,13 @@ CREATE TABLE enrollments (
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
   CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
-  CHECK (expires_at > created_at)
+  CHECK (expires_at > created_at
+    AND expires_at <= created_at + CASE authority WHEN 'bootstrap' THEN 1800000 ELSE 900000 END)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX enrollments_by_end ON enrollments (expires_at);
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
 CREATE INDEX enrollments_of_server ON enrollments (tenant_id, user_id) WHERE client_id IS NULL;
-CREATE INDEX enrollments_of_recovery ON enrollments (tenant_id, authority_id) WHERE authority = 'recovery';
+CREATE INDEX enrollments_by_authority ON enrollments (tenant_id, authority_id) WHERE authority_id IS NOT NULL;
 
 CREATE TABLE recovery_codes (
   tenant_id TEXT NOT NULL,
@@ -1289,6 +1290,8 @@ WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f
     AND f.user_id = NEW.user_id AND f.state = 'pending')
   OR (NEW.authority IN ('first', 'ticket', 'bootstrap') AND EXISTS (SELECT 1 FROM factors f
       WHERE f.tenant_id = NEW.tenant_id AND f.user_id = NEW.user_id AND f.state IN ('active', 'suspended')))
+  OR (NEW.authority IN ('ticket', 'recovery') AND EXISTS (SELECT 1 FROM enrollments n
+      WHERE n.tenant_id = NEW.tenant_id AND n.authority_id = NEW.authority_id))
   OR NOT coalesce(CASE NEW.authority
     WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
       AND u.ticket_only = 0)
@@ -1305,8 +1308,6 @@ WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f
       WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
         AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
         AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
-      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id
-        AND n.authority = 'recovery' AND n.authority_id = NEW.authority_id)
     WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
       JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
       JOIN events p ON p.id = s.event_id
@@ -1484,7 +1485,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('enrollments', 'enrollments_by_end', '1000000 10'),
   ('enrollments', 'enrollments_by_factor', '1000000 10000 10'),
   ('enrollments', 'enrollments_of_server', '100 10 1'),
-  ('enrollments', 'enrollments_of_recovery', '1000 100 1'),
+  ('enrollments', 'enrollments_by_authority', '1000 100 1'),
   ('enrollments', 'enrollments', '1000000 10000 1'),
   ('enrollments', 'sqlite_autoindex_enrollments_1', '1000000 1'),
   ('recovery_codes', 'sqlite_autoindex_recovery_codes_2', '1000000 10000 10 1'),
