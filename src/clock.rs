@@ -1,5 +1,5 @@
-//! The one clock. It is read once per request, at the edge; everything below gets the instant as an
-//! argument.
+//! The one clock. It is read at the edge, for the credential, and once in each transaction of a call when its locks are had;
+//! everything below gets the instant as an argument.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

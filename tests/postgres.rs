@@ -454,8 +454,7 @@ fn a_tenant_that_is_held_holds_up_no_other() {
     let server = Server::start();
     let held = server.tenant("held").console;
     let others: Vec<_> = (0..6).map(|number| server.tenant(&format!("other{number}"))).collect();
-    let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended('{}', 0))", held.tenant);
-    let holder = Held::begin(&server, &lock);
+    let holder = Held::tenant(&server, &held.tenant);
     let is_over = AtomicBool::new(false);
     let (held, is_over) = (&held, &is_over);
     let ask = |console: &Console, user: String| {

@@ -186,7 +186,7 @@ async fn issue_for(app: &super::App, form: &ClientTokenRequest) -> Result<Client
     let scopes = form.scope.as_deref().map(scopes).transpose()?;
     let call = Call {
         presented: Presented::Signed { id: client, key },
-        now,
+        clock: app.clock.clone(),
         request: telemetry::request_id().unwrap_or_else(|| Arc::from("none")),
         source: telemetry::source(),
         entropy: app.entropy()?,

@@ -69,7 +69,8 @@ impl<A: Permitted> FromRequest for Caller<A> {
             };
             let request = telemetry::request_id().unwrap_or_else(|| Arc::from("none"));
             let source = telemetry::source();
-            let call = Call { presented, now, request, source, entropy: app.entropy()? };
+            let (clock, entropy) = (app.clock.clone(), app.entropy()?);
+            let call = Call { presented, clock, request, source, entropy };
             let checked = call.clone().authenticate(&app.pawl, A::ACCESS).await;
             match &checked {
                 Ok(()) | Err(Failure::Refused(Refusal::Forbidden(_))) => {

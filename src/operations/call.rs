@@ -13,6 +13,7 @@ use super::credential::ClientCredential;
 use super::entropy::{Draw, Entropy};
 use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
+use crate::clock::Clock;
 use crate::mfa::event::{Event, EventKind};
 use crate::mfa::ids::{ClientId, ClientKeyId, DirectoryId, EventId, TenantId, UserId, time_first};
 use crate::mfa::refusal::Refusal;
@@ -65,8 +66,8 @@ pub enum Presented {
 pub struct Call {
     /// Who calls.
     pub presented: Presented,
-    /// When: read once, at the edge.
-    pub now: Timestamp,
+    /// Tells the time of the decision: it is read when the locks are had, for a call may have waited for them.
+    pub clock: Clock,
     /// The request's id, for events and the log line.
     pub request: Arc<str>,
     /// Where it came from, for events. Nothing is decided by it.
@@ -128,7 +129,7 @@ impl Call {
     /// # Errors
     /// `unauthenticated` or `forbidden`.
     pub async fn authenticate(self, pawl: &Pawl, access: &'static Access) -> Done<()> {
-        let now = self.now;
+        let now = self.clock.now();
         let good = match &self.presented {
             Presented::Client { id, credential } => Some(Good {
                 client: id.clone(),
@@ -160,18 +161,19 @@ impl Call {
     }
 
     fn begin<'t, 'a>(&self, tx: &'t mut Tx<'a>, access: &Access, base: &str) -> Done<Work<'t, 'a>> {
+        let now = self.clock.now();
         let caller = match &self.presented {
             Presented::Client { id, credential: ClientCredential::Key(secret) } => {
-                caller::client(tx, id, secret, access, self.now)?
+                caller::client(tx, id, secret, access, now)?
             }
             Presented::Client { id, credential: ClientCredential::Token(token) } => {
-                caller::token(tx, id, token, access, self.now)?
+                caller::token(tx, id, token, access, now)?
             }
             Presented::Signed { id, key } => caller::signed(tx, id, key)?,
             Presented::Person(holder) => caller::person(tx, holder, access)?,
         };
         let tenant = caller.tenant().clone();
-        let now = tx.check_clock(&tenant, self.now)?;
+        let now = tx.check_clock(&tenant, now)?;
         let own_audience =
             own_audience(base, &tenant).map_err(|_| StoreError::Invalid("base URL"))?;
         Ok(Work {

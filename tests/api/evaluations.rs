@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::held::Held;
 use crate::support::{Act, Server};
 
 #[test]
@@ -138,4 +139,36 @@ fn only_who_asks_is_told_which_rule_gave_what() {
     let told = status().query("explain", "true").send().ok();
     assert_eq!(told["requirement"]["because"].as_array().unwrap().len(), 12);
     assert!(status().send().ok()["requirement"].get("because").is_none());
+}
+
+/// A call that waited for the tenant's lock is decided by the time at which it has it.
+#[test]
+fn an_exemption_that_ended_while_the_login_waited_is_over() {
+    let server = Server::start();
+    let tenant = server.tenant("acme");
+    let (admin, ana) = (tenant.administrator(), tenant.console.user("ana").enrolled());
+    let act = Act::request(&ana.id, "exempt").set("audiences", json!(["acme"]));
+    admin.act(&act.set("expires_at", json!(server.at(60)))).ok();
+    let console = &tenant.console;
+    let ask = || {
+        let login = console.login("ana", &["acme"]);
+        console.call("evaluateLogin").json(&login).send().ok()["decision"].clone()
+    };
+    assert_eq!(ask(), "exempt");
+    // A writer has taken the call.
+    let taken = || -> f64 {
+        let scrapes = server.scrapes();
+        scrapes.iter().filter_map(|scrape| scrape.value("pawl_queue_wait_seconds_count")).sum()
+    };
+    let before = taken();
+    let held = Held::tenant(&server, &console.tenant);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(ask);
+        while taken() == before {
+            std::thread::yield_now();
+        }
+        server.advance(61);
+        held.commit();
+        assert_eq!(waiting.join().unwrap(), "challenge");
+    });
 }

@@ -308,7 +308,11 @@ fn recoveries() -> Vec<Hostile> {
         ("a second enrollment by one recovery", twice, says),
         (
             "a second enrollment by one ticket",
-            copy("enrollments", "id = 'enr_eve'", "id = 'enr_c', hash = h(c), event_id = 'new_server'"),
+            copy(
+                "enrollments",
+                "id = 'enr_eve'",
+                "id = 'enr_c', hash = h(c), event_id = 'new_server'",
+            ),
             says,
         ),
         (

@@ -34,6 +34,12 @@ impl Held {
         Self::Postgres(server.clone(), runtime, client)
     }
 
+    /// Begins it with the lock of a tenant, which on SQLite is the whole file.
+    pub fn tenant(server: &Server, tenant: &str) -> Self {
+        let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended('{tenant}', 0))");
+        Self::begin(server, if server.schema().is_some() { &lock } else { "" })
+    }
+
     /// Waits until somebody waits for it. SQLite does not tell.
     pub fn is_waited_for(&self) {
         let Self::Postgres(server, runtime, client) = self else { return };
