@@ -453,7 +453,8 @@ fn a_tenant_that_is_held_holds_up_no_other() {
     let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     let server = Server::start();
     let held = server.tenant("held").console;
-    let others: Vec<_> = (0..6).map(|number| server.tenant(&format!("other{number}"))).collect();
+    let other = |number| server.tenant(&format!("other{number}")).console;
+    let others: Vec<Console> = (0..6).map(other).collect();
     let holder = Held::tenant(&server, &held.tenant);
     let is_over = AtomicBool::new(false);
     let (held, is_over) = (&held, &is_over);
@@ -470,11 +471,16 @@ fn a_tenant_that_is_held_holds_up_no_other() {
                 }
             });
         }
+        // One that was held for a moment is not held up by the other.
+        let brief = Held::tenant(&server, &others[0].tenant);
+        let first = scope.spawn(|| ask(&others[0], "eve".to_owned()).status);
+        brief.is_waited_for();
+        brief.commit();
         let all = (0..5).flat_map(|number| others.iter().map(move |other| (other, number)));
-        let answers = all.map(|(other, number)| ask(&other.console, format!("ana{number}")).status);
+        let answers = all.map(|(other, number)| ask(other, format!("ana{number}")).status);
         let answers: Vec<u16> = answers.collect();
         is_over.store(true, Ordering::SeqCst);
-        assert_eq!(answers, vec![200; 30]);
+        assert_eq!((answers, first.join().unwrap()), (vec![200; 30], 200));
     });
     holder.commit();
     ask(held, "bob".to_owned()).ok();

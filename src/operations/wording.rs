@@ -50,7 +50,12 @@ pub struct NamedUser {
 impl NamedUser {
     /// The names in quotes, and the directory where the tenant has another one.
     fn in_words(&self) -> String {
-        let (name, id) = (quoted(self.display_name.as_str()), quoted(self.external_id.as_str()));
+        let (name, external_id) = (quoted(self.display_name.as_str()), self.external_id.as_str());
+        let mut id = quoted(external_id);
+        // Quoting has changed it: another user's may read the same.
+        if id.trim_matches('"') != external_id {
+            id = format!("{id}, {}", self.id);
+        }
         let place = self.place.as_deref().map(|place| format!(" in the directory {place}"));
         format!("{name} ({id}{})", place.unwrap_or_default())
     }
@@ -257,8 +262,8 @@ fn directory_name(work: &mut Work<'_, '_>, id: &DirectoryId) -> Done<String> {
 
 /// A directory by its name, and by its id where another one of the tenant has a name that reads alike.
 fn in_words(directory: &DirectoryRow, all: &[DirectoryRow]) -> String {
-    let alike = |one: &&DirectoryRow| folded(one.name.as_str()) == folded(directory.name.as_str());
     let name = quoted(directory.name.as_str());
+    let alike = |one: &&DirectoryRow| folded(&quoted(one.name.as_str())) == folded(&name);
     if all.iter().filter(alike).count() > 1 { format!("{name} ({})", directory.id) } else { name }
 }
 

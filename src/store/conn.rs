@@ -70,7 +70,7 @@ pub(super) enum Intent {
 
 /// How long a slice waits for the locks of its tenants: longer than a commit takes. Then [`super::Tx::lock`] lets
 /// it wait as long as any write.
-const SLICE_PATIENCE: &str = "; SET LOCAL lock_timeout = 50";
+pub(super) const SLICE_PATIENCE: Duration = Duration::from_millis(50);
 
 const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
@@ -133,7 +133,9 @@ impl Database {
             (Self::Sqlite(_), Intent::Read) => Cow::Borrowed("BEGIN DEFERRED"),
             (Self::Postgres(target), Intent::Write) => Cow::Owned(target.opening(WRITE)),
             (Self::Postgres(target), Intent::Slice) => {
-                Cow::Owned(target.opening(WRITE) + SLICE_PATIENCE)
+                let millis = SLICE_PATIENCE.as_millis();
+                let patience = format!("; SET LOCAL lock_timeout = {millis}");
+                Cow::Owned(target.opening(WRITE) + &patience)
             }
             (Self::Postgres(target), Intent::Read) => {
                 Cow::Owned(target.opening("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))

@@ -43,6 +43,9 @@ pub enum StoreError {
     /// The queue is full or the store is closed.
     #[error("the store takes no more work")]
     Busy,
+    /// Another transaction held the lock of the tenant for too long.
+    #[error("another transaction holds the lock of this tenant")]
+    Held,
     /// The schema is not the one that this program was built with.
     #[error("{0}")]
     Schema(String),

@@ -1,18 +1,27 @@
-//! What a lane does with a tenant whose lock another transaction holds for long: it hands the tenant's requests to the
-//! writer that waits for locks, and goes on with those of the other tenants.
+//! What becomes of the requests of a tenant whose lock another transaction holds for longer than a commit takes. A lane
+//! hands them to one more writer and goes on with its other tenants. That writer tries one after the other, each in a
+//! transaction of its own: none waits for the lock of another one's tenant, or holds its own meanwhile.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::lane::{Job, Whose};
+use super::StoreError;
+use super::lane::{Job, Jobs, Lane, Whose};
+use super::slice::{SLICE, by_credential, take};
 use crate::telemetry::metrics::Metrics;
 
-/// For so long the requests of a held tenant are handed over without another try.
-const HELD: Duration = Duration::from_secs(1);
+/// For so long the requests of a credential whose tenant is held are handed over without another try.
+const HELD: Duration = Duration::from_secs(5);
 
-/// A lane's way to the writer that waits.
+/// After so long a request of a held tenant is answered: its caller has not left yet.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// So many requests of held tenants are tried in turn; more wait in the queue.
+const IN_TURN: usize = 1024;
+
+/// A lane's way to the writer for held tenants.
 pub(super) struct Handover {
     queue: mpsc::Sender<Box<dyn Job>>,
     held: HashMap<Whose, Instant>,
@@ -23,36 +32,22 @@ impl Handover {
         Self { queue, held: HashMap::new() }
     }
 
-    /// Hands over the requests of the tenants that were held a moment ago; answers the others.
-    pub(super) fn sort(
-        &mut self,
-        taken: Vec<Box<dyn Job>>,
-        metrics: &Metrics,
-    ) -> Vec<Box<dyn Job>> {
+    /// Parts what a lane took: the requests of tenants that were held a moment ago, and the others.
+    pub(super) fn part(&mut self, taken: Jobs) -> (Jobs, Jobs) {
         self.held.retain(|_, since| since.elapsed() < HELD);
-        if self.held.is_empty() {
-            return taken;
-        }
-        let (held, mut others): (Vec<_>, Vec<_>) = taken
-            .into_iter()
-            .partition(|job| job.whose().is_some_and(|(whose, _)| self.held.contains_key(whose)));
-        others.extend(self.pass(held, metrics));
-        others
+        let is_held =
+            |whose: Option<Whose>| whose.is_some_and(|whose| self.held.contains_key(&whose));
+        taken.into_iter().partition(|job| is_held(job.credential()))
     }
 
-    /// Hands over requests of one tenant whose lock could not be had; answers those that find no place.
-    pub(super) fn hand_over(
-        &mut self,
-        slice: Vec<Box<dyn Job>>,
-        metrics: &Metrics,
-    ) -> Vec<Box<dyn Job>> {
-        if let Some((whose, _)) = slice.first().and_then(|job| job.whose()) {
-            self.held.insert(whose.clone(), Instant::now());
-        }
-        self.pass(slice, metrics)
+    /// Hands over requests whose lock could not be had, and remembers whose they are.
+    pub(super) fn remember(&mut self, jobs: &[Box<dyn Job>]) {
+        let whose = jobs.iter().filter_map(|job| job.credential());
+        self.held.extend(whose.map(|whose| (whose, Instant::now())));
     }
 
-    fn pass(&self, jobs: Vec<Box<dyn Job>>, metrics: &Metrics) -> Vec<Box<dyn Job>> {
+    /// Hands requests over; answers those that find no place in the queue.
+    pub(super) fn hand_over(&self, jobs: Jobs, metrics: &Metrics) -> Jobs {
         let mut left = Vec::new();
         for job in jobs {
             match self.queue.try_send(job) {
@@ -61,5 +56,36 @@ impl Handover {
             }
         }
         left
+    }
+}
+
+impl Lane {
+    /// Works for held tenants until the store is gone.
+    pub(super) fn serve_held(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+        let mut waiting = Vec::new();
+        while let Some(taken) = self.in_turn(&mut waiting, &mut jobs) {
+            for mut own in by_credential(taken) {
+                waiting.extend(own.split_off(own.len().min(SLICE)));
+                waiting.extend(self.work(own));
+            }
+            let (late, others) = waiting.into_iter().partition(|job| job.waited() > PATIENCE);
+            self.fail(late, StoreError::Held);
+            waiting = others;
+        }
+    }
+
+    /// What waits, and what queued meanwhile; a request is waited for only if none waits.
+    fn in_turn(&self, waiting: &mut Jobs, jobs: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Jobs> {
+        let mut fresh = if waiting.is_empty() { take(jobs)? } else { Vec::new() };
+        while waiting.len() + fresh.len() < IN_TURN
+            && let Ok(job) = jobs.try_recv()
+        {
+            fresh.push(job);
+        }
+        for job in &fresh {
+            self.line.metrics.take(job.waited());
+        }
+        waiting.append(&mut fresh);
+        Some(std::mem::take(waiting))
     }
 }

@@ -1,8 +1,8 @@
 //! A lane: the thread that writes. It takes what queued meanwhile and does it in one transaction, a
 //! slice, so that a hundred requests wait for one flush of the disk.
 //!
-//! A lane waits for the locks of its tenants as long as a commit takes. The requests of a tenant that is held longer are
-//! handed to one more writer, which waits.
+//! A lane waits for the locks of its tenants as long as a commit takes. The requests of a tenant that is held longer go
+//! to another writer.
 //!
 //! A request that fails after it wrote takes its slice with it; then each runs alone, so one bad
 //! request never fails its neighbours. A transaction whose commit got no answer is never run again.
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::conn::{Intent, Line};
+use super::conn::{Intent, Line, SLICE_PATIENCE};
 use super::handover::Handover;
 use super::memo::Memo;
 use super::slice::{are_several, by_credential, shared, take};
@@ -63,6 +63,9 @@ pub(super) trait Job: Send {
     /// Sends the result, as far as the transaction's end lets it.
     fn answer(self: Box<Self>, ended: End);
 }
+
+/// Some of them.
+pub(super) type Jobs = Vec<Box<dyn Job>>;
 
 /// The one kind of job.
 pub(super) struct Request<T, E, F, O, C> {
@@ -166,7 +169,7 @@ enum Fate {
     /// Rolled back because of a request in it.
     Aborted,
     /// The lock of one of its tenants could not be had.
-    Locked(StoreError),
+    Locked,
     /// It could not begin, or could not be committed.
     Failed(StoreError),
 }
@@ -175,7 +178,7 @@ enum Fate {
 pub(super) struct Lane {
     pub(super) line: Line,
     pub(super) keys: Arc<Keys>,
-    /// `None`: this writer waits for locks itself.
+    /// `None`: no lock of this writer's is ever held by another, or it is the one for held tenants.
     pub(super) handover: Option<Handover>,
 }
 
@@ -186,23 +189,32 @@ impl Lane {
             for job in &taken {
                 self.line.metrics.take(job.waited());
             }
+            let mut held = Vec::new();
             if let Some(handover) = &mut self.handover {
-                taken = handover.sort(taken, &self.line.metrics);
+                (held, taken) = handover.part(taken);
             }
             while !taken.is_empty() {
                 let rest = taken.split_off(shared(&taken));
-                self.work(taken);
+                let locked = self.work(taken);
+                if let Some(handover) = &mut self.handover {
+                    handover.remember(&locked);
+                }
+                held.extend(locked);
                 taken = rest;
             }
+            if let Some(handover) = &self.handover {
+                held = handover.hand_over(held, &self.line.metrics);
+            }
+            self.fail(held, StoreError::Held);
         }
     }
 
-    /// One slice, and an answer to each of its requests. Who left before anything was compared is not
-    /// worked for.
-    fn work(&mut self, mut slice: Vec<Box<dyn Job>>) {
+    /// One slice, and an answer to each of its requests but those whose lock could not be had. Who left before
+    /// anything was compared is not worked for.
+    pub(super) fn work(&mut self, mut slice: Jobs) -> Jobs {
         slice.retain(|job| job.is_wanted() || job.owes());
         if slice.is_empty() {
-            return;
+            return slice;
         }
         match self.counted(&mut slice) {
             Fate::Committed => {
@@ -213,9 +225,7 @@ impl Lane {
                 }
             }
             Fate::Aborted if slice.len() > 1 => {
-                for job in slice {
-                    self.work(vec![job]);
-                }
+                return slice.into_iter().flat_map(|job| self.work(vec![job])).collect();
             }
             Fate::Aborted => {
                 for mut job in slice {
@@ -224,23 +234,17 @@ impl Lane {
                 }
             }
             // One tenant's lock is nothing to the others.
-            Fate::Locked(_) if are_several(&slice) => {
-                for own in by_credential(slice) {
-                    self.work(own);
-                }
+            Fate::Locked if are_several(&slice) => {
+                return by_credential(slice).into_iter().flat_map(|own| self.work(own)).collect();
             }
-            Fate::Locked(error) => {
-                let left = match &mut self.handover {
-                    Some(handover) => handover.hand_over(slice, &self.line.metrics),
-                    None => slice,
-                };
-                self.fail(left, error);
-            }
+            Fate::Locked => return slice,
             Fate::Failed(error) => self.fail(slice, error),
         }
+        Vec::new()
     }
 
-    fn fail(&mut self, slice: Vec<Box<dyn Job>>, error: StoreError) {
+    /// Answers requests that no transaction could be had for.
+    pub(super) fn fail(&mut self, slice: Jobs, error: StoreError) {
         let error = Arc::new(error);
         let mut goes_on = true;
         for mut job in slice {
@@ -258,9 +262,8 @@ impl Lane {
         let ended = match fate {
             Fate::Committed => Ended::Committed,
             Fate::Aborted if is_alone => Ended::RolledBack,
-            Fate::Aborted => Ended::Retried,
-            Fate::Locked(_) if self.handover.is_some() || are_several(slice) => Ended::Retried,
-            Fate::Locked(_) | Fate::Failed(_) => Ended::Failed,
+            Fate::Aborted | Fate::Locked => Ended::Retried,
+            Fate::Failed(_) => Ended::Failed,
         };
         let name = slice.first().filter(|_| is_alone).map_or("slice", |job| job.name());
         let metrics = &self.line.metrics;
@@ -284,12 +287,16 @@ impl Lane {
         let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
         let name = slice.first().map_or("", |job| job.name());
         let mut stages = self.stages(slice);
-        let intent = if self.handover.is_some() { Intent::Slice } else { Intent::Write };
+        let intent = if whose.is_empty() { Intent::Write } else { Intent::Slice };
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let connection = line.begin(intent).map_err(Fate::Failed)?;
             let mut tx = Tx { connection, keys, memo: &mut *memo };
-            tx.lock(&whose).map_err(Fate::Locked)?;
+            let asked = Instant::now();
+            // diesel has no kind for it, but it takes its time: what came sooner is another error.
+            let is_timeout = || asked.elapsed() >= SLICE_PATIENCE;
+            let failed = |error| if is_timeout() { Fate::Locked } else { Fate::Failed(error) };
+            tx.lock(&whose).map_err(failed)?;
             let is_alone = slice.len() == 1;
             let ran = tx.read_ahead(&ahead).and_then(|()| {
                 stages.enter("decisions");

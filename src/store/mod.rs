@@ -96,8 +96,8 @@ struct Inner {
     database: Database,
     /// One for each lane.
     queues: Vec<mpsc::Sender<Box<dyn Job>>>,
-    /// Of the writer that waits for locks: of what is no request, and of tenants that are held.
-    waiting: mpsc::Sender<Box<dyn Job>>,
+    /// Of the writer for held tenants.
+    held: mpsc::Sender<Box<dyn Job>>,
     readers: Readers,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
@@ -119,6 +119,11 @@ const DEADLINE: Duration = Duration::from_secs(4);
 /// How long a read transaction may take on SQLite, as each statement may on PostgreSQL: a caller that left
 /// keeps no connection.
 const READ_LIMIT: Duration = Duration::from_secs(3);
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let thread = std::thread::Builder::new().name("pawl-writer".to_owned());
+    thread.spawn(work).map(|_| ()).map_err(|_| StoreError::Busy)
+}
 
 /// One open transaction. Its queries are the methods in the files beside this one.
 pub struct Tx<'a> {
@@ -146,7 +151,7 @@ impl Tx<'_> {
 
 impl Store {
     /// Opens a database that is there and starts its writers: one for SQLite, whose file has one
-    /// writer at a time, and for PostgreSQL two lanes and one that waits for locks.
+    /// writer at a time, two lanes for PostgreSQL, and one for tenants that are held.
     ///
     /// # Errors
     /// If the database cannot be reached.
@@ -160,22 +165,25 @@ impl Store {
             Database::Sqlite(path) if !path.exists() => {
                 return Err(StoreError::Missing(path.clone()));
             }
-            Database::Sqlite(_) => 0,
+            Database::Sqlite(_) => 1,
             Database::Postgres(_) => LANES,
         };
-        let begin = |handover: Option<Handover>| {
-            let (queue, jobs) = mpsc::channel(QUEUE);
+        let writer = |handover| {
             let line = Line::new(database.clone(), Arc::clone(&metrics));
-            let writer = Lane { line, keys: Arc::clone(&keys), handover };
-            let thread = std::thread::Builder::new().name("pawl-writer".to_owned());
-            thread.spawn(move || writer.serve(jobs)).map_err(|_| StoreError::Busy)?;
-            Ok(queue)
+            Lane { line, keys: Arc::clone(&keys), handover }
         };
-        let waiting = begin(None)?;
-        let lane = |_| begin(Some(Handover::new(waiting.clone())));
-        let queues = (0..lanes).map(lane).collect::<Result<Vec<_>, StoreError>>()?;
+        let (held, jobs) = mpsc::channel(QUEUE);
+        let own = writer(None);
+        spawn(move || own.serve_held(jobs))?;
+        let mut queues = Vec::with_capacity(lanes);
+        for _ in 0..lanes {
+            let (queue, jobs) = mpsc::channel(QUEUE);
+            let lane = writer(Some(Handover::new(held.clone())));
+            spawn(move || lane.serve(jobs))?;
+            queues.push(queue);
+        }
         let readers = Readers::new();
-        Ok(Self { inner: Arc::new(Inner { database, queues, waiting, readers, keys, metrics }) })
+        Ok(Self { inner: Arc::new(Inner { database, queues, held, readers, keys, metrics }) })
     }
 
     /// Runs `operation` in a write transaction of its own, called `name`, in which it locks what it
@@ -224,8 +232,8 @@ impl Store {
     /// Whether every thread that writes still takes requests. One that panicked takes none.
     #[must_use]
     pub fn is_writing(&self) -> bool {
-        let Inner { queues, waiting, .. } = &*self.inner;
-        queues.iter().chain([waiting]).all(|queue| !queue.is_closed())
+        let Inner { queues, held, .. } = &*self.inner;
+        queues.iter().chain([held]).all(|queue| !queue.is_closed())
     }
 
     async fn enqueue<T, E>(
@@ -244,12 +252,10 @@ impl Store {
     {
         // A client, and a tenant's persons, are always in the same lane: two would wait for each other's
         // lock, as two clients of one tenant may.
-        let Inner { queues, waiting, .. } = &*self.inner;
-        let lane = whose.as_ref().and_then(|(whose, _)| {
-            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(whose);
-            queues.get(usize::try_from(hash).unwrap_or(0).checked_rem(queues.len())?)
-        });
-        let queue = lane.unwrap_or(waiting);
+        let key = whose.as_ref().map(|(whose, _)| whose);
+        let lane = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let lane = usize::try_from(lane).unwrap_or(0) % self.inner.queues.len().max(1);
+        let queue = self.inner.queues.get(lane).ok_or(StoreError::Busy)?;
         let (reply, answer) = oneshot::channel();
         let (stages, result) = (Stages::begin(self.span(), "queue"), None);
         let (metrics, queued) = (&self.inner.metrics, Instant::now());

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::lane::Job;
 
 /// Requests in one transaction.
-const SLICE: usize = 128;
+pub(super) const SLICE: usize = 128;
 
 /// Credentials in one transaction. It holds the locks of all their tenants until its end.
 const CREDENTIALS: usize = 16;

@@ -120,6 +120,10 @@ fn the_words_of_an_act_name_the_directory_where_there_are_two() {
     let told = words(&other)["act"].clone();
     let place = format!(r#""ada" ("ada" in the directory "north" ({}))"#, id.as_str().unwrap());
     assert!(told.as_str().unwrap().contains(&place), "{told}");
+    // What quoting changes may read like another one.
+    let odd = tenant.console.user("a\"da").enrolled();
+    let told = words(&odd)["act"].clone();
+    assert!(told.as_str().unwrap().contains(&format!(r#"("a'da", {} in"#, odd.id)), "{told}");
 }
 
 #[test]

@@ -16,6 +16,12 @@ pub enum Held {
 impl Held {
     /// Begins it with these statements.
     pub fn begin(server: &Server, statements: &str) -> Self {
+        let row =
+            if server.schema().is_some() { "SELECT id FROM installation FOR UPDATE; " } else { "" };
+        Self::open(server, &format!("{row}{statements}"))
+    }
+
+    fn open(server: &Server, statements: &str) -> Self {
         let Some(schema) = server.schema() else {
             let mut file = server.file();
             file.batch_execute(&format!("BEGIN IMMEDIATE; {statements}")).unwrap();
@@ -27,8 +33,7 @@ impl Held {
             let (client, driver) = connected.unwrap();
             tokio::spawn(driver);
             let place = format!("SET search_path = {}, pg_temp", schema.name());
-            let lock = "BEGIN; SELECT id FROM installation FOR UPDATE";
-            client.batch_execute(&format!("{place}; {lock}; {statements}")).await.unwrap();
+            client.batch_execute(&format!("{place}; BEGIN; {statements}")).await.unwrap();
             client
         });
         Self::Postgres(server.clone(), runtime, client)
@@ -37,7 +42,7 @@ impl Held {
     /// Begins it with the lock of a tenant, which on SQLite is the whole file.
     pub fn tenant(server: &Server, tenant: &str) -> Self {
         let lock = format!("SELECT pg_advisory_xact_lock(hashtextextended('{tenant}', 0))");
-        Self::begin(server, if server.schema().is_some() { &lock } else { "" })
+        Self::open(server, if server.schema().is_some() { &lock } else { "" })
     }
 
     /// Waits until somebody waits for it. SQLite does not tell.
