@@ -282,3 +282,18 @@ fn the_demo_leaves_the_hand_over_of_another_server_alone() {
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
 }
+
+/// A small volume is not filled by the log of what was written.
+#[test]
+fn the_log_of_the_file_stays_small() {
+    let data = place("log");
+    let mut server = Server::start(&data);
+    let handed = HandedOver::read(&server.first_line());
+    let log = |data: &Path| std::fs::metadata(data.join("pawl.db-wal")).unwrap().len();
+    let mut largest = 0;
+    for number in 0..600 {
+        server.evaluate(&handed.key, &format!("user{number}"), &["console"]);
+        largest = largest.max(log(&data));
+    }
+    assert!((8_000_000..16_000_000).contains(&largest), "{largest}");
+}
