@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | [`mfa`] | what is true: pure | nothing of ours |
 //! | [`store`] | what is remembered: the only place that knows diesel | `mfa`, `telemetry` |
-//! | [`operations`] | what happens: one function, one transaction, one operationId | `mfa`, `store`, and what `telemetry` counts |
+//! | [`operations`] | what happens: one function, one transaction, one operationId | `mfa`, `store`, `clock` for the time of a decision, and what `telemetry` counts |
 //! | [`token`] | mints, checks, publishes keys | `mfa`, and of `store` only `Committed` |
 //! | [`http`] | what is said: routes, problems, the document | `operations`, `token`, `mfa`, `clock`, `telemetry` |
 //! | [`telemetry`] | what the operator sees: logs, traces, numbers; recording does no IO | `mfa` |

@@ -9,7 +9,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("mfa", &["mfa"]),
     ("store", &["store", "mfa", "telemetry"]),
     ("token", &["token", "mfa", "store"]),
-    ("operations", &["operations", "mfa", "store", "telemetry"]),
+    ("operations", &["operations", "mfa", "store", "clock", "telemetry"]),
     ("http", &["http", "operations", "token", "mfa", "clock", "telemetry"]),
     ("config", &["config", "mfa"]),
     ("clock", &["clock", "mfa"]),
