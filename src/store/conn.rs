@@ -64,13 +64,10 @@ pub(super) use change;
 pub(super) enum Intent {
     Read,
     Write,
-    /// A write that does not wait long for the locks of its tenants.
-    Slice,
+    /// A write that waits for the locks of its tenants no longer than this. Then [`super::Tx::lock`] lets it wait as long
+    /// as any write.
+    Slice(Duration),
 }
-
-/// How long a slice waits for the locks of its tenants: longer than a commit takes. Then [`super::Tx::lock`] lets
-/// it wait as long as any write.
-pub(super) const SLICE_PATIENCE: Duration = Duration::from_millis(50);
 
 const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
@@ -131,13 +128,12 @@ impl Database {
     /// Begins explicitly: SQLite takes the write lock at once, so nothing is read before it is held.
     fn beginning(&self, intent: Intent) -> Cow<'static, str> {
         match (self, intent) {
-            (Self::Sqlite(_), Intent::Write | Intent::Slice) => Cow::Borrowed("BEGIN IMMEDIATE"),
+            (Self::Sqlite(_), Intent::Write | Intent::Slice(_)) => Cow::Borrowed("BEGIN IMMEDIATE"),
             (Self::Sqlite(_), Intent::Read) => Cow::Borrowed("BEGIN DEFERRED"),
             (Self::Postgres(target), Intent::Write) => Cow::Owned(target.opening(WRITE)),
-            (Self::Postgres(target), Intent::Slice) => {
-                let millis = SLICE_PATIENCE.as_millis();
-                let patience = format!("; SET LOCAL lock_timeout = {millis}");
-                Cow::Owned(target.opening(WRITE) + &patience)
+            (Self::Postgres(target), Intent::Slice(patience)) => {
+                let lock_timeout = format!("; SET LOCAL lock_timeout = {}", patience.as_millis());
+                Cow::Owned(target.opening(WRITE) + &lock_timeout)
             }
             (Self::Postgres(target), Intent::Read) => {
                 Cow::Owned(target.opening("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))

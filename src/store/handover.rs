@@ -64,7 +64,9 @@ impl Lane {
     pub(super) fn serve_held(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         let mut waiting = Vec::new();
         while let Some(taken) = self.in_turn(&mut waiting, &mut jobs) {
-            for mut own in by_credential(taken) {
+            let turns = by_credential(taken);
+            self.patience.share(turns.len());
+            for mut own in turns {
                 waiting.extend(own.split_off(own.len().min(SLICE)));
                 waiting.extend(self.work(own));
             }

@@ -1,9 +1,6 @@
 //! A lane: the thread that writes. It takes what queued meanwhile and does it in one transaction, a
 //! slice, so that a hundred requests wait for one flush of the disk.
 //!
-//! A lane waits for the locks of its tenants as long as a commit takes. The requests of a tenant that is held longer go
-//! to another writer.
-//!
 //! A request that fails after it wrote takes its slice with it; then each runs alone, so one bad
 //! request never fails its neighbours. A transaction whose commit got no answer is never run again.
 
@@ -13,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::conn::{Intent, Line, SLICE_PATIENCE};
+use super::conn::{Intent, Line};
 use super::handover::Handover;
 use super::memo::Memo;
+use super::patience::Patience;
 use super::slice::{are_several, by_credential, shared, take};
 use super::{Ahead, Committed, Failing, Keys, StoreError, Tx, postgres};
 use crate::mfa::ids::{ClientId, TenantId};
@@ -178,8 +176,9 @@ enum Fate {
 pub(super) struct Lane {
     pub(super) line: Line,
     pub(super) keys: Arc<Keys>,
-    /// `None`: no lock of this writer's is ever held by another, or it is the one for held tenants.
+    /// `None`: it is the writer for held tenants itself.
     pub(super) handover: Option<Handover>,
+    pub(super) patience: Patience,
 }
 
 impl Lane {
@@ -285,18 +284,21 @@ impl Lane {
     fn attempt(&mut self, slice: &mut [Box<dyn Job>], memo: &mut Memo) -> Fate {
         let ahead: Vec<_> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
         let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
-        let name = slice.first().map_or("", |job| job.name());
-        let mut stages = self.stages(slice);
-        let intent = if whose.is_empty() { Intent::Write } else { Intent::Slice };
+        let (name, mut stages) = (slice.first().map_or("", |job| job.name()), self.stages(slice));
+        let patience = self.patience.next();
+        let intent = if whose.is_empty() { Intent::Write } else { Intent::Slice(patience) };
+        let mut locked = None;
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let connection = line.begin(intent).map_err(Fate::Failed)?;
             let mut tx = Tx { connection, keys, memo: &mut *memo };
             let asked = Instant::now();
-            // diesel has no kind for it, but it takes its time: what came sooner is another error.
-            let is_timeout = || asked.elapsed() >= SLICE_PATIENCE;
-            let failed = |error| if is_timeout() { Fate::Locked } else { Fate::Failed(error) };
-            tx.lock(&whose).map_err(failed)?;
+            tx.lock(&whose).map_err(|error| match asked.elapsed() {
+                // diesel has no kind for a timeout, but it takes its time: what came sooner is another error.
+                waited if waited >= patience => Fate::Locked,
+                _ => Fate::Failed(error),
+            })?;
+            locked = Some(Instant::now());
             let is_alone = slice.len() == 1;
             let ran = tx.read_ahead(&ahead).and_then(|()| {
                 stages.enter("decisions");
@@ -331,8 +333,10 @@ impl Lane {
                 }
             }
         };
-        if !matches!(fate, Fate::Committed) {
-            stages.whole.fail();
+        match (&fate, locked) {
+            (Fate::Committed, Some(locked)) => self.patience.learn(locked.elapsed()),
+            (Fate::Committed, None) => {}
+            _ => stages.whole.fail(),
         }
         fate
     }

@@ -26,6 +26,7 @@ mod memo;
 mod migrate;
 mod open_challenges;
 mod overrides;
+mod patience;
 mod petitions;
 mod policies;
 mod postgres;
@@ -69,6 +70,7 @@ use lane::{Job, Lane, Request};
 use memo::Memo;
 pub use migrate::{ServingRole, check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
+use patience::Patience;
 pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;
 use readers::{Purpose, Readers};
@@ -170,7 +172,7 @@ impl Store {
         };
         let writer = |handover| {
             let line = Line::new(database.clone(), Arc::clone(&metrics));
-            Lane { line, keys: Arc::clone(&keys), handover }
+            Lane { line, keys: Arc::clone(&keys), handover, patience: Patience::new() }
         };
         let (held, jobs) = mpsc::channel(QUEUE);
         let own = writer(None);
