@@ -172,6 +172,10 @@ fn a_client_is_made_and_disabled_beside_the_server() {
     // Its credential was good, so the line names it; a bad credential only claims a name.
     let line = site.server.logged("\"status\":403");
     assert!(line.contains(&format!("\"client\":\"{id}\"")), "{line}");
+    let wrong = format!("{}{}", &key[..key.len() - 43], "A".repeat(43));
+    assert_eq!(users(&site.server, &wrong), 401);
+    let line = site.server.logged("\"status\":401");
+    assert!(line.contains(&format!("\"claimed_client\":\"{id}\"")), "{line}");
     let create = ["client", "create", "--name", "Lists", "--audience", "console", "--scope"];
     let more = done(&site.data, &[&create[..], &["users", "--scope", "tenant:read"]].concat());
     assert_eq!(users(&site.server, &delivered(&more)), 200);
@@ -190,8 +194,6 @@ fn a_client_is_made_and_disabled_beside_the_server() {
     assert!(line("disabled"));
     let body = crate::binary::support::login("ann", &["console"]);
     assert_eq!(site.server.call("/v1/evaluations", key, Some(&body)).0, 401);
-    let line = site.server.logged("\"status\":401");
-    assert!(line.contains(&format!("\"claimed_client\":\"{id}\"")), "{line}");
     refused(&site.data, &["client", "disable", id], 1);
     let (_, page) = site.server.call("/v1/events?limit=100", &token, None);
     for kind in ["client.created", "client.disabled"] {
