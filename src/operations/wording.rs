@@ -29,7 +29,7 @@ use crate::mfa::text::{folded, quoted};
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{Audience, DisplayName, ExternalId, LookAlikes, Reason, Role};
 use crate::store::StoreError;
-use crate::store::rows::{DirectoryRow, OverrideRow};
+use crate::store::rows::{ClientRow, DirectoryRow, OverrideRow};
 
 /// A user by their names.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -276,10 +276,14 @@ fn has_administrators(work: &mut Work<'_, '_>, directory: &DirectoryId) -> Done<
     Ok(false)
 }
 
-/// A client by its name and its id: two clients may have one name.
 fn client(work: &mut Work<'_, '_>, id: &ClientId) -> Done<String> {
     let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
-    Ok(format!("{} ({id})", quoted(row.name.as_str())))
+    Ok(client_in_words(&row))
+}
+
+/// A client by its name and its id: two clients may have one name.
+fn client_in_words(row: &ClientRow) -> String {
+    format!("{} ({})", quoted(row.name.as_str()), row.id)
 }
 
 /// What a client may do, before and after.
@@ -288,8 +292,8 @@ fn updated_client(
     id: &ClientId,
     (scopes, audiences): (&BTreeSet<Scope>, &BTreeSet<Audience>),
 ) -> Done<Words> {
-    let name = client(work, id)?;
     let row = work.tx.find_client(&work.tenant, id)?.ok_or(Refusal::NotFound)?;
+    let name = client_in_words(&row);
     let (old_scopes, new_scopes) = (scope_list(&row.scopes.0), scope_list(scopes));
     let (old, new) = (audience_list(&row.audiences.0), audience_list(audiences));
     let place = place_of(work, &row.directory_id)?;

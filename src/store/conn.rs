@@ -131,8 +131,8 @@ impl Database {
             (Self::Sqlite(_), Intent::Write | Intent::Slice(_)) => Cow::Borrowed("BEGIN IMMEDIATE"),
             (Self::Sqlite(_), Intent::Read) => Cow::Borrowed("BEGIN DEFERRED"),
             (Self::Postgres(target), Intent::Write) => Cow::Owned(target.opening(WRITE)),
-            (Self::Postgres(target), Intent::Slice(patience)) => {
-                let lock_timeout = format!("; SET LOCAL lock_timeout = {}", patience.as_millis());
+            (Self::Postgres(target), Intent::Slice(wait)) => {
+                let lock_timeout = format!("; SET LOCAL lock_timeout = {}", wait.as_millis());
                 Cow::Owned(target.opening(WRITE) + &lock_timeout)
             }
             (Self::Postgres(target), Intent::Read) => {

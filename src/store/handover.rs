@@ -1,6 +1,6 @@
-//! What becomes of the requests of a tenant whose lock another transaction holds for longer than a commit takes. A lane
-//! hands them to one more writer and goes on with its other tenants. That writer tries one after the other, each in a
-//! transaction of its own: none waits for the lock of another one's tenant, or holds its own meanwhile.
+//! The requests of a held tenant: another transaction holds its lock for longer than a commit takes. A lane hands them to
+//! one more writer and goes on with its other tenants. That writer tries each credential in a transaction of its own, so
+//! no request waits for the lock of another tenant.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use super::lane::{Job, Jobs, Lane, Whose};
 use super::slice::{SLICE, by_credential, take};
 use crate::telemetry::metrics::Metrics;
 
-/// For so long the requests of a credential whose tenant is held are handed over without another try.
+/// How long a lane hands over the requests of a held tenant without another try.
 const HELD: Duration = Duration::from_secs(5);
 
-/// After so long a request of a held tenant is answered: its caller has not left yet.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// The age at which a request of a held tenant is refused: its caller still waits.
+const LONGEST: Duration = Duration::from_secs(3);
 
-/// So many requests of held tenants are tried in turn; more wait in the queue.
+/// How many requests of held tenants are tried in turn. More wait in the queue.
 const IN_TURN: usize = 1024;
 
 /// A lane's way to the writer for held tenants.
@@ -65,12 +65,12 @@ impl Lane {
         let mut waiting = Vec::new();
         while let Some(taken) = self.in_turn(&mut waiting, &mut jobs) {
             let turns = by_credential(taken);
-            self.patience.share(turns.len());
+            self.lock_wait.share(turns.len());
             for mut own in turns {
                 waiting.extend(own.split_off(own.len().min(SLICE)));
                 waiting.extend(self.work(own));
             }
-            let (late, others) = waiting.into_iter().partition(|job| job.waited() > PATIENCE);
+            let (late, others) = waiting.into_iter().partition(|job| job.waited() > LONGEST);
             self.fail(late, StoreError::Held);
             waiting = others;
         }

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::conn::{Intent, Line};
 use super::handover::Handover;
+use super::lock_wait::LockWait;
 use super::memo::Memo;
-use super::patience::Patience;
 use super::slice::{are_several, by_credential, shared, take};
 use super::{Ahead, Committed, Failing, Keys, StoreError, Tx, postgres};
 use crate::mfa::ids::{ClientId, TenantId};
@@ -176,35 +176,26 @@ enum Fate {
 pub(super) struct Lane {
     pub(super) line: Line,
     pub(super) keys: Arc<Keys>,
-    /// `None`: it is the writer for held tenants itself.
-    pub(super) handover: Option<Handover>,
-    pub(super) patience: Patience,
+    pub(super) lock_wait: LockWait,
 }
 
 impl Lane {
     /// Works until the store is gone.
-    pub(super) fn serve(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(mut taken) = take(&mut jobs) {
+    pub(super) fn serve(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut handover: Handover) {
+        while let Some(taken) = take(&mut jobs) {
             for job in &taken {
                 self.line.metrics.take(job.waited());
             }
-            let mut held = Vec::new();
-            if let Some(handover) = &mut self.handover {
-                (held, taken) = handover.part(taken);
-            }
+            let (mut held, mut taken) = handover.part(taken);
             while !taken.is_empty() {
                 let rest = taken.split_off(shared(&taken));
                 let locked = self.work(taken);
-                if let Some(handover) = &mut self.handover {
-                    handover.remember(&locked);
-                }
+                handover.remember(&locked);
                 held.extend(locked);
                 taken = rest;
             }
-            if let Some(handover) = &self.handover {
-                held = handover.hand_over(held, &self.line.metrics);
-            }
-            self.fail(held, StoreError::Held);
+            let left = handover.hand_over(held, &self.line.metrics);
+            self.fail(left, StoreError::Held);
         }
     }
 
@@ -285,8 +276,8 @@ impl Lane {
         let ahead: Vec<_> = slice.iter().filter_map(|job| job.whose().cloned()).collect();
         let whose: Vec<Whose> = ahead.iter().map(|(whose, _)| whose.clone()).collect();
         let (name, mut stages) = (slice.first().map_or("", |job| job.name()), self.stages(slice));
-        let patience = self.patience.next();
-        let intent = if whose.is_empty() { Intent::Write } else { Intent::Slice(patience) };
+        let wait = self.lock_wait.next();
+        let intent = if whose.is_empty() { Intent::Write } else { Intent::Slice(wait) };
         let mut locked = None;
         let (line, keys) = (&mut self.line, &*self.keys);
         let ran = catch_unwind(AssertUnwindSafe(|| {
@@ -295,7 +286,7 @@ impl Lane {
             let asked = Instant::now();
             tx.lock(&whose).map_err(|error| match asked.elapsed() {
                 // diesel has no kind for a timeout, but it takes its time: what came sooner is another error.
-                waited if waited >= patience => Fate::Locked,
+                waited if waited >= wait => Fate::Locked,
                 _ => Fate::Failed(error),
             })?;
             locked = Some(Instant::now());
@@ -334,7 +325,7 @@ impl Lane {
             }
         };
         match (&fate, locked) {
-            (Fate::Committed, Some(locked)) => self.patience.learn(locked.elapsed()),
+            (Fate::Committed, Some(locked)) => self.lock_wait.learn(locked.elapsed()),
             (Fate::Committed, None) => {}
             _ => stages.whole.fail(),
         }

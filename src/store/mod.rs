@@ -21,12 +21,12 @@ mod handover;
 mod installation;
 mod key_file;
 mod lane;
+mod lock_wait;
 mod look_alikes;
 mod memo;
 mod migrate;
 mod open_challenges;
 mod overrides;
-mod patience;
 mod petitions;
 mod policies;
 mod postgres;
@@ -67,10 +67,10 @@ pub use failure::{Failing, StoreError};
 use handover::Handover;
 pub use lane::Whose;
 use lane::{Job, Lane, Request};
+use lock_wait::LockWait;
 use memo::Memo;
 pub use migrate::{ServingRole, check_schema, grant, migrate};
 pub use overrides::OverrideFilter;
-use patience::Patience;
 pub use petitions::{PetitionDecision, PetitionFilter};
 pub use postgres::Target;
 use readers::{Purpose, Readers};
@@ -170,18 +170,18 @@ impl Store {
             Database::Sqlite(_) => 1,
             Database::Postgres(_) => LANES,
         };
-        let writer = |handover| {
+        let writer = || {
             let line = Line::new(database.clone(), Arc::clone(&metrics));
-            Lane { line, keys: Arc::clone(&keys), handover, patience: Patience::new() }
+            Lane { line, keys: Arc::clone(&keys), lock_wait: LockWait::new() }
         };
         let (held, jobs) = mpsc::channel(QUEUE);
-        let own = writer(None);
-        spawn(move || own.serve_held(jobs))?;
+        let last = writer();
+        spawn(move || last.serve_held(jobs))?;
         let mut queues = Vec::with_capacity(lanes);
         for _ in 0..lanes {
             let (queue, jobs) = mpsc::channel(QUEUE);
-            let lane = writer(Some(Handover::new(held.clone())));
-            spawn(move || lane.serve(jobs))?;
+            let (lane, handover) = (writer(), Handover::new(held.clone()));
+            spawn(move || lane.serve(jobs, handover))?;
             queues.push(queue);
         }
         let readers = Readers::new();
