@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::rt::{System, SystemRunner};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::first_start::HandedOver;
@@ -16,7 +17,7 @@ use crate::telemetry;
 /// Serves until a signal; a second one ends at once. Without `founding` it founds no tenant.
 pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<(), String> {
     telemetry::begin(&config.log, std::io::stderr).map_err(|error| error.to_string())?;
-    let system = actix_web::rt::System::new();
+    let system = System::new();
     let ended = system.block_on(async {
         // Before anything says that it serves: whoever reads that may stop it.
         let mut signals = Signals::listen()?;
@@ -33,9 +34,17 @@ pub(super) fn serve(config: &Config, founding: Option<&FirstStart>) -> Result<()
         readings.abort();
         drained
     });
-    // Its end would wait for threads that wait for a database, though nobody waits for them any more.
-    std::mem::forget(system);
+    abandon(system);
     ended
+}
+
+/// Leaves the runtime to the end of the process: dropping it would wait for threads that wait for a
+/// database.
+///
+/// Its handle is left too. A worker's thread drops its own handle while its thread-locals are destroyed;
+/// the drop of the last handle wakes the runtime through one of them, and the process would abort.
+fn abandon(system: SystemRunner) {
+    std::mem::forget((system, System::try_current()));
 }
 
 /// Founds the first tenant if there is none, and only then listens: a server that answers has its first
@@ -100,5 +109,38 @@ async fn wait_and_drain(
     tokio::select! {
         stopped = drained => stopped.map_err(|error| explain(&error)),
         _ = signals.next() => Err("stopped at once by a second signal".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use actix_web::rt::{Runtime, System, spawn};
+
+    use super::abandon;
+
+    /// Without the handle that is left, this test's process aborts.
+    #[test]
+    fn a_worker_may_end_after_the_thread_that_abandoned_the_runtime() {
+        let (end, asked) = channel();
+        let serving = thread::spawn(move || {
+            let system = System::new();
+            let handle = System::current();
+            // A worker as actix-rt starts it: its handle first, then a runtime of its own.
+            let worker = thread::spawn(move || {
+                System::set_current(handle);
+                Runtime::new().unwrap().block_on(async {});
+                asked.recv().unwrap();
+            });
+            // The system's own task is older, so that it has run and waits for a wake-up.
+            system.block_on(async { spawn(async {}).await.unwrap() });
+            abandon(system);
+            worker
+        });
+        let worker = serving.join().unwrap();
+        end.send(()).unwrap();
+        worker.join().unwrap();
     }
 }

@@ -155,10 +155,12 @@ impl Server {
         Ended { status, stdout, log }
     }
 
-    /// Asks it to stop, and waits.
+    /// Asks it to stop, and waits. It must end by itself and well.
     pub fn stop(self) -> Ended {
         self.terminate();
-        self.ended()
+        let ended = self.ended();
+        assert!(ended.status.success(), "{}\n{}", ended.status, ended.log);
+        ended
     }
 
     /// Where a path of the API is.

@@ -121,7 +121,6 @@ fn of_three_first_starts_one_founds() {
         let starts: Vec<_> = (0..3).map(|_| scope.spawn(|| site.serve().stop())).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
-    assert!(ended.iter().all(|ended| ended.status.code() == Some(0)));
     let told: Vec<_> = ended.iter().filter(|ended| ended.stdout.contains(" is in ")).collect();
     assert_eq!(told.len(), 1);
     assert_eq!(site.schema.value("SELECT count(*) FROM tenants"), "1");

