@@ -14,7 +14,7 @@ use pawl::telemetry::metrics::{
 use regex::Regex;
 
 const RULES: &str = "k8s/monitoring/rules.yaml";
-const TESTS: &str = "tests/monitoring/alerts.yml";
+const TESTS: [&str; 2] = ["tests/monitoring/alerts.yml", "tests/monitoring/alerts-slow.yml"];
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -88,13 +88,16 @@ fn the_table_of_metrics_is_what_a_server_shows() {
 #[test]
 fn alerts_and_dashboard_name_only_what_there_is() {
     let known: BTreeSet<String> = exposed().into_iter().map(|(name, _)| name).collect();
-    for file in [RULES, TESTS, "k8s/monitoring/dashboard.json"] {
-        let named = named(&read(file));
+    let dashboard = "k8s/monitoring/dashboard.json";
+    let texts =
+        [(RULES, read(RULES)), (TESTS[0], TESTS.map(read).concat()), (dashboard, read(dashboard))];
+    for (file, text) in texts {
+        let named = named(&text);
         let unknown: Vec<_> = named.difference(&known).collect();
         assert_eq!(unknown, [""; 0], "{file}");
         assert!(named.len() > 10, "{file} names {named:?}");
     }
-    let unseen = named(&read("k8s/monitoring/dashboard.json"));
+    let unseen = named(&read(dashboard));
     assert_eq!(known.difference(&unseen).collect::<Vec<_>>(), [""; 0], "in no panel");
 }
 
@@ -131,7 +134,7 @@ fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
 
 #[test]
 fn every_alert_is_seen_to_fire_and_not_to_fire() {
-    let tests = read(TESTS);
+    let tests = TESTS.map(read).concat();
     for alert in alerts() {
         let of_it = tests
             .split("alertname: ")

@@ -11,9 +11,9 @@ trap '[ -z "${server:-}" ] || kill "$server" 2>/dev/null || true; rm -rf "$folde
 
 # What the operator hands to Prometheus is the resource's `spec`.
 awk '/^spec:/ { on = 1; next } on' k8s/monitoring/rules.yaml | sed 's/^  //' >"$folder/rules.yml"
-cp tests/monitoring/alerts.yml "$folder"
+cp tests/monitoring/alerts*.yml "$folder"
 promtool check rules "$folder/rules.yml"
-promtool test rules "$folder/alerts.yml"
+promtool test rules "$folder"/alerts*.yml
 
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 export PAWL_DATA_DIR=$folder/data PAWL_LISTEN=127.0.0.1:$(port) PAWL_HEALTH_LISTEN=127.0.0.1:$(port)
