@@ -202,6 +202,11 @@ impl Drop for Server {
         // A failed test leaves no server behind; one that ended is no longer there to be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            self.log.extend(self.lines.iter().map(|line| line + "\n"));
+            let notable = self.log.lines().filter(|line| !line.contains("\"INFO\""));
+            println!("{}", notable.collect::<Vec<_>>().join("\n"));
+        }
     }
 }
 
