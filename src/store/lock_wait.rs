@@ -33,9 +33,11 @@ impl LockWait {
         self.most = MOST / u32::try_from(turns).unwrap_or(u32::MAX).max(1);
     }
 
-    /// How long the next transaction waits.
+    /// How long the next transaction waits, in whole milliseconds: PostgreSQL's `lock_timeout` knows no shorter time, and
+    /// a lock that was waited for less than this time would not be taken for held.
     pub(super) fn next(&self) -> Duration {
-        self.learned.min(self.most).max(SHORTEST)
+        let next = self.learned.min(self.most).max(SHORTEST);
+        next.saturating_sub(Duration::from_nanos(u64::from(next.subsec_nanos() % 1_000_000)))
     }
 }
 
@@ -61,6 +63,16 @@ mod tests {
             wait.learn(millis(3));
         }
         assert_eq!(wait.next(), LEAST);
+    }
+
+    #[test]
+    fn a_wait_is_of_whole_milliseconds() {
+        let mut wait = LockWait::new();
+        wait.learn(Duration::from_micros(21_999));
+        assert_eq!(wait.next(), millis(87));
+        wait.learn(millis(200));
+        wait.share(3);
+        assert_eq!(wait.next(), millis(333));
     }
 
     #[test]
