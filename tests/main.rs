@@ -26,6 +26,7 @@ mod model;
 mod monitoring;
 mod pairs;
 mod postgres;
+mod schema;
 mod secrets;
 mod self_check;
 mod traces;

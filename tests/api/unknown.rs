@@ -31,6 +31,7 @@ fn a_key_check_that_the_keys_do_not_open_is_told_at_once() {
     let server = Server::start();
     assert_eq!(server.readiness(), "ok");
     server.drop_trigger("installation_update");
+    server.drop_trigger("installation_resealed");
     let check = server.hex("key_check");
     let whole = server.value(&format!("SELECT {check} FROM installation"));
     // Another key's, whichever it is; and bytes that none has sealed.

@@ -17,51 +17,49 @@ const GUARDS: &[&str] = &[
     "clients_made",
     "client_secrets_made",
     "client_keys_made",
-    "installation_update",
+    "installation_resealed",
     "signing_keys_resealed",
     "factors_resealed",
 ];
 
 /// Conditions without which every hostile statement is refused all the same, and by what.
 const DOUBLED: &[(&str, &str)] = &[
-    ("installation_update: NEW.id IS NOT OLD.id", "CHECK (id = 1)"),
     (
-        "installation_update: OR NEW.event_id = OLD.event_id",
-        "what an event moved is under its new key, and it is not moved from that one",
-    ),
-    (
-        "signing_keys_resealed: OR NEW.state IS NOT OLD.state",
+        "signing_keys_resealed: OR NEW.state IS DISTINCT FROM OLD.state",
         "signing_keys_life: an event of its own kind",
     ),
     (
-        "signing_keys_resealed: OR NEW.active_from IS NOT OLD.active_from",
+        "signing_keys_resealed: OR NEW.active_from IS DISTINCT FROM OLD.active_from",
         "signing_keys_times: with its state",
     ),
     (
-        "signing_keys_resealed: OR NEW.retiring_from IS NOT OLD.retiring_from",
+        "signing_keys_resealed: OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from",
         "signing_keys_times: with its state",
     ),
     (
-        "signing_keys_resealed: OR NEW.ended_at IS NOT OLD.ended_at",
+        "signing_keys_resealed: OR NEW.ended_at IS DISTINCT FROM OLD.ended_at",
         "CHECK: what has a secret has not ended",
     ),
     (
-        "factors_resealed: OR NEW.activated_at IS NOT OLD.activated_at",
+        "factors_resealed: OR NEW.activated_at IS DISTINCT FROM OLD.activated_at",
         "factors_life, and CHECK while it is pending",
     ),
     (
-        "factors_resealed: OR NEW.trust_since IS NOT OLD.trust_since",
+        "factors_resealed: OR NEW.trust_since IS DISTINCT FROM OLD.trust_since",
         "factors_life, and CHECK while it is pending",
     ),
     (
-        "factors_resealed: OR NEW.ended_at IS NOT OLD.ended_at",
+        "factors_resealed: OR NEW.ended_at IS DISTINCT FROM OLD.ended_at",
         "CHECK: what has a secret has not ended",
     ),
     (
-        "factors_resealed: OR NEW.end_authority IS NOT OLD.end_authority",
+        "factors_resealed: OR NEW.end_authority IS DISTINCT FROM OLD.end_authority",
         "CHECK: what has a secret has not ended",
     ),
-    ("factors_resealed: OR NEW.end_authority_id IS NOT OLD.end_authority_id", "CHECK: nor by whom"),
+    (
+        "factors_resealed: OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id",
+        "CHECK: nor by whom",
+    ),
 ];
 
 #[derive(QueryableByName)]

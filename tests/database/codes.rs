@@ -38,7 +38,7 @@ fn steps() -> Vec<Hostile> {
         (
             "a step begins anew",
             "INSERT OR REPLACE INTO factor_steps VALUES ('ten_a', 'fac_bob', 0, 'new_server')",
-            "factor_steps: exists, or names no event",
+            "factor_steps: ",
         ),
         (
             "a step begins ahead",

@@ -79,17 +79,9 @@ impl Session {
             match *code {
                 SqlState::RAISE_EXCEPTION | SqlState::INSUFFICIENT_PRIVILEGE => message.to_owned(),
                 SqlState::CHECK_VIOLATION => format!("CHECK constraint failed: {message}"),
-                // Of these tables the key alone guards: PostgreSQL has no REPLACE to go around it.
-                SqlState::UNIQUE_VIOLATION if error.table() == Some("events") => {
-                    "events: already recorded".to_owned()
-                }
-                SqlState::UNIQUE_VIOLATION
-                    if matches!(
-                        error.table(),
-                        Some("challenges" | "issued_tokens" | "client_tokens")
-                    ) =>
-                {
-                    format!("{}: exists", error.table().unwrap_or_default())
+                // PostgreSQL has no REPLACE to go around a key: it guards alone.
+                SqlState::UNIQUE_VIOLATION => {
+                    format!("{}: exists, or names no event", error.table().unwrap_or_default())
                 }
                 _ if code.code().starts_with("23") => format!("constraint: {message}"),
                 _ => format!("{}, which is no guard's refusal: {message}", code.code()),

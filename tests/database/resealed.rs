@@ -53,7 +53,7 @@ const TABLES: &[Table] = &[
             "key_check = under(new), sealed_pepper = longer(new)",
         ],
         beside: &["id = 2", "tenant_id = 'ten_b'", "created_at = created_at + 1"],
-        says: "installation: append only, and not resealed",
+        says: "installation: another secret, and not resealed",
     },
     Table {
         name: "signing_keys",

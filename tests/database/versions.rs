@@ -2,7 +2,7 @@
 
 use crate::database::hostile::{Hostile, hostile};
 
-/// What would tell another version of the schema. On PostgreSQL the role that serves has no right to.
+/// What would tell another version of the schema.
 pub fn all() -> Vec<Hostile> {
     let insert = "INSERT OR REPLACE INTO schema_versions VALUES ";
     [

@@ -1,7 +1,16 @@
--- The same tables and guards as SQLite's, in PostgreSQL's words. Each guard is a function of its own,
--- bound to this schema: neither a temporary table nor another search path can stand before it.
+-- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.
 
+-- Times are milliseconds since 1970 (UTC). Ids are text with a prefix. JSON columns hold what the
+-- domain wrote and are read back strictly. Every state row names, in event_id, the event that last
+-- changed it; triggers refuse a change that names none, or keeps the old one (design rules 7 and 10).
+-- The log of events only grows, and has no gaps: each tenant's are numbered 1, 2, 3 and so on.
+
+-- Each guard that queries is a function of its own, bound to this schema: neither a temporary table nor
+-- another search path can stand before it.
 SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$;
 
 CREATE TABLE events (
   tenant_id TEXT COLLATE "C" NOT NULL,
@@ -23,7 +32,6 @@ CREATE TABLE events (
 -- begins with the tenant alone, or SQLite, which has no statistics, would take it for the newest event.
 CREATE INDEX events_by_user ON events (user_id, seq) WHERE user_id IS NOT NULL;
 CREATE INDEX events_by_kind ON events ((tenant_id || ' ' || kind), seq);
-
 
 CREATE TABLE installation (
   id BIGINT PRIMARY KEY CHECK (id = 1),
@@ -165,7 +173,6 @@ CREATE TABLE users (
   UNIQUE (tenant_id, directory_id, external_id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
 );
-
 -- To find another spelling of a new user's external id.
 CREATE INDEX users_by_folded ON users (tenant_id, directory_id, external_id_folded);
 
@@ -455,8 +462,19 @@ CREATE TABLE issued_tokens (
   UNIQUE (event_id, audience)
 );
 
+-- Which programs may serve over this schema: those of version serves_from and later. What a migration
+-- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
+-- migration look for exactly that.
+CREATE TABLE schema_versions (
+  version BIGINT NOT NULL PRIMARY KEY,
+  serves_from BIGINT NOT NULL CHECK (serves_from BETWEEN 1 AND version),
+  added TEXT COLLATE "C" NOT NULL,
+  dropped TEXT COLLATE "C" NOT NULL
+);
 
--- The record can only grow, and has no gaps: each tenant's events are numbered 1, 2, 3 and so on.
+CREATE TRIGGER events_update BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION refuse('events: append only');
+
+CREATE TRIGGER events_delete BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION refuse('events: never deleted');
 
 CREATE FUNCTION events_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -467,51 +485,46 @@ END $$;
 CREATE TRIGGER events_order BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_order();
 
 -- Rows are purged by the newest event's time: no event is more than a minute ahead of the clock here.
-CREATE FUNCTION events_clock() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'events: ahead of the clock';
-END $$;
 CREATE TRIGGER events_clock BEFORE INSERT ON events FOR EACH ROW
   WHEN (NEW.at > extract(epoch FROM clock_timestamp()) * 1000 + 60000)
-  EXECUTE FUNCTION events_clock();
-
-CREATE FUNCTION events_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'events: append only';
-END $$;
-CREATE TRIGGER events_update BEFORE UPDATE ON events FOR EACH ROW EXECUTE FUNCTION events_update();
-
-CREATE FUNCTION events_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'events: append only';
-END $$;
-CREATE TRIGGER events_delete BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION events_delete();
-
--- Every state row names the event that made or changed it, keeps its facts, and is not deleted; but an
--- expired challenge, enrollment, ticket or row of a token may be, after an event that says so.
--- An event is newer than the one that the row named before.
+  EXECUTE FUNCTION refuse('events: ahead of the clock');
+CREATE TRIGGER events_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION refuse('events: never emptied');
 
 CREATE FUNCTION installation_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
   THEN RAISE EXCEPTION 'installation: exists, or names no event'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER installation_insert BEFORE INSERT ON installation FOR EACH ROW EXECUTE FUNCTION installation_insert();
 
--- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
--- it; the newest event says so, and the server wrote it.
 CREATE FUNCTION installation_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NEW.id IS DISTINCT FROM OLD.id
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'installation: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER installation_update BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_update();
+
+CREATE TRIGGER installation_facts BEFORE UPDATE ON installation FOR EACH ROW
+  WHEN (NEW.id IS DISTINCT FROM OLD.id
   OR NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR length(NEW.key_check) <> length(OLD.key_check)
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('installation: a fact cannot change');
+
+CREATE TRIGGER installation_delete BEFORE DELETE ON installation FOR EACH ROW EXECUTE FUNCTION refuse('installation: never deleted');
+
+-- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
+-- it. The newest event says so, and from which keys to which; the server wrote it. The key check and the
+-- pepper come last: when all token keys are under the new key, and this event counts those that it moved.
+-- A key that they were moved away from never seals them again.
+CREATE FUNCTION installation_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF length(NEW.key_check) <> length(OLD.key_check)
   OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
   OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
   OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
-  OR NEW.event_id = OLD.event_id
   OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
@@ -520,29 +533,22 @@ BEGIN
     AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed_pepper, 2, 8), 'escape')
     AND (e.data::jsonb -> 'from') ? encode(substr(OLD.key_check, 2, 8), 'escape')
     AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed_pepper, 2, 8), 'escape')
-    AND (e.data::jsonb ->> 'installation') = '2'
-    AND (e.data::jsonb ->> 'signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)::text
+    AND (e.data::jsonb ->> 'installation')::bigint = 2
+    AND (e.data::jsonb ->> 'signing_keys')::bigint = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)
     AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
       AND encode(substr(k.sealed, 2, 8), 'escape') <> (e.data::jsonb ->> 'to'))
     AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
-      AND b.kind = 'secrets.resealed' AND (b.data::jsonb ->> 'installation') = '2'
+      AND b.kind = 'secrets.resealed' AND (b.data::jsonb ->> 'installation')::bigint = 2
       AND (b.data::jsonb -> 'from') ? (e.data::jsonb ->> 'to')))
-  THEN RAISE EXCEPTION 'installation: append only, and not resealed'; END IF;
+  THEN RAISE EXCEPTION 'installation: another secret, and not resealed'; END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER installation_update BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_update();
-
-CREATE FUNCTION installation_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'installation: never deleted';
-END $$;
-CREATE TRIGGER installation_delete BEFORE DELETE ON installation FOR EACH ROW EXECUTE FUNCTION installation_delete();
+CREATE TRIGGER installation_resealed BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_resealed();
+CREATE TRIGGER installation_truncate BEFORE TRUNCATE ON installation FOR EACH STATEMENT EXECUTE FUNCTION refuse('installation: never emptied');
 
 CREATE FUNCTION signing_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = NEW.state AND NEW.state IN ('next', 'active'))
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
   THEN RAISE EXCEPTION 'signing_keys: exists, or names no event'; END IF;
   RETURN NEW;
 END $$;
@@ -557,806 +563,15 @@ BEGIN
 END $$;
 CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_update();
 
-CREATE FUNCTION signing_keys_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'signing_keys: a fact cannot change';
-END $$;
 CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
   OR NEW.id IS DISTINCT FROM OLD.id
   OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
   OR NEW.public_jwk IS DISTINCT FROM OLD.public_jwk
   OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION signing_keys_facts();
+  EXECUTE FUNCTION refuse('signing_keys: a fact cannot change');
 
-CREATE FUNCTION signing_keys_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'signing_keys: never deleted';
-END $$;
-CREATE TRIGGER signing_keys_delete BEFORE DELETE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_delete();
-
-CREATE FUNCTION tenants_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'tenants: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_insert();
-
-CREATE FUNCTION tenants_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'tenants: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_update();
-
-CREATE FUNCTION tenants_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'tenants: a fact cannot change';
-END $$;
-CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION tenants_facts();
-
-CREATE FUNCTION tenants_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'tenants: never deleted';
-END $$;
-CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_delete();
-
-CREATE FUNCTION directories_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'directories: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER directories_insert BEFORE INSERT ON directories FOR EACH ROW EXECUTE FUNCTION directories_insert();
-
-CREATE FUNCTION directories_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'directories: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER directories_update BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_update();
-
-CREATE FUNCTION directories_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'directories: a fact cannot change';
-END $$;
-CREATE TRIGGER directories_facts BEFORE UPDATE ON directories FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION directories_facts();
-
-CREATE FUNCTION directories_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'directories: never deleted';
-END $$;
-CREATE TRIGGER directories_delete BEFORE DELETE ON directories FOR EACH ROW EXECUTE FUNCTION directories_delete();
-
-CREATE FUNCTION clients_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM clients WHERE id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'clients: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER clients_insert BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_insert();
-
-CREATE FUNCTION clients_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'clients: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER clients_update BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_update();
-
-CREATE FUNCTION clients_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'clients: a fact cannot change';
-END $$;
-CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
-  OR NEW.created_by IS DISTINCT FROM OLD.created_by
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION clients_facts();
-
-CREATE FUNCTION clients_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'clients: never deleted';
-END $$;
-CREATE TRIGGER clients_delete BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION clients_delete();
-
-CREATE FUNCTION client_secrets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'client_secrets: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_insert();
-
-CREATE FUNCTION client_secrets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'client_secrets: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_update();
-
-CREATE FUNCTION client_secrets_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'client_secrets: a fact cannot change';
-END $$;
-CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.client_id IS DISTINCT FROM OLD.client_id
-  OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION client_secrets_facts();
-
-CREATE FUNCTION client_secrets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'client_secrets: never deleted';
-END $$;
-CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_delete();
-
-CREATE FUNCTION client_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM client_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'client_keys: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_insert();
-
-CREATE FUNCTION client_keys_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'client_keys: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_update();
-
-CREATE FUNCTION client_keys_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.client_id IS DISTINCT FROM OLD.client_id
-  OR NEW.jwk IS DISTINCT FROM OLD.jwk
-  OR NEW.service_account IS DISTINCT FROM OLD.service_account
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  THEN RAISE EXCEPTION 'client_keys: a fact cannot change'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_facts();
-
-CREATE FUNCTION client_keys_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'client_keys: never deleted';
-END $$;
-CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_delete();
-
--- No client gives a client a key, none has three that live, and a removed one stays so.
-CREATE FUNCTION client_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NEW.removed_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
-    AND e.kind = 'client.key_added'
-    AND e.actor_kind IN ('person', 'server')
-    AND e.object_id = NEW.client_id
-    AND (e.data::jsonb ->> 'key') = NEW.id
-    AND e.at = NEW.created_at)
-  OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
-  THEN RAISE EXCEPTION 'client_keys: a third, or not made by its event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_made();
-
-CREATE FUNCTION client_keys_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF OLD.removed_at IS NOT NULL AND NEW.removed_at IS DISTINCT FROM OLD.removed_at
-  THEN RAISE EXCEPTION 'client_keys: removed for good'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_life();
-
-CREATE FUNCTION client_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM client_tokens WHERE hash = NEW.hash OR event_id = NEW.event_id)
-  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id AND jti_hash = NEW.jti_hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'client_tokens: exists, its assertion was used, or it names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_insert();
-
-CREATE FUNCTION client_tokens_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'client_tokens: append only';
-END $$;
-CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_update();
-
-CREATE FUNCTION client_tokens_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-  THEN RAISE EXCEPTION 'client_tokens: not expired, or not purged'; END IF;
-  RETURN OLD;
-END $$;
-CREATE TRIGGER client_tokens_delete BEFORE DELETE ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_delete();
-
--- A client's token comes from a live key of that very client.
-CREATE FUNCTION client_tokens_issued() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
-      JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
-    AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
-    AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
-  THEN RAISE EXCEPTION 'client_tokens: no live key of this client'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_issued();
-
-CREATE FUNCTION users_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND directory_id = NEW.directory_id AND external_id = NEW.external_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'users: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER users_insert BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_insert();
-
-CREATE FUNCTION users_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'users: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER users_update BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_update();
-
-CREATE FUNCTION users_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'users: a fact cannot change';
-END $$;
-CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
-  OR NEW.external_id IS DISTINCT FROM OLD.external_id
-  OR NEW.external_id_folded IS DISTINCT FROM OLD.external_id_folded
-  OR NEW.kind IS DISTINCT FROM OLD.kind
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION users_facts();
-
-CREATE FUNCTION users_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'users: never deleted';
-END $$;
-CREATE TRIGGER users_delete BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION users_delete();
-
-CREATE FUNCTION user_groups_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND client_id = NEW.client_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'user_groups: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_insert();
-
-CREATE FUNCTION user_groups_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'user_groups: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_update();
-
-CREATE FUNCTION user_groups_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'user_groups: a fact cannot change';
-END $$;
-CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.client_id IS DISTINCT FROM OLD.client_id)
-  EXECUTE FUNCTION user_groups_facts();
-
-CREATE FUNCTION user_groups_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'user_groups: never deleted';
-END $$;
-CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_delete();
-
-CREATE FUNCTION roles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND role = NEW.role)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'roles: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER roles_insert BEFORE INSERT ON roles FOR EACH ROW EXECUTE FUNCTION roles_insert();
-
-CREATE FUNCTION roles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'roles: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER roles_update BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_update();
-
-CREATE FUNCTION roles_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'roles: a fact cannot change';
-END $$;
-CREATE TRIGGER roles_facts BEFORE UPDATE ON roles FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.role IS DISTINCT FROM OLD.role)
-  EXECUTE FUNCTION roles_facts();
-
-CREATE FUNCTION roles_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'roles: never deleted';
-END $$;
-CREATE TRIGGER roles_delete BEFORE DELETE ON roles FOR EACH ROW EXECUTE FUNCTION roles_delete();
-
-CREATE FUNCTION policies_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM policies WHERE tenant_id = NEW.tenant_id AND version = NEW.version)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'policies: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER policies_insert BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_insert();
-
-CREATE FUNCTION policies_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'policies: append only';
-END $$;
-CREATE TRIGGER policies_update BEFORE UPDATE ON policies FOR EACH ROW EXECUTE FUNCTION policies_update();
-
-CREATE FUNCTION policies_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'policies: never deleted';
-END $$;
-CREATE TRIGGER policies_delete BEFORE DELETE ON policies FOR EACH ROW EXECUTE FUNCTION policies_delete();
-
-CREATE FUNCTION factors_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending')
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'factors: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factors_insert BEFORE INSERT ON factors FOR EACH ROW EXECUTE FUNCTION factors_insert();
-
-CREATE FUNCTION factors_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'factors: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factors_update BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_update();
-
-CREATE FUNCTION factors_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'factors: a fact cannot change';
-END $$;
-CREATE TRIGGER factors_facts BEFORE UPDATE ON factors FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.kind IS DISTINCT FROM OLD.kind
-  OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
-  OR NEW.digits IS DISTINCT FROM OLD.digits
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.is_bootstrap IS DISTINCT FROM OLD.is_bootstrap
-  OR NEW.exposed_to IS DISTINCT FROM OLD.exposed_to)
-  EXECUTE FUNCTION factors_facts();
-
-CREATE FUNCTION factors_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'factors: never deleted';
-END $$;
-CREATE TRIGGER factors_delete BEFORE DELETE ON factors FOR EACH ROW EXECUTE FUNCTION factors_delete();
-
-CREATE FUNCTION factor_steps_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND factor_id = NEW.factor_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'factor_steps: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_insert();
-
-CREATE FUNCTION factor_steps_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'factor_steps: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_update();
-
-CREATE FUNCTION factor_steps_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'factor_steps: a fact cannot change';
-END $$;
-CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id)
-  EXECUTE FUNCTION factor_steps_facts();
-
-CREATE FUNCTION factor_steps_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'factor_steps: never deleted';
-END $$;
-CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_delete();
-
-CREATE FUNCTION throttles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'throttles: names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_insert();
-
-CREATE FUNCTION throttles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'throttles: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_update();
-
-CREATE FUNCTION throttles_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'throttles: a fact cannot change';
-END $$;
-CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.lane IS DISTINCT FROM OLD.lane)
-  EXECUTE FUNCTION throttles_facts();
-
-CREATE FUNCTION throttles_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'throttles: never deleted';
-END $$;
-CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_delete();
-
-CREATE FUNCTION challenges_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'challenges: names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_insert();
-
-CREATE FUNCTION challenges_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'challenges: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_update();
-
-CREATE FUNCTION challenges_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'challenges: a fact cannot change';
-END $$;
-CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.client_id IS DISTINCT FROM OLD.client_id
-  OR NEW.purpose IS DISTINCT FROM OLD.purpose
-  OR NEW.audiences IS DISTINCT FROM OLD.audiences
-  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
-  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
-  OR NEW.address IS DISTINCT FROM OLD.address
-  OR NEW.act_operation IS DISTINCT FROM OLD.act_operation
-  OR NEW.act_digest IS DISTINCT FROM OLD.act_digest
-  OR NEW.recovery_code_id IS DISTINCT FROM OLD.recovery_code_id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
-  EXECUTE FUNCTION challenges_facts();
-
-CREATE FUNCTION challenges_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-  THEN RAISE EXCEPTION 'challenges: not expired, or not purged'; END IF;
-  RETURN OLD;
-END $$;
-CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_delete();
-
-CREATE FUNCTION enrollments_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM enrollments WHERE hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'enrollments: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_insert();
-
-CREATE FUNCTION enrollments_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'enrollments: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_update();
-
-CREATE FUNCTION enrollments_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'enrollments: a fact cannot change';
-END $$;
-CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.client_id IS DISTINCT FROM OLD.client_id
-  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
-  OR NEW.authority IS DISTINCT FROM OLD.authority
-  OR NEW.authority_id IS DISTINCT FROM OLD.authority_id
-  OR NEW.audiences IS DISTINCT FROM OLD.audiences
-  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
-  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
-  OR NEW.address IS DISTINCT FROM OLD.address
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
-  EXECUTE FUNCTION enrollments_facts();
-
-CREATE FUNCTION enrollments_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-  THEN RAISE EXCEPTION 'enrollments: not expired, or not purged'; END IF;
-  RETURN OLD;
-END $$;
-CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_delete();
-
-CREATE FUNCTION recovery_codes_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'recovery_codes: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_insert();
-
-CREATE FUNCTION recovery_codes_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'recovery_codes: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_update();
-
-CREATE FUNCTION recovery_codes_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'recovery_codes: a fact cannot change';
-END $$;
-CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION recovery_codes_facts();
-
-CREATE FUNCTION recovery_codes_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'recovery_codes: never deleted';
-END $$;
-CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_delete();
-
-CREATE FUNCTION tickets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM tickets WHERE hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'tickets: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_insert();
-
-CREATE FUNCTION tickets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'tickets: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_update();
-
-CREATE FUNCTION tickets_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'tickets: a fact cannot change';
-END $$;
-CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.mode IS DISTINCT FROM OLD.mode
-  OR NEW.hash IS DISTINCT FROM OLD.hash
-  OR NEW.claim_code_hash IS DISTINCT FROM OLD.claim_code_hash
-  OR NEW.created_by IS DISTINCT FROM OLD.created_by
-  OR NEW.override_id IS DISTINCT FROM OLD.override_id
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at
-  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
-  EXECUTE FUNCTION tickets_facts();
-
-CREATE FUNCTION tickets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-  THEN RAISE EXCEPTION 'tickets: not expired, or not purged'; END IF;
-  RETURN OLD;
-END $$;
-CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_delete();
-
-CREATE FUNCTION petitions_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'petitions: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_insert();
-
-CREATE FUNCTION petitions_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'petitions: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_update();
-
-CREATE FUNCTION petitions_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'petitions: a fact cannot change';
-END $$;
-CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.kind IS DISTINCT FROM OLD.kind
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.reason IS DISTINCT FROM OLD.reason
-  OR NEW.facts IS DISTINCT FROM OLD.facts
-  OR NEW.requested_by_kind IS DISTINCT FROM OLD.requested_by_kind
-  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
-  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
-  EXECUTE FUNCTION petitions_facts();
-
-CREATE FUNCTION petitions_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'petitions: never deleted';
-END $$;
-CREATE TRIGGER petitions_delete BEFORE DELETE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_delete();
-
-CREATE FUNCTION overrides_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'overrides: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_insert();
-
-CREATE FUNCTION overrides_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'overrides: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_update();
-
-CREATE FUNCTION overrides_facts() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'overrides: a fact cannot change';
-END $$;
-CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW
-  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
-  OR NEW.id IS DISTINCT FROM OLD.id
-  OR NEW.kind IS DISTINCT FROM OLD.kind
-  OR NEW.user_id IS DISTINCT FROM OLD.user_id
-  OR NEW.facts IS DISTINCT FROM OLD.facts
-  OR NEW.audiences IS DISTINCT FROM OLD.audiences
-  OR NEW.digest IS DISTINCT FROM OLD.digest
-  OR NEW.reason IS DISTINCT FROM OLD.reason
-  OR NEW.ticket_reference IS DISTINCT FROM OLD.ticket_reference
-  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
-  OR NEW.requested_client_id IS DISTINCT FROM OLD.requested_client_id
-  OR NEW.requested_epoch IS DISTINCT FROM OLD.requested_epoch
-  OR NEW.requested_at IS DISTINCT FROM OLD.requested_at
-  OR NEW.required_approvals IS DISTINCT FROM OLD.required_approvals
-  OR NEW.policy_version IS DISTINCT FROM OLD.policy_version
-  OR NEW.petition_id IS DISTINCT FROM OLD.petition_id
-  OR NEW.is_break_glass IS DISTINCT FROM OLD.is_break_glass)
-  EXECUTE FUNCTION overrides_facts();
-
-CREATE FUNCTION overrides_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'overrides: never deleted';
-END $$;
-CREATE TRIGGER overrides_delete BEFORE DELETE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_delete();
-
-CREATE FUNCTION approvals_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF EXISTS (SELECT 1 FROM approvals WHERE tenant_id = NEW.tenant_id AND override_id = NEW.override_id AND person_id = NEW.person_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'approvals: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_insert();
-
-CREATE FUNCTION approvals_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'approvals: append only';
-END $$;
-CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_update();
-
-CREATE FUNCTION approvals_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'approvals: never deleted';
-END $$;
-CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_delete();
-
-CREATE FUNCTION issued_tokens_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'issued_tokens: append only';
-END $$;
-CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_update();
-
-CREATE FUNCTION issued_tokens_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-  THEN RAISE EXCEPTION 'issued_tokens: not expired, or not purged'; END IF;
-  RETURN OLD;
-END $$;
-CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_delete();
+CREATE TRIGGER signing_keys_delete BEFORE DELETE ON signing_keys FOR EACH ROW EXECUTE FUNCTION refuse('signing_keys: never deleted');
 
 -- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes and moves
 -- one, each by an event of its own kind about this key. A change of state says when, and no time changes
@@ -1380,6 +595,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_made();
+
 CREATE FUNCTION signing_keys_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
@@ -1393,18 +609,16 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_life();
-CREATE FUNCTION signing_keys_times() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF (OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS DISTINCT FROM OLD.active_from)
+
+CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys FOR EACH ROW
+  WHEN ((OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS DISTINCT FROM OLD.active_from)
   OR (OLD.state = 'active' AND NEW.state = 'retiring') <> (NEW.retiring_from IS DISTINCT FROM OLD.retiring_from)
   OR (OLD.state <> NEW.state AND NEW.state IN ('gone', 'revoked')) <> (NEW.ended_at IS DISTINCT FROM OLD.ended_at)
   OR (NEW.state = 'active' AND coalesce(NEW.active_from < NEW.created_at, TRUE))
   OR (NEW.state = 'retiring' AND coalesce(NEW.retiring_from < NEW.active_from, TRUE))
-  OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE)
-  THEN RAISE EXCEPTION 'signing_keys: its times go forward with its state'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_times();
+  OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE))
+  EXECUTE FUNCTION refuse('signing_keys: its times go forward with its state');
+
 -- A time of a life is its event's, or that of what came before, where another server's clock was ahead. A
 -- key has been published for 22 minutes when it signs, unless it is the first of all, the event says that it is in
 -- haste, or the event before took out the key that signed. It ends 18 minutes after it ceased to sign.
@@ -1426,6 +640,128 @@ CREATE TRIGGER signing_keys_schedule BEFORE UPDATE ON signing_keys FOR EACH ROW
   WHEN (NEW.state <> OLD.state)
   EXECUTE FUNCTION signing_keys_schedule();
 
+-- No secret takes another one's place: a sealed value is replaced only by one of the same length, under
+-- the key and from one of the keys that the event names, and an event moves no more token keys than it
+-- counts.
+CREATE FUNCTION signing_keys_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS DISTINCT FROM OLD.state
+  OR NEW.active_from IS DISTINCT FROM OLD.active_from
+  OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from
+  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
+    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape')
+    AND (e.data::jsonb ->> 'signing_keys')::bigint > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id))
+  THEN RAISE EXCEPTION 'signing_keys: another secret, and not resealed'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys FOR EACH ROW
+  WHEN (NEW.sealed <> OLD.sealed)
+  EXECUTE FUNCTION signing_keys_resealed();
+CREATE TRIGGER signing_keys_truncate BEFORE TRUNCATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse('signing_keys: never emptied');
+
+CREATE FUNCTION tenants_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'tenants: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_insert();
+
+CREATE FUNCTION tenants_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'tenants: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_update();
+
+CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('tenants: a fact cannot change');
+
+CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION refuse('tenants: never deleted');
+CREATE TRIGGER tenants_truncate BEFORE TRUNCATE ON tenants FOR EACH STATEMENT EXECUTE FUNCTION refuse('tenants: never emptied');
+
+CREATE FUNCTION directories_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'directories: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_insert BEFORE INSERT ON directories FOR EACH ROW EXECUTE FUNCTION directories_insert();
+
+CREATE FUNCTION directories_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'directories: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_update BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_update();
+
+CREATE TRIGGER directories_facts BEFORE UPDATE ON directories FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('directories: a fact cannot change');
+
+CREATE TRIGGER directories_delete BEFORE DELETE ON directories FOR EACH ROW EXECUTE FUNCTION refuse('directories: never deleted');
+
+-- Directories: a new one holds look-alikes, and letting them enroll takes an override that is in force.
+CREATE TRIGGER directories_start BEFORE INSERT ON directories FOR EACH ROW
+  WHEN (NEW.look_alikes <> 'hold')
+  EXECUTE FUNCTION refuse('directories: a new one holds look-alikes');
+
+CREATE FUNCTION directories_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
+  SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = (e.data::jsonb ->> 'override')
+  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
+    AND e.object_id = NEW.id AND o.kind = 'tenant' AND (o.facts::jsonb ->> 'directory_id') = NEW.id
+    AND (o.facts::jsonb ->> 'operation') = 'setLookAlikes' AND (o.facts::jsonb ->> 'look_alikes') = NEW.look_alikes
+    AND o.state = 'approved' AND o.expires_at > e.at)
+  THEN RAISE EXCEPTION 'directories: no authority to let look-alikes enroll'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER directories_life BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_life();
+CREATE TRIGGER directories_truncate BEFORE TRUNCATE ON directories FOR EACH STATEMENT EXECUTE FUNCTION refuse('directories: never emptied');
+
+CREATE FUNCTION clients_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'clients: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_insert BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_insert();
+
+CREATE FUNCTION clients_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'clients: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER clients_update BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_update();
+
+CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
+  OR NEW.created_by IS DISTINCT FROM OLD.created_by
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('clients: a fact cannot change');
+
+CREATE TRIGGER clients_delete BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION refuse('clients: never deleted');
+
 -- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
 -- closer.
 CREATE FUNCTION clients_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -1441,23 +777,54 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER clients_made BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_made();
+
 CREATE FUNCTION clients_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
   OR (NEW.scopes IS DISTINCT FROM OLD.scopes OR NEW.audiences IS DISTINCT FROM OLD.audiences) AND NOT EXISTS (
-    SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = e.data::jsonb ->> 'override'
+    SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = (e.data::jsonb ->> 'override')
     WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
       AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
-      AND o.kind = 'client' AND o.facts::jsonb ->> 'operation' = 'updateClient'
-      AND o.facts::jsonb ->> 'client_id' = NEW.id
-      AND o.facts::jsonb -> 'scopes' = NEW.scopes::jsonb
-      AND o.facts::jsonb -> 'audiences' = NEW.audiences::jsonb
+      AND o.kind = 'client' AND (o.facts::jsonb ->> 'operation') = 'updateClient'
+      AND (o.facts::jsonb ->> 'client_id') = NEW.id
+      AND (o.facts::jsonb -> 'scopes') = NEW.scopes::jsonb
+      AND (o.facts::jsonb -> 'audiences') = NEW.audiences::jsonb
       AND o.state = 'approved' AND o.expires_at > e.at)
   THEN RAISE EXCEPTION 'clients: disabled for good, or no authority for other scopes or audiences'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_life();
--- No client makes a secret, and no client has three that live.
+CREATE TRIGGER clients_truncate BEFORE TRUNCATE ON clients FOR EACH STATEMENT EXECUTE FUNCTION refuse('clients: never emptied');
+
+CREATE FUNCTION client_secrets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'client_secrets: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_insert();
+
+CREATE FUNCTION client_secrets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'client_secrets: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_update();
+
+CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('client_secrets: a fact cannot change');
+
+CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets FOR EACH ROW EXECUTE FUNCTION refuse('client_secrets: never deleted');
+
+-- A person or the server makes a secret, by the newest event, which makes one of this client. It lives
+-- for ninety days at most, and no client has three that live.
 CREATE FUNCTION client_secrets_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.revoked_at IS NOT NULL
@@ -1475,35 +842,126 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_made();
-CREATE FUNCTION client_secrets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'client_secrets: a secret only ends sooner';
-END $$;
+
 CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW
   WHEN (NEW.expires_at > OLD.expires_at
   OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at))
-  EXECUTE FUNCTION client_secrets_life();
+  EXECUTE FUNCTION refuse('client_secrets: a secret only ends sooner');
+CREATE TRIGGER client_secrets_truncate BEFORE TRUNCATE ON client_secrets FOR EACH STATEMENT EXECUTE FUNCTION refuse('client_secrets: never emptied');
 
--- Directories: a new one holds look-alikes, and letting them enroll takes an override that is in force.
-CREATE FUNCTION directories_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION client_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  RAISE EXCEPTION 'directories: a new one holds look-alikes';
-END $$;
-CREATE TRIGGER directories_start BEFORE INSERT ON directories FOR EACH ROW
-  WHEN (NEW.look_alikes <> 'hold')
-  EXECUTE FUNCTION directories_start();
-CREATE FUNCTION directories_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
-  SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = e.data::jsonb ->> 'override'
-  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
-    AND e.object_id = NEW.id AND o.kind = 'tenant' AND o.facts::jsonb ->> 'directory_id' = NEW.id
-    AND o.facts::jsonb ->> 'operation' = 'setLookAlikes' AND o.facts::jsonb ->> 'look_alikes' = NEW.look_alikes
-    AND o.state = 'approved' AND o.expires_at > e.at)
-  THEN RAISE EXCEPTION 'directories: no authority to let look-alikes enroll'; END IF;
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'client_keys: exists, or names no event'; END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER directories_life BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_life();
+CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_insert();
+
+CREATE FUNCTION client_keys_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'client_keys: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_update();
+
+CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.jwk IS DISTINCT FROM OLD.jwk
+  OR NEW.service_account IS DISTINCT FROM OLD.service_account
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('client_keys: a fact cannot change');
+
+CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys FOR EACH ROW EXECUTE FUNCTION refuse('client_keys: never deleted');
+
+-- A person or the server gives a client a key, by the newest event, which names it. No client has three
+-- that live, and a removed one stays so.
+CREATE FUNCTION client_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW.removed_at IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.key_added'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND (e.data::jsonb ->> 'key') = NEW.id
+    AND e.at = NEW.created_at)
+  OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
+  THEN RAISE EXCEPTION 'client_keys: a third, or not made by its event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_made();
+
+CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys FOR EACH ROW
+  WHEN (OLD.removed_at IS NOT NULL AND NEW.removed_at IS DISTINCT FROM OLD.removed_at)
+  EXECUTE FUNCTION refuse('client_keys: removed for good');
+CREATE TRIGGER client_keys_truncate BEFORE TRUNCATE ON client_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse('client_keys: never emptied');
+
+CREATE FUNCTION client_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'client_tokens: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_insert();
+
+CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens FOR EACH ROW EXECUTE FUNCTION refuse('client_tokens: append only');
+
+CREATE FUNCTION client_tokens_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+  THEN RAISE EXCEPTION 'client_tokens: not expired, or not purged'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER client_tokens_delete BEFORE DELETE ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_delete();
+
+-- A client's token comes from a live key of that very client.
+CREATE FUNCTION client_tokens_issued() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
+      JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
+    AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
+    AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
+  THEN RAISE EXCEPTION 'client_tokens: no live key of this client'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_issued();
+CREATE TRIGGER client_tokens_truncate BEFORE TRUNCATE ON client_tokens FOR EACH STATEMENT EXECUTE FUNCTION refuse('client_tokens: never emptied');
+
+CREATE FUNCTION users_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'users: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_insert BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_insert();
+
+CREATE FUNCTION users_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'users: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_update BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_update();
+
+CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
+  OR NEW.external_id IS DISTINCT FROM OLD.external_id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.external_id_folded IS DISTINCT FROM OLD.external_id_folded)
+  EXECUTE FUNCTION refuse('users: a fact cannot change');
+
+CREATE TRIGGER users_delete BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION refuse('users: never deleted');
 
 -- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
 -- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
@@ -1519,6 +977,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER users_start BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_start();
+
 CREATE FUNCTION users_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.epoch < OLD.epoch
@@ -1545,6 +1004,58 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER users_life BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_life();
+CREATE TRIGGER users_truncate BEFORE TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION refuse('users: never emptied');
+
+CREATE FUNCTION user_groups_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'user_groups: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_insert();
+
+CREATE FUNCTION user_groups_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'user_groups: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_update();
+
+CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id)
+  EXECUTE FUNCTION refuse('user_groups: a fact cannot change');
+
+CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups FOR EACH ROW EXECUTE FUNCTION refuse('user_groups: never deleted');
+CREATE TRIGGER user_groups_truncate BEFORE TRUNCATE ON user_groups FOR EACH STATEMENT EXECUTE FUNCTION refuse('user_groups: never emptied');
+
+CREATE FUNCTION roles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'roles: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_insert BEFORE INSERT ON roles FOR EACH ROW EXECUTE FUNCTION roles_insert();
+
+CREATE FUNCTION roles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'roles: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER roles_update BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_update();
+
+CREATE TRIGGER roles_facts BEFORE UPDATE ON roles FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.role IS DISTINCT FROM OLD.role)
+  EXECUTE FUNCTION refuse('roles: a fact cannot change');
+
+CREATE TRIGGER roles_delete BEFORE DELETE ON roles FOR EACH ROW EXECUTE FUNCTION refuse('roles: never deleted');
 
 -- A role comes from an approved override that names the user and the role, or from the server's own
 -- grant. What was granted and taken away stays on the row until the next grant.
@@ -1555,11 +1066,12 @@ BEGIN
       AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
-        AND (o.facts::jsonb ->> 'role') = NEW.role AND (o.facts::jsonb ->> 'grant')::boolean))
+        AND (o.facts::jsonb ->> 'role') = NEW.role AND (o.facts::jsonb ->> 'grant') = 'true'))
   THEN RAISE EXCEPTION 'roles: no authority to grant'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER roles_granted BEFORE INSERT ON roles FOR EACH ROW EXECUTE FUNCTION roles_granted();
+
 CREATE FUNCTION roles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF (NEW.revoked_at IS NOT NULL AND (NEW.override_id IS DISTINCT FROM OLD.override_id OR NEW.granted_at <> OLD.granted_at
@@ -1568,11 +1080,24 @@ BEGIN
   OR (NEW.revoked_at IS NULL AND (NEW.override_id IS NOT DISTINCT FROM OLD.override_id
       OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
-        AND (o.facts::jsonb ->> 'role') = NEW.role AND (o.facts::jsonb ->> 'grant')::boolean)))
+        AND (o.facts::jsonb ->> 'role') = NEW.role AND (o.facts::jsonb ->> 'grant') = 'true')))
   THEN RAISE EXCEPTION 'roles: no authority to grant'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER roles_life BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_life();
+CREATE TRIGGER roles_truncate BEFORE TRUNCATE ON roles FOR EACH STATEMENT EXECUTE FUNCTION refuse('roles: never emptied');
+
+CREATE FUNCTION policies_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'policies: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER policies_insert BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_insert();
+
+CREATE TRIGGER policies_update BEFORE UPDATE ON policies FOR EACH ROW EXECUTE FUNCTION refuse('policies: append only');
+
+CREATE TRIGGER policies_delete BEFORE DELETE ON policies FOR EACH ROW EXECUTE FUNCTION refuse('policies: never deleted');
 
 -- Policy versions are dense, and no client makes one.
 CREATE FUNCTION policies_version() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -1586,15 +1111,44 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER policies_version BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_version();
+CREATE TRIGGER policies_truncate BEFORE TRUNCATE ON policies FOR EACH STATEMENT EXECUTE FUNCTION refuse('policies: never emptied');
+
+CREATE FUNCTION factors_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'factors: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_insert BEFORE INSERT ON factors FOR EACH ROW EXECUTE FUNCTION factors_insert();
+
+CREATE FUNCTION factors_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'factors: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_update BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_update();
+
+CREATE TRIGGER factors_facts BEFORE UPDATE ON factors FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
+  OR NEW.digits IS DISTINCT FROM OLD.digits
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.is_bootstrap IS DISTINCT FROM OLD.is_bootstrap
+  OR NEW.exposed_to IS DISTINCT FROM OLD.exposed_to)
+  EXECUTE FUNCTION refuse('factors: a fact cannot change');
+
+CREATE TRIGGER factors_delete BEFORE DELETE ON factors FOR EACH ROW EXECUTE FUNCTION refuse('factors: never deleted');
 
 -- Factors: pending → active ⇄ suspended → ended. There is no "disabled".
-CREATE FUNCTION factors_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'factors: a factor starts pending';
-END $$;
 CREATE TRIGGER factors_start BEFORE INSERT ON factors FOR EACH ROW
   WHEN (NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL)
-  EXECUTE FUNCTION factors_start();
+  EXECUTE FUNCTION refuse('factors: a factor starts pending');
+
 CREATE FUNCTION factors_confirmed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
@@ -1613,6 +1167,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_confirmed();
+
 CREATE FUNCTION factors_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF (NEW.state <> OLD.state AND NOT (
@@ -1633,6 +1188,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER factors_life BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_life();
+
 CREATE FUNCTION factors_authority() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
@@ -1649,21 +1205,67 @@ BEGIN
             OR (NEW.end_authority = 'recovery' AND n.authority = 'recovery'
               AND n.authority_id = NEW.end_authority_id))))
   OR (NEW.end_authority = 'offboarding' AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = OLD.tenant_id
-        AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), false)
+        AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), FALSE)
   THEN RAISE EXCEPTION 'factors: no authority to end a factor'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER factors_authority BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_authority();
 
+CREATE FUNCTION factors_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS DISTINCT FROM OLD.state
+  OR NEW.activated_at IS DISTINCT FROM OLD.activated_at
+  OR NEW.trust_since IS DISTINCT FROM OLD.trust_since
+  OR NEW.rotate_by IS DISTINCT FROM OLD.rotate_by
+  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
+  OR NEW.end_authority IS DISTINCT FROM OLD.end_authority
+  OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
+    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape'))
+  THEN RAISE EXCEPTION 'factors: another secret, and not resealed'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors FOR EACH ROW
+  WHEN (NEW.sealed <> OLD.sealed)
+  EXECUTE FUNCTION factors_resealed();
+CREATE TRIGGER factors_truncate BEFORE TRUNCATE ON factors FOR EACH STATEMENT EXECUTE FUNCTION refuse('factors: never emptied');
+
+CREATE FUNCTION factor_steps_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'factor_steps: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_insert();
+
+CREATE FUNCTION factor_steps_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'factor_steps: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_update();
+
+CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id)
+  EXECUTE FUNCTION refuse('factor_steps: a fact cannot change');
+
+CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps FOR EACH ROW EXECUTE FUNCTION refuse('factor_steps: never deleted');
+
 -- A code works once: the step only rises, by an event that records the verification of this very
 -- factor, and never so far ahead that it would lock its owner out.
-CREATE FUNCTION factor_steps_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'factor_steps: starts at zero';
-END $$;
 CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps FOR EACH ROW
   WHEN (NEW.last_step <> 0)
-  EXECUTE FUNCTION factor_steps_start();
+  EXECUTE FUNCTION refuse('factor_steps: starts at zero');
+
 CREATE FUNCTION factor_steps_spent() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
@@ -1675,6 +1277,32 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_spent();
+CREATE TRIGGER factor_steps_truncate BEFORE TRUNCATE ON factor_steps FOR EACH STATEMENT EXECUTE FUNCTION refuse('factor_steps: never emptied');
+
+CREATE FUNCTION throttles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'throttles: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_insert();
+
+CREATE FUNCTION throttles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'throttles: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_update();
+
+CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.lane IS DISTINCT FROM OLD.lane)
+  EXECUTE FUNCTION refuse('throttles: a fact cannot change');
+
+CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles FOR EACH ROW EXECUTE FUNCTION refuse('throttles: never deleted');
 
 -- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
 -- of that user. Attempts come back with time alone, and no faster than any policy allows, or in the login's
@@ -1695,9 +1323,54 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW
-  WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until
-    OR NEW.updated_at < OLD.updated_at OR NEW.level > OLD.level)
+  WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until OR NEW.updated_at < OLD.updated_at OR NEW.level > OLD.level)
   EXECUTE FUNCTION throttles_life();
+CREATE TRIGGER throttles_truncate BEFORE TRUNCATE ON throttles FOR EACH STATEMENT EXECUTE FUNCTION refuse('throttles: never emptied');
+
+CREATE FUNCTION challenges_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'challenges: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_insert();
+
+CREATE FUNCTION challenges_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'challenges: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_update();
+
+CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.purpose IS DISTINCT FROM OLD.purpose
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
+  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.address IS DISTINCT FROM OLD.address
+  OR NEW.act_operation IS DISTINCT FROM OLD.act_operation
+  OR NEW.act_digest IS DISTINCT FROM OLD.act_digest
+  OR NEW.recovery_code_id IS DISTINCT FROM OLD.recovery_code_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
+  EXECUTE FUNCTION refuse('challenges: a fact cannot change');
+
+CREATE FUNCTION challenges_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+  THEN RAISE EXCEPTION 'challenges: not expired, or not purged'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_delete();
 
 -- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
 -- rise.
@@ -1714,6 +1387,56 @@ END $$;
 CREATE TRIGGER challenges_start BEFORE INSERT ON challenges FOR EACH ROW
   WHEN (NEW.purpose = 'recover')
   EXECUTE FUNCTION challenges_start();
+
+CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts)
+  EXECUTE FUNCTION refuse('challenges: over');
+CREATE TRIGGER challenges_truncate BEFORE TRUNCATE ON challenges FOR EACH STATEMENT EXECUTE FUNCTION refuse('challenges: never emptied');
+
+CREATE FUNCTION enrollments_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'enrollments: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_insert();
+
+CREATE FUNCTION enrollments_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'enrollments: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_update();
+
+CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
+  OR NEW.authority IS DISTINCT FROM OLD.authority
+  OR NEW.authority_id IS DISTINCT FROM OLD.authority_id
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
+  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.address IS DISTINCT FROM OLD.address
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
+  EXECUTE FUNCTION refuse('enrollments: a fact cannot change');
+
+CREATE FUNCTION enrollments_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+  THEN RAISE EXCEPTION 'enrollments: not expired, or not purged'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_delete();
+
 CREATE FUNCTION enrollments_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
@@ -1744,11 +1467,44 @@ BEGIN
       JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
       WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
         AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
-    END, false)
+    END, FALSE)
   THEN RAISE EXCEPTION 'enrollments: no authority to enroll'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER enrollments_start BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_start();
+
+CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts)
+  EXECUTE FUNCTION refuse('enrollments: over');
+CREATE TRIGGER enrollments_truncate BEFORE TRUNCATE ON enrollments FOR EACH STATEMENT EXECUTE FUNCTION refuse('enrollments: never emptied');
+
+CREATE FUNCTION recovery_codes_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'recovery_codes: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_insert();
+
+CREATE FUNCTION recovery_codes_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'recovery_codes: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_update();
+
+CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('recovery_codes: a fact cannot change');
+
+CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION refuse('recovery_codes: never deleted');
+
 CREATE FUNCTION recovery_codes_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
@@ -1757,6 +1513,52 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER recovery_codes_start BEFORE INSERT ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_start();
+
+CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes FOR EACH ROW
+  WHEN (OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL)
+  EXECUTE FUNCTION refuse('recovery_codes: used');
+CREATE TRIGGER recovery_codes_truncate BEFORE TRUNCATE ON recovery_codes FOR EACH STATEMENT EXECUTE FUNCTION refuse('recovery_codes: never emptied');
+
+CREATE FUNCTION tickets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'tickets: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_insert();
+
+CREATE FUNCTION tickets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'tickets: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_update();
+
+CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.mode IS DISTINCT FROM OLD.mode
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.claim_code_hash IS DISTINCT FROM OLD.claim_code_hash
+  OR NEW.created_by IS DISTINCT FROM OLD.created_by
+  OR NEW.override_id IS DISTINCT FROM OLD.override_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at)
+  EXECUTE FUNCTION refuse('tickets: a fact cannot change');
+
+CREATE FUNCTION tickets_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+  THEN RAISE EXCEPTION 'tickets: not expired, or not purged'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_delete();
+
 CREATE FUNCTION tickets_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
@@ -1770,42 +1572,87 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER tickets_start BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_start();
-CREATE FUNCTION challenges_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'challenges: over';
-END $$;
-CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges FOR EACH ROW
-  WHEN (OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts)
-  EXECUTE FUNCTION challenges_life();
-CREATE FUNCTION enrollments_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'enrollments: over';
-END $$;
-CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments FOR EACH ROW
-  WHEN (OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts)
-  EXECUTE FUNCTION enrollments_life();
-CREATE FUNCTION recovery_codes_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'recovery_codes: used';
-END $$;
-CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes FOR EACH ROW
-  WHEN (OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL)
-  EXECUTE FUNCTION recovery_codes_life();
-CREATE FUNCTION tickets_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  RAISE EXCEPTION 'tickets: over';
-END $$;
+
 CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets FOR EACH ROW
   WHEN (OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
   OR NEW.redeemed_at >= OLD.expires_at)
-  EXECUTE FUNCTION tickets_life();
-CREATE FUNCTION petitions_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+  EXECUTE FUNCTION refuse('tickets: over');
+CREATE TRIGGER tickets_truncate BEFORE TRUNCATE ON tickets FOR EACH STATEMENT EXECUTE FUNCTION refuse('tickets: never emptied');
+
+CREATE FUNCTION petitions_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  RAISE EXCEPTION 'petitions: decided';
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'petitions: exists, or names no event'; END IF;
+  RETURN NEW;
 END $$;
+CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_insert();
+
+CREATE FUNCTION petitions_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'petitions: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_update();
+
+CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.reason IS DISTINCT FROM OLD.reason
+  OR NEW.facts IS DISTINCT FROM OLD.facts
+  OR NEW.requested_by_kind IS DISTINCT FROM OLD.requested_by_kind
+  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at)
+  EXECUTE FUNCTION refuse('petitions: a fact cannot change');
+
+CREATE TRIGGER petitions_delete BEFORE DELETE ON petitions FOR EACH ROW EXECUTE FUNCTION refuse('petitions: never deleted');
+
 CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions FOR EACH ROW
   WHEN (OLD.state <> 'open')
-  EXECUTE FUNCTION petitions_life();
+  EXECUTE FUNCTION refuse('petitions: decided');
+CREATE TRIGGER petitions_truncate BEFORE TRUNCATE ON petitions FOR EACH STATEMENT EXECUTE FUNCTION refuse('petitions: never emptied');
+
+CREATE FUNCTION overrides_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'overrides: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_insert();
+
+CREATE FUNCTION overrides_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+  THEN RAISE EXCEPTION 'overrides: changed without a new event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_update();
+
+CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW
+  WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.facts IS DISTINCT FROM OLD.facts
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.digest IS DISTINCT FROM OLD.digest
+  OR NEW.reason IS DISTINCT FROM OLD.reason
+  OR NEW.ticket_reference IS DISTINCT FROM OLD.ticket_reference
+  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
+  OR NEW.requested_client_id IS DISTINCT FROM OLD.requested_client_id
+  OR NEW.requested_epoch IS DISTINCT FROM OLD.requested_epoch
+  OR NEW.requested_at IS DISTINCT FROM OLD.requested_at
+  OR NEW.required_approvals IS DISTINCT FROM OLD.required_approvals
+  OR NEW.policy_version IS DISTINCT FROM OLD.policy_version
+  OR NEW.petition_id IS DISTINCT FROM OLD.petition_id
+  OR NEW.is_break_glass IS DISTINCT FROM OLD.is_break_glass)
+  EXECUTE FUNCTION refuse('overrides: a fact cannot change');
+
+CREATE TRIGGER overrides_delete BEFORE DELETE ON overrides FOR EACH ROW EXECUTE FUNCTION refuse('overrides: never deleted');
 
 -- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
 -- A request and an approval are an administrator's, each with a code spent on that act in the same
@@ -1831,6 +1678,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER overrides_start BEFORE INSERT ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_start();
+
 CREATE FUNCTION overrides_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.expires_at > OLD.expires_at
@@ -1861,6 +1709,20 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_life();
+CREATE TRIGGER overrides_truncate BEFORE TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION refuse('overrides: never emptied');
+
+CREATE FUNCTION approvals_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'approvals: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_insert();
+
+CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals FOR EACH ROW EXECUTE FUNCTION refuse('approvals: append only');
+
+CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals FOR EACH ROW EXECUTE FUNCTION refuse('approvals: never deleted');
+
 CREATE FUNCTION approvals_other_person() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
@@ -1881,6 +1743,27 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_other_person();
+CREATE TRIGGER approvals_truncate BEFORE TRUNCATE ON approvals FOR EACH STATEMENT EXECUTE FUNCTION refuse('approvals: never emptied');
+
+CREATE FUNCTION issued_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  THEN RAISE EXCEPTION 'issued_tokens: exists, or names no event'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_insert();
+
+CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION refuse('issued_tokens: append only');
+
+CREATE FUNCTION issued_tokens_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+  THEN RAISE EXCEPTION 'issued_tokens: not expired, or not purged'; END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_delete();
 
 -- No token without a code: its event is the one that spent the factor's step, for a login or an
 -- enrollment that asked for this audience; a code that was spent on an act yields none.
@@ -1901,90 +1784,20 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_verified();
+CREATE TRIGGER issued_tokens_truncate BEFORE TRUNCATE ON issued_tokens FOR EACH STATEMENT EXECUTE FUNCTION refuse('issued_tokens: never emptied');
 
--- No secret takes another one's place: a sealed value is replaced only by one of the same length, under
--- the key and from one of the keys that the event names, and an event moves no more token keys than it
--- counts.
-CREATE FUNCTION signing_keys_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE TRIGGER schema_versions_update BEFORE UPDATE ON schema_versions FOR EACH ROW EXECUTE FUNCTION refuse('schema_versions: append only');
+
+CREATE TRIGGER schema_versions_delete BEFORE DELETE ON schema_versions FOR EACH ROW EXECUTE FUNCTION refuse('schema_versions: never deleted');
+
+-- Only a migration writes here, each the next row; no row is changed or taken away.
+CREATE FUNCTION schema_versions_next() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF length(NEW.sealed) <> length(OLD.sealed)
-  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
-  OR NEW.state IS DISTINCT FROM OLD.state
-  OR NEW.active_from IS DISTINCT FROM OLD.active_from
-  OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from
-  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed'
-    AND e.actor_kind = 'server'
-    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
-    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape')
-    AND (e.data::jsonb ->> 'signing_keys')::bigint > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id))
-  THEN RAISE EXCEPTION 'signing_keys: another secret, and not resealed'; END IF;
+  IF NEW.version <= (SELECT max(version) FROM schema_versions)
+  THEN RAISE EXCEPTION 'schema_versions: not after the newest'; END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys FOR EACH ROW
-  WHEN (NEW.sealed <> OLD.sealed)
-  EXECUTE FUNCTION signing_keys_resealed();
-CREATE FUNCTION factors_resealed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF length(NEW.sealed) <> length(OLD.sealed)
-  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
-  OR NEW.state IS DISTINCT FROM OLD.state
-  OR NEW.activated_at IS DISTINCT FROM OLD.activated_at
-  OR NEW.trust_since IS DISTINCT FROM OLD.trust_since
-  OR NEW.rotate_by IS DISTINCT FROM OLD.rotate_by
-  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
-  OR NEW.end_authority IS DISTINCT FROM OLD.end_authority
-  OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed'
-    AND e.actor_kind = 'server'
-    AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
-    AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape'))
-  THEN RAISE EXCEPTION 'factors: another secret, and not resealed'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors FOR EACH ROW
-  WHEN (NEW.sealed <> OLD.sealed)
-  EXECUTE FUNCTION factors_resealed();
+CREATE TRIGGER schema_versions_next BEFORE INSERT ON schema_versions FOR EACH ROW EXECUTE FUNCTION schema_versions_next();
+CREATE TRIGGER schema_versions_truncate BEFORE TRUNCATE ON schema_versions FOR EACH STATEMENT EXECUTE FUNCTION refuse('schema_versions: never emptied');
 
--- Nothing is emptied.
-CREATE FUNCTION never_emptied() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION '%: never emptied', TG_TABLE_NAME; END $$;
-CREATE TRIGGER events_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER installation_truncate BEFORE TRUNCATE ON installation FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER signing_keys_truncate BEFORE TRUNCATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER tenants_truncate BEFORE TRUNCATE ON tenants FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER directories_truncate BEFORE TRUNCATE ON directories FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER clients_truncate BEFORE TRUNCATE ON clients FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER client_keys_truncate BEFORE TRUNCATE ON client_keys FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER client_tokens_truncate BEFORE TRUNCATE ON client_tokens FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER client_secrets_truncate BEFORE TRUNCATE ON client_secrets FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER users_truncate BEFORE TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER user_groups_truncate BEFORE TRUNCATE ON user_groups FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER roles_truncate BEFORE TRUNCATE ON roles FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER policies_truncate BEFORE TRUNCATE ON policies FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER factors_truncate BEFORE TRUNCATE ON factors FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER factor_steps_truncate BEFORE TRUNCATE ON factor_steps FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER throttles_truncate BEFORE TRUNCATE ON throttles FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER challenges_truncate BEFORE TRUNCATE ON challenges FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER enrollments_truncate BEFORE TRUNCATE ON enrollments FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER recovery_codes_truncate BEFORE TRUNCATE ON recovery_codes FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER tickets_truncate BEFORE TRUNCATE ON tickets FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER petitions_truncate BEFORE TRUNCATE ON petitions FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER overrides_truncate BEFORE TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER approvals_truncate BEFORE TRUNCATE ON approvals FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-CREATE TRIGGER issued_tokens_truncate BEFORE TRUNCATE ON issued_tokens FOR EACH STATEMENT EXECUTE FUNCTION never_emptied();
-
--- Which programs may serve over this schema: those of version serves_from and later. What a migration
--- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
--- migration look for exactly that.
-CREATE TABLE schema_versions (
-  version BIGINT NOT NULL PRIMARY KEY,
-  serves_from BIGINT NOT NULL CHECK (serves_from BETWEEN 1 AND version),
-  added TEXT COLLATE "C" NOT NULL,
-  dropped TEXT COLLATE "C" NOT NULL
-);
 INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (1, 1, '', '');

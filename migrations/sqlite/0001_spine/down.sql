@@ -1,3 +1,5 @@
+-- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.
+
 DROP TABLE schema_versions;
 DROP TABLE issued_tokens;
 DROP TABLE approvals;

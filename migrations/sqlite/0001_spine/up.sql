@@ -1,6 +1,9 @@
+-- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.
+
 -- Times are milliseconds since 1970 (UTC). Ids are text with a prefix. JSON columns hold what the
 -- domain wrote and are read back strictly. Every state row names, in event_id, the event that last
 -- changed it; triggers refuse a change that names none, or keeps the old one (design rules 7 and 10).
+-- The log of events only grows, and has no gaps: each tenant's are numbered 1, 2, 3 and so on.
 
 CREATE TABLE events (
   tenant_id TEXT NOT NULL,
@@ -23,7 +26,6 @@ CREATE TABLE events (
 CREATE INDEX events_by_user ON events (user_id, seq) WHERE user_id IS NOT NULL;
 CREATE INDEX events_by_kind ON events ((tenant_id || ' ' || kind), seq);
 
-
 CREATE TABLE installation (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   tenant_id TEXT NOT NULL,
@@ -31,7 +33,7 @@ CREATE TABLE installation (
   sealed_pepper BLOB NOT NULL,
   created_at INTEGER NOT NULL,
   event_id TEXT NOT NULL REFERENCES events (id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE signing_keys (
   tenant_id TEXT NOT NULL,
@@ -164,7 +166,6 @@ CREATE TABLE users (
   UNIQUE (tenant_id, directory_id, external_id),
   FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
-
 -- To find another spelling of a new user's external id.
 CREATE INDEX users_by_folded ON users (tenant_id, directory_id, external_id_folded);
 
@@ -415,8 +416,8 @@ CREATE TABLE overrides (
     = (user_id IS NOT NULL)),
   CHECK (user_id IS NULL OR user_id <> requested_by),
   CHECK (expires_at > requested_at AND expires_at <= requested_at + 604800000),
-  CHECK (is_break_glass = 0 OR (required_approvals = 0 AND expires_at <= requested_at + 3600000)),
-  CHECK ((is_break_glass = 1) = (requested_by = 'server')),
+  CHECK (NOT is_break_glass OR (required_approvals = 0 AND expires_at <= requested_at + 3600000)),
+  CHECK (is_break_glass = (requested_by = 'server')),
   CHECK ((state IN ('approved', 'used')) <= (approved_at IS NOT NULL)),
   CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -454,1014 +455,15 @@ CREATE TABLE issued_tokens (
   UNIQUE (event_id, audience)
 ) STRICT, WITHOUT ROWID;
 
--- The record can only grow, and has no gaps: each tenant's events are numbered 1, 2, 3 and so on.
-
-CREATE TRIGGER events_insert BEFORE INSERT ON events
-WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id)
-BEGIN SELECT RAISE(ABORT, 'events: already recorded'); END;
-
-CREATE TRIGGER events_order BEFORE INSERT ON events
-WHEN NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events WHERE tenant_id = NEW.tenant_id), 0)
-BEGIN SELECT RAISE(ABORT, 'events: only at the end'); END;
-
--- Rows are purged by the newest event's time: no event is more than a minute ahead of the clock here.
-CREATE TRIGGER events_clock BEFORE INSERT ON events
-WHEN NEW.at > CAST(unixepoch('subsec') * 1000 AS INTEGER) + 60000
-BEGIN SELECT RAISE(ABORT, 'events: ahead of the clock'); END;
-
-CREATE TRIGGER events_update BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
-
-CREATE TRIGGER events_delete BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
-
--- Every state row names the event that made or changed it, keeps its facts, and is not deleted; but an
--- expired challenge, enrollment, ticket or row of a token may be, after an event that says so.
--- BEFORE INSERT also stops INSERT OR REPLACE, which deletes without a DELETE trigger where
--- recursive_triggers is off: so it looks for every key that could collide, and state tables have no
--- rowid, which would be one more. An event is newer than the one that the row named before.
-
-CREATE TRIGGER installation_insert BEFORE INSERT ON installation
-WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'installation: exists, or names no event'); END;
-
--- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
--- it. The newest event says so, and from which keys to which; the server wrote it. The key check and the
--- pepper come last: when all token keys are under the new key, and this event counts those that it moved.
--- A key that they were moved away from never seals them again.
-CREATE TRIGGER installation_update BEFORE UPDATE ON installation
-WHEN NEW.id IS NOT OLD.id
-  OR NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.created_at IS NOT OLD.created_at
-  OR length(NEW.key_check) <> length(OLD.key_check)
-  OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
-  OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
-  OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
-  OR NEW.event_id = OLD.event_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed'
-    AND e.actor_kind = 'server'
-    AND json_extract(e.data, '$.to') = CAST(substr(NEW.key_check, 2, 8) AS TEXT)
-    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed_pepper, 2, 8) AS TEXT)
-    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.key_check, 2, 8) AS TEXT))
-    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed_pepper, 2, 8) AS TEXT))
-    AND json_extract(e.data, '$.installation') = 2
-    AND json_extract(e.data, '$.signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)
-    AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
-      AND CAST(substr(k.sealed, 2, 8) AS TEXT) <> json_extract(e.data, '$.to'))
-    AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
-      AND b.kind = 'secrets.resealed' AND json_extract(b.data, '$.installation') = 2
-      AND EXISTS (SELECT 1 FROM json_each(b.data, '$.from') WHERE value = json_extract(e.data, '$.to'))))
-BEGIN SELECT RAISE(ABORT, 'installation: append only, and not resealed'); END;
-
-CREATE TRIGGER installation_delete BEFORE DELETE ON installation
-BEGIN SELECT RAISE(ABORT, 'installation: never deleted'); END;
-
-CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys
-WHEN EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = NEW.state AND NEW.state IN ('next', 'active'))
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'signing_keys: exists, or names no event'); END;
-
-CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without a new event'); END;
-
-CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.algorithm IS NOT OLD.algorithm
-  OR NEW.public_jwk IS NOT OLD.public_jwk
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'signing_keys: a fact cannot change'); END;
-
-CREATE TRIGGER signing_keys_delete BEFORE DELETE ON signing_keys
-BEGIN SELECT RAISE(ABORT, 'signing_keys: never deleted'); END;
-
-CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants
-WHEN EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'tenants: exists, or names no event'); END;
-
-CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'tenants: changed without a new event'); END;
-
-CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'tenants: a fact cannot change'); END;
-
-CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants
-BEGIN SELECT RAISE(ABORT, 'tenants: never deleted'); END;
-
-CREATE TRIGGER directories_insert BEFORE INSERT ON directories
-WHEN EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'directories: exists, or names no event'); END;
-
-CREATE TRIGGER directories_update BEFORE UPDATE ON directories
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'directories: changed without a new event'); END;
-
-CREATE TRIGGER directories_facts BEFORE UPDATE ON directories
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'directories: a fact cannot change'); END;
-
-CREATE TRIGGER directories_delete BEFORE DELETE ON directories
-BEGIN SELECT RAISE(ABORT, 'directories: never deleted'); END;
-
-CREATE TRIGGER clients_insert BEFORE INSERT ON clients
-WHEN EXISTS (SELECT 1 FROM clients WHERE id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'clients: exists, or names no event'); END;
-
-CREATE TRIGGER clients_update BEFORE UPDATE ON clients
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'clients: changed without a new event'); END;
-
-CREATE TRIGGER clients_facts BEFORE UPDATE ON clients
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.directory_id IS NOT OLD.directory_id
-  OR NEW.created_by IS NOT OLD.created_by
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'clients: a fact cannot change'); END;
-
-CREATE TRIGGER clients_delete BEFORE DELETE ON clients
-BEGIN SELECT RAISE(ABORT, 'clients: never deleted'); END;
-
-CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets
-WHEN EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'client_secrets: exists, or names no event'); END;
-
-CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'client_secrets: changed without a new event'); END;
-
-CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.client_id IS NOT OLD.client_id
-  OR NEW.hash IS NOT OLD.hash
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'client_secrets: a fact cannot change'); END;
-
-CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets
-BEGIN SELECT RAISE(ABORT, 'client_secrets: never deleted'); END;
-
-CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys
-WHEN EXISTS (SELECT 1 FROM client_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'client_keys: exists, or names no event'); END;
-
-CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'client_keys: changed without a new event'); END;
-
-CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.client_id IS NOT OLD.client_id
-  OR NEW.jwk IS NOT OLD.jwk
-  OR NEW.service_account IS NOT OLD.service_account
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'client_keys: a fact cannot change'); END;
-
-CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys
-BEGIN SELECT RAISE(ABORT, 'client_keys: never deleted'); END;
-
--- A person or the server gives a client a key, by the newest event, which names it. No client has three
--- that live, and a removed one stays so.
-CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys
-WHEN NEW.removed_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
-    AND e.kind = 'client.key_added'
-    AND e.actor_kind IN ('person', 'server')
-    AND e.object_id = NEW.client_id
-    AND json_extract(e.data, '$.key') = NEW.id
-    AND e.at = NEW.created_at)
-  OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
-BEGIN SELECT RAISE(ABORT, 'client_keys: a third, or not made by its event'); END;
-
-CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys
-WHEN OLD.removed_at IS NOT NULL AND NEW.removed_at IS NOT OLD.removed_at
-BEGIN SELECT RAISE(ABORT, 'client_keys: removed for good'); END;
-
-CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens
-WHEN EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM client_tokens WHERE hash = NEW.hash OR event_id = NEW.event_id)
-  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id AND jti_hash = NEW.jti_hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'client_tokens: exists, its assertion was used, or it names no event'); END;
-
-CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens
-BEGIN SELECT RAISE(ABORT, 'client_tokens: append only'); END;
-
-CREATE TRIGGER client_tokens_delete BEFORE DELETE ON client_tokens
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-BEGIN SELECT RAISE(ABORT, 'client_tokens: not expired, or not purged'); END;
-
--- A client's token comes from a live key of that very client.
-CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
-      JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
-    AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
-    AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
-BEGIN SELECT RAISE(ABORT, 'client_tokens: no live key of this client'); END;
-
-CREATE TRIGGER users_insert BEFORE INSERT ON users
-WHEN EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND directory_id = NEW.directory_id AND external_id = NEW.external_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'users: exists, or names no event'); END;
-
-CREATE TRIGGER users_update BEFORE UPDATE ON users
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'users: changed without a new event'); END;
-
-CREATE TRIGGER users_facts BEFORE UPDATE ON users
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.directory_id IS NOT OLD.directory_id
-  OR NEW.external_id IS NOT OLD.external_id
-  OR NEW.external_id_folded IS NOT OLD.external_id_folded
-  OR NEW.kind IS NOT OLD.kind
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'users: a fact cannot change'); END;
-
-CREATE TRIGGER users_delete BEFORE DELETE ON users
-BEGIN SELECT RAISE(ABORT, 'users: never deleted'); END;
-
-CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups
-WHEN EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND client_id = NEW.client_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'user_groups: exists, or names no event'); END;
-
-CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'user_groups: changed without a new event'); END;
-
-CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.client_id IS NOT OLD.client_id
-BEGIN SELECT RAISE(ABORT, 'user_groups: a fact cannot change'); END;
-
-CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups
-BEGIN SELECT RAISE(ABORT, 'user_groups: never deleted'); END;
-
-CREATE TRIGGER roles_insert BEFORE INSERT ON roles
-WHEN EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND role = NEW.role)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'roles: exists, or names no event'); END;
-
-CREATE TRIGGER roles_update BEFORE UPDATE ON roles
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'roles: changed without a new event'); END;
-
-CREATE TRIGGER roles_facts BEFORE UPDATE ON roles
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.role IS NOT OLD.role
-BEGIN SELECT RAISE(ABORT, 'roles: a fact cannot change'); END;
-
-CREATE TRIGGER roles_delete BEFORE DELETE ON roles
-BEGIN SELECT RAISE(ABORT, 'roles: never deleted'); END;
-
-CREATE TRIGGER policies_insert BEFORE INSERT ON policies
-WHEN EXISTS (SELECT 1 FROM policies WHERE tenant_id = NEW.tenant_id AND version = NEW.version)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'policies: exists, or names no event'); END;
-
-CREATE TRIGGER policies_update BEFORE UPDATE ON policies
-BEGIN SELECT RAISE(ABORT, 'policies: append only'); END;
-
-CREATE TRIGGER policies_delete BEFORE DELETE ON policies
-BEGIN SELECT RAISE(ABORT, 'policies: never deleted'); END;
-
-CREATE TRIGGER factors_insert BEFORE INSERT ON factors
-WHEN EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending')
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'factors: exists, or names no event'); END;
-
-CREATE TRIGGER factors_update BEFORE UPDATE ON factors
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'factors: changed without a new event'); END;
-
-CREATE TRIGGER factors_facts BEFORE UPDATE ON factors
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.kind IS NOT OLD.kind
-  OR NEW.algorithm IS NOT OLD.algorithm
-  OR NEW.digits IS NOT OLD.digits
-  OR NEW.created_at IS NOT OLD.created_at
-  OR NEW.is_bootstrap IS NOT OLD.is_bootstrap
-  OR NEW.exposed_to IS NOT OLD.exposed_to
-BEGIN SELECT RAISE(ABORT, 'factors: a fact cannot change'); END;
-
-CREATE TRIGGER factors_delete BEFORE DELETE ON factors
-BEGIN SELECT RAISE(ABORT, 'factors: never deleted'); END;
-
-CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps
-WHEN EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND factor_id = NEW.factor_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'factor_steps: exists, or names no event'); END;
-
-CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'factor_steps: changed without a new event'); END;
-
-CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.factor_id IS NOT OLD.factor_id
-BEGIN SELECT RAISE(ABORT, 'factor_steps: a fact cannot change'); END;
-
-CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps
-BEGIN SELECT RAISE(ABORT, 'factor_steps: never deleted'); END;
-
-CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles
-WHEN EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND lane = NEW.lane)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'throttles: exists, or names no event'); END;
-
-CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'throttles: changed without a new event'); END;
-
-CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.lane IS NOT OLD.lane
-BEGIN SELECT RAISE(ABORT, 'throttles: a fact cannot change'); END;
-
-CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles
-BEGIN SELECT RAISE(ABORT, 'throttles: never deleted'); END;
-
-CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges
-WHEN EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM challenges WHERE hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'challenges: exists, or names no event'); END;
-
-CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'challenges: changed without a new event'); END;
-
-CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.hash IS NOT OLD.hash
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.client_id IS NOT OLD.client_id
-  OR NEW.purpose IS NOT OLD.purpose
-  OR NEW.audiences IS NOT OLD.audiences
-  OR NEW.primary_method IS NOT OLD.primary_method
-  OR NEW.primary_at IS NOT OLD.primary_at
-  OR NEW.address IS NOT OLD.address
-  OR NEW.act_operation IS NOT OLD.act_operation
-  OR NEW.act_digest IS NOT OLD.act_digest
-  OR NEW.recovery_code_id IS NOT OLD.recovery_code_id
-  OR NEW.created_at IS NOT OLD.created_at
-  OR NEW.expires_at IS NOT OLD.expires_at
-BEGIN SELECT RAISE(ABORT, 'challenges: a fact cannot change'); END;
-
-CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-BEGIN SELECT RAISE(ABORT, 'challenges: not expired, or not purged'); END;
-
-CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
-WHEN EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM enrollments WHERE hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'enrollments: exists, or names no event'); END;
-
-CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'enrollments: changed without a new event'); END;
-
-CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.hash IS NOT OLD.hash
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.client_id IS NOT OLD.client_id
-  OR NEW.factor_id IS NOT OLD.factor_id
-  OR NEW.authority IS NOT OLD.authority
-  OR NEW.authority_id IS NOT OLD.authority_id
-  OR NEW.audiences IS NOT OLD.audiences
-  OR NEW.primary_method IS NOT OLD.primary_method
-  OR NEW.primary_at IS NOT OLD.primary_at
-  OR NEW.address IS NOT OLD.address
-  OR NEW.created_at IS NOT OLD.created_at
-  OR NEW.expires_at IS NOT OLD.expires_at
-BEGIN SELECT RAISE(ABORT, 'enrollments: a fact cannot change'); END;
-
-CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-BEGIN SELECT RAISE(ABORT, 'enrollments: not expired, or not purged'); END;
-
-CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
-WHEN EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: exists, or names no event'); END;
-
-CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: changed without a new event'); END;
-
-CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.hash IS NOT OLD.hash
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: a fact cannot change'); END;
-
-CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: never deleted'); END;
-
-CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets
-WHEN EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM tickets WHERE hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'tickets: exists, or names no event'); END;
-
-CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'tickets: changed without a new event'); END;
-
-CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.mode IS NOT OLD.mode
-  OR NEW.hash IS NOT OLD.hash
-  OR NEW.claim_code_hash IS NOT OLD.claim_code_hash
-  OR NEW.created_by IS NOT OLD.created_by
-  OR NEW.override_id IS NOT OLD.override_id
-  OR NEW.created_at IS NOT OLD.created_at
-  OR NEW.expires_at IS NOT OLD.expires_at
-BEGIN SELECT RAISE(ABORT, 'tickets: a fact cannot change'); END;
-
-CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-BEGIN SELECT RAISE(ABORT, 'tickets: not expired, or not purged'); END;
-
-CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions
-WHEN EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'petitions: exists, or names no event'); END;
-
-CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'petitions: changed without a new event'); END;
-
-CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.kind IS NOT OLD.kind
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.reason IS NOT OLD.reason
-  OR NEW.facts IS NOT OLD.facts
-  OR NEW.requested_by_kind IS NOT OLD.requested_by_kind
-  OR NEW.requested_by IS NOT OLD.requested_by
-  OR NEW.created_at IS NOT OLD.created_at
-BEGIN SELECT RAISE(ABORT, 'petitions: a fact cannot change'); END;
-
-CREATE TRIGGER petitions_delete BEFORE DELETE ON petitions
-BEGIN SELECT RAISE(ABORT, 'petitions: never deleted'); END;
-
-CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides
-WHEN EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'overrides: exists, or names no event'); END;
-
-CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'overrides: changed without a new event'); END;
-
-CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides
-WHEN NEW.tenant_id IS NOT OLD.tenant_id
-  OR NEW.id IS NOT OLD.id
-  OR NEW.kind IS NOT OLD.kind
-  OR NEW.user_id IS NOT OLD.user_id
-  OR NEW.facts IS NOT OLD.facts
-  OR NEW.audiences IS NOT OLD.audiences
-  OR NEW.digest IS NOT OLD.digest
-  OR NEW.reason IS NOT OLD.reason
-  OR NEW.ticket_reference IS NOT OLD.ticket_reference
-  OR NEW.requested_by IS NOT OLD.requested_by
-  OR NEW.requested_client_id IS NOT OLD.requested_client_id
-  OR NEW.requested_epoch IS NOT OLD.requested_epoch
-  OR NEW.requested_at IS NOT OLD.requested_at
-  OR NEW.required_approvals IS NOT OLD.required_approvals
-  OR NEW.policy_version IS NOT OLD.policy_version
-  OR NEW.petition_id IS NOT OLD.petition_id
-  OR NEW.is_break_glass IS NOT OLD.is_break_glass
-BEGIN SELECT RAISE(ABORT, 'overrides: a fact cannot change'); END;
-
-CREATE TRIGGER overrides_delete BEFORE DELETE ON overrides
-BEGIN SELECT RAISE(ABORT, 'overrides: never deleted'); END;
-
-CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals
-WHEN EXISTS (SELECT 1 FROM approvals WHERE tenant_id = NEW.tenant_id AND override_id = NEW.override_id AND person_id = NEW.person_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'approvals: exists, or names no event'); END;
-
-CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals
-BEGIN SELECT RAISE(ABORT, 'approvals: append only'); END;
-
-CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals
-BEGIN SELECT RAISE(ABORT, 'approvals: never deleted'); END;
-
-CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens
-WHEN EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM issued_tokens WHERE event_id = NEW.event_id AND audience = NEW.audience)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-BEGIN SELECT RAISE(ABORT, 'issued_tokens: exists, or names no event'); END;
-
-CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens
-BEGIN SELECT RAISE(ABORT, 'issued_tokens: append only'); END;
-
-CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
-BEGIN SELECT RAISE(ABORT, 'issued_tokens: not expired, or not purged'); END;
-
--- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes and moves
--- one, each by an event of its own kind about this key. A change of state says when, and no time changes
--- without its state. A secret may be sealed anew meanwhile.
-CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
-WHEN NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
-  OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
-  OR NEW.active_from <> NEW.created_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-    AND e.actor_kind = 'server'
-    AND e.object_id = NEW.id
-    AND e.at = NEW.created_at
-    AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END
-    AND (NEW.state = 'next' OR NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.tenant_id = NEW.tenant_id)
-    OR json_extract(e.data, '$.in_haste') = 1
-    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
-      WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
-        AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1)))
-BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server, or not new'); END;
-CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
-WHEN NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
-  WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
-     (OLD.state = 'next' AND NEW.state = 'active' AND e.kind = 'signing_key.activated' AND NOT EXISTS (
-        SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
-  OR (OLD.state = 'active' AND NEW.state = 'retiring' AND e.kind = 'signing_key.retired')
-  OR (OLD.state = 'retiring' AND NEW.state = 'gone' AND e.kind = 'signing_key.ended')
-  OR (OLD.state IN ('next', 'active', 'retiring') AND NEW.state = 'revoked' AND e.kind = 'signing_key.revoked')))
-BEGIN SELECT RAISE(ABORT, 'signing_keys: no such transition'); END;
-CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys
-WHEN (OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS NOT OLD.active_from)
-  OR (OLD.state = 'active' AND NEW.state = 'retiring') <> (NEW.retiring_from IS NOT OLD.retiring_from)
-  OR (OLD.state <> NEW.state AND NEW.state IN ('gone', 'revoked')) <> (NEW.ended_at IS NOT OLD.ended_at)
-  OR (NEW.state = 'active' AND coalesce(NEW.active_from < NEW.created_at, TRUE))
-  OR (NEW.state = 'retiring' AND coalesce(NEW.retiring_from < NEW.active_from, TRUE))
-  OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE)
-BEGIN SELECT RAISE(ABORT, 'signing_keys: its times go forward with its state'); END;
--- A time of a life is its event's, or that of what came before, where another server's clock was ahead. A
--- key has been published for 22 minutes when it signs, unless it is the first of all, the event says that it is in
--- haste, or the event before took out the key that signed. It ends 18 minutes after it ceased to sign.
-CREATE TRIGGER signing_keys_schedule BEFORE UPDATE ON signing_keys
-WHEN NEW.state <> OLD.state AND (
-  NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-    AND max(e.at, OLD.created_at, coalesce(OLD.active_from, 0), coalesce(OLD.retiring_from, 0))
-      = CASE NEW.state WHEN 'active' THEN NEW.active_from WHEN 'retiring' THEN NEW.retiring_from ELSE NEW.ended_at END)
-  OR (NEW.state = 'active' AND NEW.active_from < NEW.created_at + 1320000 AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND (json_extract(e.data, '$.in_haste') = 1
-    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
-      WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
-        AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1))))
-  OR (NEW.state = 'gone' AND NEW.ended_at < OLD.retiring_from + 1080000))
-BEGIN SELECT RAISE(ABORT, 'signing_keys: too soon, or not when its event says'); END;
-
--- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
--- closer.
-CREATE TRIGGER clients_made BEFORE INSERT ON clients
-WHEN NEW.disabled_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
-    AND e.kind = 'client.created'
-    AND e.actor_kind IN ('person', 'server')
-    AND e.object_id = NEW.id
-    AND e.at = NEW.created_at)
-BEGIN SELECT RAISE(ABORT, 'clients: not made by its event'); END;
-CREATE TRIGGER clients_life BEFORE UPDATE ON clients
-WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NOT OLD.disabled_at
-  OR (NEW.scopes IS NOT OLD.scopes OR NEW.audiences IS NOT OLD.audiences) AND NOT EXISTS (
-    SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
-      AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
-      AND o.kind = 'client' AND json_extract(o.facts, '$.operation') = 'updateClient'
-      AND json_extract(o.facts, '$.client_id') = NEW.id
-      AND json_extract(o.facts, '$.scopes') = NEW.scopes
-      AND json_extract(o.facts, '$.audiences') = NEW.audiences
-      AND o.state = 'approved' AND o.expires_at > e.at)
-BEGIN SELECT RAISE(ABORT, 'clients: disabled for good, or no authority for other scopes or audiences'); END;
--- A person or the server makes a secret, by the newest event, which makes one of this client. It lives
--- for ninety days at most, and no client has three that live.
-CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets
-WHEN NEW.revoked_at IS NOT NULL
-  OR NEW.expires_at > NEW.created_at + 7776000000
-  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_id = NEW.event_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
-    AND e.kind IN ('client.created', 'client.secret_created')
-    AND e.actor_kind IN ('person', 'server')
-    AND e.object_id = NEW.client_id
-    AND e.at = NEW.created_at)
-  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
-    WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
-BEGIN SELECT RAISE(ABORT, 'client_secrets: a third, or not made by its event'); END;
-CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets
-WHEN NEW.expires_at > OLD.expires_at
-  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT OLD.revoked_at)
-BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
-
--- Directories: a new one holds look-alikes, and letting them enroll takes an override that is in force.
-CREATE TRIGGER directories_start BEFORE INSERT ON directories
-WHEN NEW.look_alikes <> 'hold'
-BEGIN SELECT RAISE(ABORT, 'directories: a new one holds look-alikes'); END;
-CREATE TRIGGER directories_life BEFORE UPDATE ON directories
-WHEN OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
-  SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
-  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
-    AND e.object_id = NEW.id AND o.kind = 'tenant' AND json_extract(o.facts, '$.directory_id') = NEW.id
-    AND json_extract(o.facts, '$.operation') = 'setLookAlikes' AND json_extract(o.facts, '$.look_alikes') = NEW.look_alikes
-    AND o.state = 'approved' AND o.expires_at > e.at)
-BEGIN SELECT RAISE(ABORT, 'directories: no authority to let look-alikes enroll'); END;
-
--- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
--- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
--- ticket by one is made by its requester.
-CREATE TRIGGER users_start BEFORE INSERT ON users
-WHEN NEW.epoch <> 1 OR NEW.labels <> '[]' OR NEW.grace_until IS NOT NULL
-  OR (NEW.ticket_only = 0 AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
-        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded)
-      AND EXISTS (SELECT 1 FROM directories d WHERE d.tenant_id = NEW.tenant_id
-        AND d.id = NEW.directory_id AND d.look_alikes = 'hold'))
-BEGIN SELECT RAISE(ABORT, 'users: no authority for this start'); END;
-CREATE TRIGGER users_life BEFORE UPDATE ON users
-WHEN NEW.epoch < OLD.epoch
-  OR NEW.ever_enrolled < OLD.ever_enrolled
-  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
-  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
-        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
-          AND o.kind = 'reinstate' AND o.state = 'approved' AND e.at < o.expires_at))
-  OR (NEW.labels <> OLD.labels AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
-        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
-          AND o.kind = 'labels' AND o.state = 'approved' AND e.at < o.expires_at))
-  OR (OLD.ticket_only = 1 AND NEW.ticket_only = 0 AND NOT EXISTS (
-        SELECT 1 FROM factors f JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
-        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.id AND f.state = 'active'
-          AND n.authority IN ('ticket', 'bootstrap')))
-  OR (NEW.grace_until IS NOT OLD.grace_until
-      AND (OLD.grace_until IS NULL OR NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
-        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
-          AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
-BEGIN SELECT RAISE(ABORT, 'users: no authority for this change'); END;
-
--- A role comes from an approved override that names the user and the role, or from the server's own
--- grant. What was granted and taken away stays on the row until the next grant.
-CREATE TRIGGER roles_granted BEFORE INSERT ON roles
-WHEN NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'
-      AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
-  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
-        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
-        AND json_extract(o.facts, '$.role') = NEW.role AND json_extract(o.facts, '$.grant')))
-BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
-CREATE TRIGGER roles_life BEFORE UPDATE ON roles
-WHEN (NEW.revoked_at IS NOT NULL AND (NEW.override_id IS NOT OLD.override_id OR NEW.granted_at <> OLD.granted_at
-      OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at <> OLD.revoked_at)))
-  OR (NEW.revoked_at IS NULL AND OLD.revoked_at IS NULL)
-  OR (NEW.revoked_at IS NULL AND (NEW.override_id IS OLD.override_id
-      OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
-        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
-        AND json_extract(o.facts, '$.role') = NEW.role AND json_extract(o.facts, '$.grant'))))
-BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
-
--- Policy versions are dense, and no client makes one.
-CREATE TRIGGER policies_version BEFORE INSERT ON policies
-WHEN NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server')
-      AND e.tenant_id = NEW.tenant_id AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
-  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
-        AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
-BEGIN SELECT RAISE(ABORT, 'policies: not the next version, or no authority'); END;
-
--- Factors: pending → active ⇄ suspended → ended. There is no "disabled".
-CREATE TRIGGER factors_start BEFORE INSERT ON factors
-WHEN NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL
-BEGIN SELECT RAISE(ABORT, 'factors: a factor starts pending'); END;
-CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors
-WHEN OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
-    SELECT 1 FROM factor_steps s JOIN events e ON e.id = s.event_id
-      JOIN enrollments n ON n.tenant_id = s.tenant_id AND n.factor_id = s.factor_id AND n.id = e.object_id
-    WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id AND s.last_step > 0
-      AND s.event_id = NEW.event_id AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
-      AND (NEW.trust_since = NEW.activated_at
-        OR (n.authority = 'rotation' AND EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = OLD.tenant_id
-          AND f.id = n.authority_id AND f.trust_since = NEW.trust_since)))
-      AND (NEW.is_bootstrap = 0 OR n.authority = 'bootstrap'
-        OR (n.authority = 'ticket' AND EXISTS (SELECT 1 FROM tickets t JOIN overrides o
-          ON o.tenant_id = t.tenant_id AND o.id = t.override_id
-          WHERE t.tenant_id = n.tenant_id AND t.id = n.authority_id AND o.is_break_glass = 1))))
-BEGIN SELECT RAISE(ABORT, 'factors: not confirmed by a code'); END;
-CREATE TRIGGER factors_life BEFORE UPDATE ON factors
-WHEN (NEW.state <> OLD.state AND NOT (
-       (OLD.state = 'pending' AND NEW.state IN ('active', 'ended'))
-    OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
-    OR (OLD.state = 'suspended' AND NEW.state = 'ended')
-    OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
-         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
-         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
-           AND o.kind = 'resume' AND o.state = 'approved' AND e.at < o.expires_at))))
-  OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
-       WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state IN ('active', 'suspended')))
-  OR (NEW.state <> 'ended' AND OLD.rotate_by < coalesce(NEW.rotate_by, OLD.rotate_by + 1))
-  OR OLD.state = 'ended'
-  OR (OLD.activated_at IS NOT NULL AND (NEW.activated_at IS NOT OLD.activated_at OR NEW.trust_since IS NOT OLD.trust_since))
-  OR (NEW.state <> 'ended' AND NEW.sealed IS NULL)
-BEGIN SELECT RAISE(ABORT, 'factors: no such transition'); END;
-CREATE TRIGGER factors_authority BEFORE UPDATE ON factors
-WHEN OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
-     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
-        WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
-          AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
-  OR (NEW.end_authority IN ('replacement', 'recovery') AND EXISTS (SELECT 1 FROM factors f
-        JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
-        JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id AND s.last_step > 0
-        JOIN events e ON e.id = s.event_id AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
-        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state = 'pending' AND e.at = NEW.ended_at
-          AND ((NEW.end_authority = 'replacement' AND n.authority = 'rotation'
-              AND n.authority_id = OLD.id AND f.id = NEW.end_authority_id)
-            OR (NEW.end_authority = 'recovery' AND n.authority = 'recovery'
-              AND n.authority_id = NEW.end_authority_id))))
-  OR (NEW.end_authority = 'offboarding' AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = OLD.tenant_id
-        AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), 0)
-BEGIN SELECT RAISE(ABORT, 'factors: no authority to end a factor'); END;
-
--- A code works once: the step only rises, by an event that records the verification of this very
--- factor, and never so far ahead that it would lock its owner out.
-CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps
-WHEN NEW.last_step <> 0
-BEGIN SELECT RAISE(ABORT, 'factor_steps: starts at zero'); END;
-CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps
-WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
-    JOIN factors f ON f.tenant_id = OLD.tenant_id AND f.id = OLD.factor_id AND f.user_id = e.user_id
-    WHERE e.id = NEW.event_id AND e.evaluated = 1 AND json_extract(e.data, '$.factor') = OLD.factor_id
-    AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
-    AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
-BEGIN SELECT RAISE(ABORT, 'factor_steps: already spent, or not by a verification'); END;
-
--- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
--- of that user. Attempts come back with time alone, and no faster than any policy allows, or in the login's
--- lane by a recovery code, an unlock or a reset: a right code gives none back.
-CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles
-WHEN ((NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
-    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id
-      AND (e.kind IN ('code.verified', 'enrollment.confirmed', 'recovery_code.used', 'user.unlocked', 'factor.ended')
-        OR (e.kind = 'loss.reported' AND e.evaluated = 1))))
-  OR ((NEW.updated_at < OLD.updated_at OR (NEW.level > OLD.level AND ((NEW.level - OLD.level)
-        * CASE OLD.lane WHEN 'recovery_hour' THEN 720000 WHEN 'recovery_day' THEN 4320000 ELSE 10800000 END
-        > NEW.updated_at - OLD.updated_at
-      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
-    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
-      AND e.user_id = OLD.user_id AND e.kind IN ('recovery_code.used', 'user.unlocked', 'factor.ended'))))
-BEGIN SELECT RAISE(ABORT, 'throttles: nothing lifts this block'); END;
-
--- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
--- rise.
-CREATE TRIGGER challenges_start BEFORE INSERT ON challenges
-WHEN NEW.purpose = 'recover' AND (NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
-    AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
-    AND r.event_id = NEW.event_id)
-  OR EXISTS (SELECT 1 FROM challenges c WHERE c.tenant_id = NEW.tenant_id AND c.user_id = NEW.user_id
-    AND c.recovery_code_id = NEW.recovery_code_id))
-BEGIN SELECT RAISE(ABORT, 'challenges: no recovery code was used'); END;
-CREATE TRIGGER enrollments_start BEFORE INSERT ON enrollments
-WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
-    AND f.user_id = NEW.user_id AND f.state = 'pending')
-  OR (NEW.authority IN ('first', 'ticket', 'bootstrap') AND EXISTS (SELECT 1 FROM factors f
-      WHERE f.tenant_id = NEW.tenant_id AND f.user_id = NEW.user_id AND f.state IN ('active', 'suspended')))
-  OR (NEW.authority IN ('ticket', 'recovery') AND EXISTS (SELECT 1 FROM enrollments n
-      WHERE n.tenant_id = NEW.tenant_id AND n.authority_id = NEW.authority_id))
-  OR NOT coalesce(CASE NEW.authority
-    WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
-      AND u.ticket_only = 0)
-      AND NOT EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id AND r.user_id = NEW.user_id
-        AND r.revoked_at IS NULL)
-      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.user_id = NEW.user_id
-        AND n.client_id IS NULL AND n.closed_at IS NULL AND n.expires_at > NEW.created_at)
-    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
-      OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
-        AND n.authority = 'bootstrap')
-    WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
-      AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
-    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
-      WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
-        AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
-        AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
-    WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
-      JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
-      JOIN events p ON p.id = s.event_id
-      JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-      WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
-        AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
-    END, 0)
-BEGIN SELECT RAISE(ABORT, 'enrollments: no authority to enroll'); END;
-CREATE TRIGGER recovery_codes_start BEFORE INSERT ON recovery_codes
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
-    AND e.user_id = NEW.user_id)
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: not issued to this user'); END;
-CREATE TRIGGER tickets_start BEFORE INSERT ON tickets
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
-  OR (NEW.override_id IS NULL AND EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id
-      AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
-  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
-      WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
-        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at
-        AND e.actor_id = o.requested_by))
-BEGIN SELECT RAISE(ABORT, 'tickets: no authority to make one'); END;
-CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges
-WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
-BEGIN SELECT RAISE(ABORT, 'challenges: over'); END;
-CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments
-WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
-BEGIN SELECT RAISE(ABORT, 'enrollments: over'); END;
-CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes
-WHEN OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL
-BEGIN SELECT RAISE(ABORT, 'recovery_codes: used'); END;
-CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets
-WHEN OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
-  OR NEW.redeemed_at >= OLD.expires_at
-BEGIN SELECT RAISE(ABORT, 'tickets: over'); END;
-CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions
-WHEN OLD.state <> 'open'
-BEGIN SELECT RAISE(ABORT, 'petitions: decided'); END;
-
--- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
--- A request and an approval are an administrator's, each with a code spent on that act in the same
--- instant: the event names it.
-CREATE TRIGGER overrides_start BEFORE INSERT ON overrides
-WHEN NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
-  OR (NEW.is_break_glass = 1 AND NOT EXISTS (
-        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
-  OR (NEW.is_break_glass = 0 AND NOT EXISTS (
-        SELECT 1 FROM events e
-        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
-        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
-        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
-        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
-        WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
-          AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
-          AND e.at = NEW.requested_at AND p.at = NEW.requested_at
-          AND e.client_id = NEW.requested_client_id AND EXISTS (SELECT 1 FROM users u
-            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.requested_by AND u.epoch = NEW.requested_epoch)))
-BEGIN SELECT RAISE(ABORT, 'overrides: starts requested, by a person or by break-glass'); END;
-CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides
-WHEN NEW.expires_at > OLD.expires_at
-  OR (NEW.approved_at IS NOT OLD.approved_at AND NOT (OLD.state = 'requested' AND NEW.state = 'approved'))
-  OR (OLD.state NOT IN ('requested', 'approved'))
-  OR (NEW.state <> OLD.state AND NOT (
-       (OLD.state = 'requested' AND NEW.state IN ('approved', 'denied', 'withdrawn', 'expired'))
-    OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
-  OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
-       NEW.approved_at >= NEW.expires_at
-    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
-    OR (OLD.is_break_glass = 0 AND NOT EXISTS (SELECT 1 FROM users u
-        JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
-          AND r.revoked_at IS NULL AND r.granted_at <= OLD.requested_at
-        JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
-        JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = OLD.requested_client_id AND c.disabled_at IS NULL
-        WHERE u.tenant_id = OLD.tenant_id AND u.id = OLD.requested_by AND u.offboarded_at IS NULL
-          AND u.epoch = OLD.requested_epoch))
-    OR OLD.required_approvals > (SELECT count(*) FROM approvals a
-        WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id AND EXISTS (SELECT 1 FROM users u
-          JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
-            AND r.revoked_at IS NULL AND r.granted_at <= a.at
-          JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
-          JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = a.client_id AND c.disabled_at IS NULL
-          WHERE u.tenant_id = OLD.tenant_id AND u.id = a.person_id AND u.offboarded_at IS NULL
-            AND u.epoch = a.epoch))))
-BEGIN SELECT RAISE(ABORT, 'overrides: no such transition, or not enough approvals'); END;
-CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals
-WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
-    AND o.state = 'requested' AND o.digest = NEW.digest AND o.requested_by <> NEW.person_id
-    AND (o.user_id IS NULL OR o.user_id <> NEW.person_id) AND NEW.at < o.expires_at)
-  OR NOT EXISTS (SELECT 1 FROM events e
-        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
-        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
-        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
-        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
-        WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
-          AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
-          AND e.at = NEW.at AND p.at = NEW.at
-          AND e.client_id = NEW.client_id AND EXISTS (SELECT 1 FROM users u
-            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.person_id AND u.epoch = NEW.epoch))
-BEGIN SELECT RAISE(ABORT, 'approvals: by another person, of what they saw'); END;
-
--- No token without a code: its event is the one that spent the factor's step, for a login or an
--- enrollment that asked for this audience; a code that was spent on an act yields none.
-CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens
-WHEN NOT EXISTS (SELECT 1 FROM events e
-    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
-    JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
-    JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
-    LEFT JOIN challenges c ON c.tenant_id = e.tenant_id AND c.id = e.object_id AND e.kind = 'code.verified'
-      AND c.purpose = 'login'
-    LEFT JOIN enrollments n ON n.tenant_id = e.tenant_id AND n.id = e.object_id AND e.kind = 'enrollment.confirmed'
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated = 1
-      AND e.client_id = NEW.client_id AND e.at = NEW.issued_at AND u.epoch = NEW.epoch
-      AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
-      AND NEW.audience IN (SELECT value FROM json_each(coalesce(c.audiences, n.audiences))))
-BEGIN SELECT RAISE(ABORT, 'issued_tokens: no verified code'); END;
-
--- No secret takes another one's place: a sealed value is replaced only by one of the same length, under
--- the key and from one of the keys that the event names, and an event moves no more token keys than it
--- counts.
-CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys
-WHEN NEW.sealed <> OLD.sealed AND (
-  length(NEW.sealed) <> length(OLD.sealed)
-  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
-  OR NEW.state IS NOT OLD.state
-  OR NEW.active_from IS NOT OLD.active_from
-  OR NEW.retiring_from IS NOT OLD.retiring_from
-  OR NEW.ended_at IS NOT OLD.ended_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed'
-    AND e.actor_kind = 'server'
-    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
-    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))
-    AND json_extract(e.data, '$.signing_keys') > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)))
-BEGIN SELECT RAISE(ABORT, 'signing_keys: another secret, and not resealed'); END;
-CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors
-WHEN NEW.sealed <> OLD.sealed AND (
-  length(NEW.sealed) <> length(OLD.sealed)
-  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
-  OR NEW.state IS NOT OLD.state
-  OR NEW.activated_at IS NOT OLD.activated_at
-  OR NEW.trust_since IS NOT OLD.trust_since
-  OR NEW.rotate_by IS NOT OLD.rotate_by
-  OR NEW.ended_at IS NOT OLD.ended_at
-  OR NEW.end_authority IS NOT OLD.end_authority
-  OR NEW.end_authority_id IS NOT OLD.end_authority_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
-    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
-    AND e.kind = 'secrets.resealed'
-    AND e.actor_kind = 'server'
-    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
-    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))))
-BEGIN SELECT RAISE(ABORT, 'factors: another secret, and not resealed'); END;
+-- Which programs may serve over this schema: those of version serves_from and later. What a migration
+-- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
+-- migration look for exactly that.
+CREATE TABLE schema_versions (
+  version INTEGER NOT NULL PRIMARY KEY,
+  serves_from INTEGER NOT NULL CHECK (serves_from BETWEEN 1 AND version),
+  added TEXT NOT NULL,
+  dropped TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Statistics of a large installation, for the planner. Without any it takes a tenant for ten rows, and
 -- reads the whole tenant instead of the user's index.
@@ -1508,24 +510,1058 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('client_secrets', 'client_secrets_by_client', '1000000 10'),
   ('client_secrets', 'client_secrets', '1000000 10000 1');
 
--- Which programs may serve over this schema: those of version serves_from and later. What a migration
--- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
--- migration look for exactly that.
-CREATE TABLE schema_versions (
-  version INTEGER NOT NULL PRIMARY KEY,
-  serves_from INTEGER NOT NULL CHECK (serves_from BETWEEN 1 AND version),
-  added TEXT NOT NULL,
-  dropped TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (1, 1, '', '');
+CREATE TRIGGER events_insert BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id)
+  OR EXISTS (SELECT 1 FROM events WHERE tenant_id = NEW.tenant_id AND seq = NEW.seq)
+BEGIN SELECT RAISE(ABORT, 'events: exists'); END;
 
--- Only a migration writes here, each the next row; no row is changed or taken away.
+CREATE TRIGGER events_update BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'events: append only'); END;
+
+CREATE TRIGGER events_delete BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events: never deleted'); END;
+
+CREATE TRIGGER events_order BEFORE INSERT ON events
+WHEN NEW.seq <> 1 + coalesce((SELECT max(seq) FROM events WHERE tenant_id = NEW.tenant_id), 0)
+BEGIN SELECT RAISE(ABORT, 'events: only at the end'); END;
+
+-- Rows are purged by the newest event's time: no event is more than a minute ahead of the clock here.
+CREATE TRIGGER events_clock BEFORE INSERT ON events
+WHEN NEW.at > CAST(unixepoch('subsec') * 1000 AS INTEGER) + 60000
+BEGIN SELECT RAISE(ABORT, 'events: ahead of the clock'); END;
+
+CREATE TRIGGER installation_insert BEFORE INSERT ON installation
+WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'installation: exists, or names no event'); END;
+
+CREATE TRIGGER installation_update BEFORE UPDATE ON installation
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'installation: changed without a new event'); END;
+
+CREATE TRIGGER installation_facts BEFORE UPDATE ON installation
+WHEN NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'installation: a fact cannot change'); END;
+
+CREATE TRIGGER installation_delete BEFORE DELETE ON installation
+BEGIN SELECT RAISE(ABORT, 'installation: never deleted'); END;
+
+-- A sealed value is replaced only by one of the same length that another key sealed, and nothing beside
+-- it. The newest event says so, and from which keys to which; the server wrote it. The key check and the
+-- pepper come last: when all token keys are under the new key, and this event counts those that it moved.
+-- A key that they were moved away from never seals them again.
+CREATE TRIGGER installation_resealed BEFORE UPDATE ON installation
+WHEN length(NEW.key_check) <> length(OLD.key_check)
+  OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
+  OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
+  OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.key_check, 2, 8) AS TEXT)
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed_pepper, 2, 8) AS TEXT)
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.key_check, 2, 8) AS TEXT))
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed_pepper, 2, 8) AS TEXT))
+    AND json_extract(e.data, '$.installation') = 2
+    AND json_extract(e.data, '$.signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)
+    AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
+      AND CAST(substr(k.sealed, 2, 8) AS TEXT) <> json_extract(e.data, '$.to'))
+    AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
+      AND b.kind = 'secrets.resealed' AND json_extract(b.data, '$.installation') = 2
+      AND EXISTS (SELECT 1 FROM json_each(b.data, '$.from') WHERE value = json_extract(e.data, '$.to'))))
+BEGIN SELECT RAISE(ABORT, 'installation: another secret, and not resealed'); END;
+
+CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys
+WHEN EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active')
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'next' AND NEW.state = 'next')
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: exists, or names no event'); END;
+
+CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without a new event'); END;
+
+CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
+  OR NEW.public_jwk IS DISTINCT FROM OLD.public_jwk
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'signing_keys: a fact cannot change'); END;
+
+CREATE TRIGGER signing_keys_delete BEFORE DELETE ON signing_keys
+BEGIN SELECT RAISE(ABORT, 'signing_keys: never deleted'); END;
+
+-- Signing keys: next → active → retiring → gone, or revoked; never back. Only the server makes and moves
+-- one, each by an event of its own kind about this key. A change of state says when, and no time changes
+-- without its state. A secret may be sealed anew meanwhile.
+CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
+WHEN NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
+  OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
+  OR NEW.active_from <> NEW.created_at
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.actor_kind = 'server'
+    AND e.object_id = NEW.id
+    AND e.at = NEW.created_at
+    AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END
+    AND (NEW.state = 'next' OR NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.tenant_id = NEW.tenant_id)
+    OR json_extract(e.data, '$.in_haste') = 1
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+      WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
+        AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1)))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server, or not new'); END;
+
+CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
+WHEN NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
+  WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
+     (OLD.state = 'next' AND NEW.state = 'active' AND e.kind = 'signing_key.activated' AND NOT EXISTS (
+        SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
+  OR (OLD.state = 'active' AND NEW.state = 'retiring' AND e.kind = 'signing_key.retired')
+  OR (OLD.state = 'retiring' AND NEW.state = 'gone' AND e.kind = 'signing_key.ended')
+  OR (OLD.state IN ('next', 'active', 'retiring') AND NEW.state = 'revoked' AND e.kind = 'signing_key.revoked')))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: no such transition'); END;
+
+CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys
+WHEN (OLD.state = 'next' AND NEW.state = 'active') <> (NEW.active_from IS DISTINCT FROM OLD.active_from)
+  OR (OLD.state = 'active' AND NEW.state = 'retiring') <> (NEW.retiring_from IS DISTINCT FROM OLD.retiring_from)
+  OR (OLD.state <> NEW.state AND NEW.state IN ('gone', 'revoked')) <> (NEW.ended_at IS DISTINCT FROM OLD.ended_at)
+  OR (NEW.state = 'active' AND coalesce(NEW.active_from < NEW.created_at, TRUE))
+  OR (NEW.state = 'retiring' AND coalesce(NEW.retiring_from < NEW.active_from, TRUE))
+  OR coalesce(NEW.ended_at < coalesce(NEW.retiring_from, NEW.active_from, NEW.created_at), FALSE)
+BEGIN SELECT RAISE(ABORT, 'signing_keys: its times go forward with its state'); END;
+
+-- A time of a life is its event's, or that of what came before, where another server's clock was ahead. A
+-- key has been published for 22 minutes when it signs, unless it is the first of all, the event says that it is in
+-- haste, or the event before took out the key that signed. It ends 18 minutes after it ceased to sign.
+CREATE TRIGGER signing_keys_schedule BEFORE UPDATE ON signing_keys
+WHEN (NEW.state <> OLD.state) AND (
+  NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND max(e.at, OLD.created_at, coalesce(OLD.active_from, 0), coalesce(OLD.retiring_from, 0))
+      = CASE NEW.state WHEN 'active' THEN NEW.active_from WHEN 'retiring' THEN NEW.retiring_from ELSE NEW.ended_at END)
+  OR (NEW.state = 'active' AND NEW.active_from < NEW.created_at + 1320000 AND NOT EXISTS (
+    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND (json_extract(e.data, '$.in_haste') = 1
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+      WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
+        AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1))))
+  OR (NEW.state = 'gone' AND NEW.ended_at < OLD.retiring_from + 1080000))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: too soon, or not when its event says'); END;
+
+-- No secret takes another one's place: a sealed value is replaced only by one of the same length, under
+-- the key and from one of the keys that the event names, and an event moves no more token keys than it
+-- counts.
+CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys
+WHEN (NEW.sealed <> OLD.sealed) AND (
+  length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS DISTINCT FROM OLD.state
+  OR NEW.active_from IS DISTINCT FROM OLD.active_from
+  OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from
+  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))
+    AND json_extract(e.data, '$.signing_keys') > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: another secret, and not resealed'); END;
+
+CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants
+WHEN EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'tenants: exists, or names no event'); END;
+
+CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'tenants: changed without a new event'); END;
+
+CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'tenants: a fact cannot change'); END;
+
+CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants
+BEGIN SELECT RAISE(ABORT, 'tenants: never deleted'); END;
+
+CREATE TRIGGER directories_insert BEFORE INSERT ON directories
+WHEN EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'directories: exists, or names no event'); END;
+
+CREATE TRIGGER directories_update BEFORE UPDATE ON directories
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'directories: changed without a new event'); END;
+
+CREATE TRIGGER directories_facts BEFORE UPDATE ON directories
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'directories: a fact cannot change'); END;
+
+CREATE TRIGGER directories_delete BEFORE DELETE ON directories
+BEGIN SELECT RAISE(ABORT, 'directories: never deleted'); END;
+
+-- Directories: a new one holds look-alikes, and letting them enroll takes an override that is in force.
+CREATE TRIGGER directories_start BEFORE INSERT ON directories
+WHEN NEW.look_alikes <> 'hold'
+BEGIN SELECT RAISE(ABORT, 'directories: a new one holds look-alikes'); END;
+
+CREATE TRIGGER directories_life BEFORE UPDATE ON directories
+WHEN OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
+  SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
+  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
+    AND e.object_id = NEW.id AND o.kind = 'tenant' AND json_extract(o.facts, '$.directory_id') = NEW.id
+    AND json_extract(o.facts, '$.operation') = 'setLookAlikes' AND json_extract(o.facts, '$.look_alikes') = NEW.look_alikes
+    AND o.state = 'approved' AND o.expires_at > e.at)
+BEGIN SELECT RAISE(ABORT, 'directories: no authority to let look-alikes enroll'); END;
+
+CREATE TRIGGER clients_insert BEFORE INSERT ON clients
+WHEN EXISTS (SELECT 1 FROM clients WHERE id = NEW.id)
+  OR EXISTS (SELECT 1 FROM clients WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'clients: exists, or names no event'); END;
+
+CREATE TRIGGER clients_update BEFORE UPDATE ON clients
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'clients: changed without a new event'); END;
+
+CREATE TRIGGER clients_facts BEFORE UPDATE ON clients
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
+  OR NEW.created_by IS DISTINCT FROM OLD.created_by
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'clients: a fact cannot change'); END;
+
+CREATE TRIGGER clients_delete BEFORE DELETE ON clients
+BEGIN SELECT RAISE(ABORT, 'clients: never deleted'); END;
+
+-- No client makes a client. A disabled client and a revoked secret stay so; an expiry only comes
+-- closer.
+CREATE TRIGGER clients_made BEFORE INSERT ON clients
+WHEN NEW.disabled_at IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.created'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.id
+    AND e.at = NEW.created_at)
+BEGIN SELECT RAISE(ABORT, 'clients: not made by its event'); END;
+
+CREATE TRIGGER clients_life BEFORE UPDATE ON clients
+WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
+  OR (NEW.scopes IS DISTINCT FROM OLD.scopes OR NEW.audiences IS DISTINCT FROM OLD.audiences) AND NOT EXISTS (
+    SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
+      AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
+      AND o.kind = 'client' AND json_extract(o.facts, '$.operation') = 'updateClient'
+      AND json_extract(o.facts, '$.client_id') = NEW.id
+      AND json_extract(o.facts, '$.scopes') = NEW.scopes
+      AND json_extract(o.facts, '$.audiences') = NEW.audiences
+      AND o.state = 'approved' AND o.expires_at > e.at)
+BEGIN SELECT RAISE(ABORT, 'clients: disabled for good, or no authority for other scopes or audiences'); END;
+
+CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets
+WHEN EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: exists, or names no event'); END;
+
+CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: changed without a new event'); END;
+
+CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a fact cannot change'); END;
+
+CREATE TRIGGER client_secrets_delete BEFORE DELETE ON client_secrets
+BEGIN SELECT RAISE(ABORT, 'client_secrets: never deleted'); END;
+
+-- A person or the server makes a secret, by the newest event, which makes one of this client. It lives
+-- for ninety days at most, and no client has three that live.
+CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets
+WHEN NEW.revoked_at IS NOT NULL
+  OR NEW.expires_at > NEW.created_at + 7776000000
+  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_id = NEW.event_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind IN ('client.created', 'client.secret_created')
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND e.at = NEW.created_at)
+  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
+    WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a third, or not made by its event'); END;
+
+CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets
+WHEN NEW.expires_at > OLD.expires_at
+  OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at)
+BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
+
+CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys
+WHEN EXISTS (SELECT 1 FROM client_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_keys: exists, or names no event'); END;
+
+CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'client_keys: changed without a new event'); END;
+
+CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.jwk IS DISTINCT FROM OLD.jwk
+  OR NEW.service_account IS DISTINCT FROM OLD.service_account
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'client_keys: a fact cannot change'); END;
+
+CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys
+BEGIN SELECT RAISE(ABORT, 'client_keys: never deleted'); END;
+
+-- A person or the server gives a client a key, by the newest event, which names it. No client has three
+-- that live, and a removed one stays so.
+CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys
+WHEN NEW.removed_at IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
+    AND e.kind = 'client.key_added'
+    AND e.actor_kind IN ('person', 'server')
+    AND e.object_id = NEW.client_id
+    AND json_extract(e.data, '$.key') = NEW.id
+    AND e.at = NEW.created_at)
+  OR (SELECT count(*) FROM client_keys k WHERE k.client_id = NEW.client_id AND k.removed_at IS NULL) >= 2
+BEGIN SELECT RAISE(ABORT, 'client_keys: a third, or not made by its event'); END;
+
+CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys
+WHEN OLD.removed_at IS NOT NULL AND NEW.removed_at IS DISTINCT FROM OLD.removed_at
+BEGIN SELECT RAISE(ABORT, 'client_keys: removed for good'); END;
+
+CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens
+WHEN EXISTS (SELECT 1 FROM client_tokens WHERE hash = NEW.hash)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id AND jti_hash = NEW.jti_hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'client_tokens: exists, or names no event'); END;
+
+CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens
+BEGIN SELECT RAISE(ABORT, 'client_tokens: append only'); END;
+
+CREATE TRIGGER client_tokens_delete BEFORE DELETE ON client_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'client_tokens: not expired, or not purged'); END;
+
+-- A client's token comes from a live key of that very client.
+CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
+      JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
+    AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
+    AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'client_tokens: no live key of this client'); END;
+
+CREATE TRIGGER users_insert BEFORE INSERT ON users
+WHEN EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND directory_id = NEW.directory_id AND external_id = NEW.external_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'users: exists, or names no event'); END;
+
+CREATE TRIGGER users_update BEFORE UPDATE ON users
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'users: changed without a new event'); END;
+
+CREATE TRIGGER users_facts BEFORE UPDATE ON users
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.directory_id IS DISTINCT FROM OLD.directory_id
+  OR NEW.external_id IS DISTINCT FROM OLD.external_id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.external_id_folded IS DISTINCT FROM OLD.external_id_folded
+BEGIN SELECT RAISE(ABORT, 'users: a fact cannot change'); END;
+
+CREATE TRIGGER users_delete BEFORE DELETE ON users
+BEGIN SELECT RAISE(ABORT, 'users: never deleted'); END;
+
+-- Users: the epoch and "was enrolled once" never fall; coming back, a label, or losing the duty to
+-- redeem a ticket takes what the rule names. An override counts until its end, by the event's time, and a
+-- ticket by one is made by its requester.
+CREATE TRIGGER users_start BEFORE INSERT ON users
+WHEN NEW.epoch <> 1 OR NEW.labels <> '[]' OR NEW.grace_until IS NOT NULL
+  OR (NOT NEW.ticket_only AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id
+        AND u.directory_id = NEW.directory_id AND u.external_id_folded = NEW.external_id_folded)
+      AND EXISTS (SELECT 1 FROM directories d WHERE d.tenant_id = NEW.tenant_id
+        AND d.id = NEW.directory_id AND d.look_alikes = 'hold'))
+BEGIN SELECT RAISE(ABORT, 'users: no authority for this start'); END;
+
+CREATE TRIGGER users_life BEFORE UPDATE ON users
+WHEN NEW.epoch < OLD.epoch
+  OR NEW.ever_enrolled < OLD.ever_enrolled
+  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
+  OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'reinstate' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (NEW.labels <> OLD.labels AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'labels' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (OLD.ticket_only AND NOT NEW.ticket_only AND NOT EXISTS (
+        SELECT 1 FROM factors f JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.id AND f.state = 'active'
+          AND n.authority IN ('ticket', 'bootstrap')))
+  OR (NEW.grace_until IS DISTINCT FROM OLD.grace_until
+      AND (OLD.grace_until IS NULL OR NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
+          AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
+BEGIN SELECT RAISE(ABORT, 'users: no authority for this change'); END;
+
+CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups
+WHEN EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND client_id = NEW.client_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'user_groups: exists, or names no event'); END;
+
+CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'user_groups: changed without a new event'); END;
+
+CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+BEGIN SELECT RAISE(ABORT, 'user_groups: a fact cannot change'); END;
+
+CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups
+BEGIN SELECT RAISE(ABORT, 'user_groups: never deleted'); END;
+
+CREATE TRIGGER roles_insert BEFORE INSERT ON roles
+WHEN EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND role = NEW.role)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'roles: exists, or names no event'); END;
+
+CREATE TRIGGER roles_update BEFORE UPDATE ON roles
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'roles: changed without a new event'); END;
+
+CREATE TRIGGER roles_facts BEFORE UPDATE ON roles
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.role IS DISTINCT FROM OLD.role
+BEGIN SELECT RAISE(ABORT, 'roles: a fact cannot change'); END;
+
+CREATE TRIGGER roles_delete BEFORE DELETE ON roles
+BEGIN SELECT RAISE(ABORT, 'roles: never deleted'); END;
+
+-- A role comes from an approved override that names the user and the role, or from the server's own
+-- grant. What was granted and taken away stays on the row until the next grant.
+CREATE TRIGGER roles_granted BEFORE INSERT ON roles
+WHEN NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
+    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'
+      AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
+        AND json_extract(o.facts, '$.role') = NEW.role AND json_extract(o.facts, '$.grant') = 1))
+BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
+
+CREATE TRIGGER roles_life BEFORE UPDATE ON roles
+WHEN (NEW.revoked_at IS NOT NULL AND (NEW.override_id IS DISTINCT FROM OLD.override_id OR NEW.granted_at <> OLD.granted_at
+      OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at <> OLD.revoked_at)))
+  OR (NEW.revoked_at IS NULL AND OLD.revoked_at IS NULL)
+  OR (NEW.revoked_at IS NULL AND (NEW.override_id IS NOT DISTINCT FROM OLD.override_id
+      OR NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
+        AND json_extract(o.facts, '$.role') = NEW.role AND json_extract(o.facts, '$.grant') = 1)))
+BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
+
+CREATE TRIGGER policies_insert BEFORE INSERT ON policies
+WHEN EXISTS (SELECT 1 FROM policies WHERE tenant_id = NEW.tenant_id AND version = NEW.version)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'policies: exists, or names no event'); END;
+
+CREATE TRIGGER policies_update BEFORE UPDATE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies: append only'); END;
+
+CREATE TRIGGER policies_delete BEFORE DELETE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies: never deleted'); END;
+
+-- Policy versions are dense, and no client makes one.
+CREATE TRIGGER policies_version BEFORE INSERT ON policies
+WHEN NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server')
+      AND e.tenant_id = NEW.tenant_id AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
+        AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
+BEGIN SELECT RAISE(ABORT, 'policies: not the next version, or no authority'); END;
+
+CREATE TRIGGER factors_insert BEFORE INSERT ON factors
+WHEN EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending' AND NEW.state = 'pending')
+  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state IN ('active', 'suspended') AND NEW.state IN ('active', 'suspended'))
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'factors: exists, or names no event'); END;
+
+CREATE TRIGGER factors_update BEFORE UPDATE ON factors
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'factors: changed without a new event'); END;
+
+CREATE TRIGGER factors_facts BEFORE UPDATE ON factors
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.algorithm IS DISTINCT FROM OLD.algorithm
+  OR NEW.digits IS DISTINCT FROM OLD.digits
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.is_bootstrap IS DISTINCT FROM OLD.is_bootstrap
+  OR NEW.exposed_to IS DISTINCT FROM OLD.exposed_to
+BEGIN SELECT RAISE(ABORT, 'factors: a fact cannot change'); END;
+
+CREATE TRIGGER factors_delete BEFORE DELETE ON factors
+BEGIN SELECT RAISE(ABORT, 'factors: never deleted'); END;
+
+-- Factors: pending → active ⇄ suspended → ended. There is no "disabled".
+CREATE TRIGGER factors_start BEFORE INSERT ON factors
+WHEN NEW.state <> 'pending' OR NEW.activated_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'factors: a factor starts pending'); END;
+
+CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors
+WHEN OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
+    SELECT 1 FROM factor_steps s JOIN events e ON e.id = s.event_id
+      JOIN enrollments n ON n.tenant_id = s.tenant_id AND n.factor_id = s.factor_id AND n.id = e.object_id
+    WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id AND s.last_step > 0
+      AND s.event_id = NEW.event_id AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
+      AND (NEW.trust_since = NEW.activated_at
+        OR (n.authority = 'rotation' AND EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = OLD.tenant_id
+          AND f.id = n.authority_id AND f.trust_since = NEW.trust_since)))
+      AND (NOT NEW.is_bootstrap OR n.authority = 'bootstrap'
+        OR (n.authority = 'ticket' AND EXISTS (SELECT 1 FROM tickets t JOIN overrides o
+          ON o.tenant_id = t.tenant_id AND o.id = t.override_id
+          WHERE t.tenant_id = n.tenant_id AND t.id = n.authority_id AND o.is_break_glass))))
+BEGIN SELECT RAISE(ABORT, 'factors: not confirmed by a code'); END;
+
+CREATE TRIGGER factors_life BEFORE UPDATE ON factors
+WHEN (NEW.state <> OLD.state AND NOT (
+       (OLD.state = 'pending' AND NEW.state IN ('active', 'ended'))
+    OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
+    OR (OLD.state = 'suspended' AND NEW.state = 'ended')
+    OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
+         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
+           AND o.kind = 'resume' AND o.state = 'approved' AND e.at < o.expires_at))))
+  OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
+       WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state IN ('active', 'suspended')))
+  OR (NEW.state <> 'ended' AND OLD.rotate_by < coalesce(NEW.rotate_by, OLD.rotate_by + 1))
+  OR OLD.state = 'ended'
+  OR (OLD.activated_at IS NOT NULL AND (NEW.activated_at IS DISTINCT FROM OLD.activated_at OR NEW.trust_since IS DISTINCT FROM OLD.trust_since))
+  OR (NEW.state <> 'ended' AND NEW.sealed IS NULL)
+BEGIN SELECT RAISE(ABORT, 'factors: no such transition'); END;
+
+CREATE TRIGGER factors_authority BEFORE UPDATE ON factors
+WHEN OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
+     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
+          AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
+  OR (NEW.end_authority IN ('replacement', 'recovery') AND EXISTS (SELECT 1 FROM factors f
+        JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
+        JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id AND s.last_step > 0
+        JOIN events e ON e.id = s.event_id AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
+        WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state = 'pending' AND e.at = NEW.ended_at
+          AND ((NEW.end_authority = 'replacement' AND n.authority = 'rotation'
+              AND n.authority_id = OLD.id AND f.id = NEW.end_authority_id)
+            OR (NEW.end_authority = 'recovery' AND n.authority = 'recovery'
+              AND n.authority_id = NEW.end_authority_id))))
+  OR (NEW.end_authority = 'offboarding' AND EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = OLD.tenant_id
+        AND u.id = OLD.user_id AND u.id = NEW.end_authority_id AND u.offboarded_at IS NOT NULL)), FALSE)
+BEGIN SELECT RAISE(ABORT, 'factors: no authority to end a factor'); END;
+
+CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors
+WHEN (NEW.sealed <> OLD.sealed) AND (
+  length(NEW.sealed) <> length(OLD.sealed)
+  OR substr(NEW.sealed, 1, 9) = substr(OLD.sealed, 1, 9)
+  OR NEW.state IS DISTINCT FROM OLD.state
+  OR NEW.activated_at IS DISTINCT FROM OLD.activated_at
+  OR NEW.trust_since IS DISTINCT FROM OLD.trust_since
+  OR NEW.rotate_by IS DISTINCT FROM OLD.rotate_by
+  OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
+  OR NEW.end_authority IS DISTINCT FROM OLD.end_authority
+  OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'secrets.resealed'
+    AND e.actor_kind = 'server'
+    AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
+    AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))))
+BEGIN SELECT RAISE(ABORT, 'factors: another secret, and not resealed'); END;
+
+CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps
+WHEN EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND factor_id = NEW.factor_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: exists, or names no event'); END;
+
+CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: changed without a new event'); END;
+
+CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
+BEGIN SELECT RAISE(ABORT, 'factor_steps: a fact cannot change'); END;
+
+CREATE TRIGGER factor_steps_delete BEFORE DELETE ON factor_steps
+BEGIN SELECT RAISE(ABORT, 'factor_steps: never deleted'); END;
+
+-- A code works once: the step only rises, by an event that records the verification of this very
+-- factor, and never so far ahead that it would lock its owner out.
+CREATE TRIGGER factor_steps_start BEFORE INSERT ON factor_steps
+WHEN NEW.last_step <> 0
+BEGIN SELECT RAISE(ABORT, 'factor_steps: starts at zero'); END;
+
+CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps
+WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
+    JOIN factors f ON f.tenant_id = OLD.tenant_id AND f.id = OLD.factor_id AND f.user_id = e.user_id
+    WHERE e.id = NEW.event_id AND e.evaluated AND json_extract(e.data, '$.factor') = OLD.factor_id
+    AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
+    AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
+BEGIN SELECT RAISE(ABORT, 'factor_steps: already spent, or not by a verification'); END;
+
+CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles
+WHEN EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND lane = NEW.lane)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'throttles: exists, or names no event'); END;
+
+CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'throttles: changed without a new event'); END;
+
+CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.lane IS DISTINCT FROM OLD.lane
+BEGIN SELECT RAISE(ABORT, 'throttles: a fact cannot change'); END;
+
+CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles
+BEGIN SELECT RAISE(ABORT, 'throttles: never deleted'); END;
+
+-- A count of failures and a block go back only by a right code, a recovery code, an unlock or a reset
+-- of that user. Attempts come back with time alone, and no faster than any policy allows, or in the login's
+-- lane by a recovery code, an unlock or a reset: a right code gives none back.
+CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles
+WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until OR NEW.updated_at < OLD.updated_at OR NEW.level > OLD.level) AND (
+  ((NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
+    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id
+      AND (e.kind IN ('code.verified', 'enrollment.confirmed', 'recovery_code.used', 'user.unlocked', 'factor.ended')
+        OR (e.kind = 'loss.reported' AND e.evaluated))))
+  OR ((NEW.updated_at < OLD.updated_at OR (NEW.level > OLD.level AND ((NEW.level - OLD.level)
+        * CASE OLD.lane WHEN 'recovery_hour' THEN 720000 WHEN 'recovery_day' THEN 4320000 ELSE 10800000 END
+        > NEW.updated_at - OLD.updated_at
+      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
+    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+      AND e.user_id = OLD.user_id AND e.kind IN ('recovery_code.used', 'user.unlocked', 'factor.ended')))))
+BEGIN SELECT RAISE(ABORT, 'throttles: nothing lifts this block'); END;
+
+CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges
+WHEN EXISTS (SELECT 1 FROM challenges WHERE hash = NEW.hash)
+  OR EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'challenges: exists, or names no event'); END;
+
+CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'challenges: changed without a new event'); END;
+
+CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.purpose IS DISTINCT FROM OLD.purpose
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
+  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.address IS DISTINCT FROM OLD.address
+  OR NEW.act_operation IS DISTINCT FROM OLD.act_operation
+  OR NEW.act_digest IS DISTINCT FROM OLD.act_digest
+  OR NEW.recovery_code_id IS DISTINCT FROM OLD.recovery_code_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'challenges: a fact cannot change'); END;
+
+CREATE TRIGGER challenges_delete BEFORE DELETE ON challenges
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'challenges: not expired, or not purged'); END;
+
+-- Challenges, enrollments, tickets, recovery codes: made with authority, single use, and attempts only
+-- rise.
+CREATE TRIGGER challenges_start BEFORE INSERT ON challenges
+WHEN (NEW.purpose = 'recover') AND (
+  NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
+    AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
+    AND r.event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM challenges c WHERE c.tenant_id = NEW.tenant_id AND c.user_id = NEW.user_id
+    AND c.recovery_code_id = NEW.recovery_code_id))
+BEGIN SELECT RAISE(ABORT, 'challenges: no recovery code was used'); END;
+
+CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges
+WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
+BEGIN SELECT RAISE(ABORT, 'challenges: over'); END;
+
+CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
+WHEN EXISTS (SELECT 1 FROM enrollments WHERE hash = NEW.hash)
+  OR EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'enrollments: exists, or names no event'); END;
+
+CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'enrollments: changed without a new event'); END;
+
+CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.client_id IS DISTINCT FROM OLD.client_id
+  OR NEW.factor_id IS DISTINCT FROM OLD.factor_id
+  OR NEW.authority IS DISTINCT FROM OLD.authority
+  OR NEW.authority_id IS DISTINCT FROM OLD.authority_id
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.primary_method IS DISTINCT FROM OLD.primary_method
+  OR NEW.primary_at IS DISTINCT FROM OLD.primary_at
+  OR NEW.address IS DISTINCT FROM OLD.address
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'enrollments: a fact cannot change'); END;
+
+CREATE TRIGGER enrollments_delete BEFORE DELETE ON enrollments
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'enrollments: not expired, or not purged'); END;
+
+CREATE TRIGGER enrollments_start BEFORE INSERT ON enrollments
+WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.factor_id
+    AND f.user_id = NEW.user_id AND f.state = 'pending')
+  OR (NEW.authority IN ('first', 'ticket', 'bootstrap') AND EXISTS (SELECT 1 FROM factors f
+      WHERE f.tenant_id = NEW.tenant_id AND f.user_id = NEW.user_id AND f.state IN ('active', 'suspended')))
+  OR (NEW.authority IN ('ticket', 'recovery') AND EXISTS (SELECT 1 FROM enrollments n
+      WHERE n.tenant_id = NEW.tenant_id AND n.authority_id = NEW.authority_id))
+  OR NOT coalesce(CASE NEW.authority
+    WHEN 'first' THEN EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.user_id
+      AND NOT u.ticket_only)
+      AND NOT EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id AND r.user_id = NEW.user_id
+        AND r.revoked_at IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.user_id = NEW.user_id
+        AND n.client_id IS NULL AND n.closed_at IS NULL AND n.expires_at > NEW.created_at)
+    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+      OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
+        AND n.authority = 'bootstrap')
+    WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
+      AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
+    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
+      WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
+        AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
+        AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
+    WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
+      JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
+      JOIN events p ON p.id = s.event_id
+      JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+      WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
+        AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
+    END, FALSE)
+BEGIN SELECT RAISE(ABORT, 'enrollments: no authority to enroll'); END;
+
+CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments
+WHEN OLD.closed_at IS NOT NULL OR NEW.attempts < OLD.attempts
+BEGIN SELECT RAISE(ABORT, 'enrollments: over'); END;
+
+CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
+WHEN EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND hash = NEW.hash)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: exists, or names no event'); END;
+
+CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: changed without a new event'); END;
+
+CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: a fact cannot change'); END;
+
+CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: never deleted'); END;
+
+CREATE TRIGGER recovery_codes_start BEFORE INSERT ON recovery_codes
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
+    AND e.user_id = NEW.user_id)
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: not issued to this user'); END;
+
+CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes
+WHEN OLD.used_at IS NOT NULL OR OLD.replaced_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'recovery_codes: used'); END;
+
+CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets
+WHEN EXISTS (SELECT 1 FROM tickets WHERE hash = NEW.hash)
+  OR EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'tickets: exists, or names no event'); END;
+
+CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'tickets: changed without a new event'); END;
+
+CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.mode IS DISTINCT FROM OLD.mode
+  OR NEW.hash IS DISTINCT FROM OLD.hash
+  OR NEW.claim_code_hash IS DISTINCT FROM OLD.claim_code_hash
+  OR NEW.created_by IS DISTINCT FROM OLD.created_by
+  OR NEW.override_id IS DISTINCT FROM OLD.override_id
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+  OR NEW.expires_at IS DISTINCT FROM OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'tickets: a fact cannot change'); END;
+
+CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'tickets: not expired, or not purged'); END;
+
+CREATE TRIGGER tickets_start BEFORE INSERT ON tickets
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+  OR (NEW.override_id IS NULL AND EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id
+      AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+      WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
+        AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at
+        AND e.actor_id = o.requested_by))
+BEGIN SELECT RAISE(ABORT, 'tickets: no authority to make one'); END;
+
+CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets
+WHEN OLD.redeemed_at IS NOT NULL OR OLD.revoked_at IS NOT NULL OR NEW.attempts < OLD.attempts
+  OR NEW.redeemed_at >= OLD.expires_at
+BEGIN SELECT RAISE(ABORT, 'tickets: over'); END;
+
+CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions
+WHEN EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'petitions: exists, or names no event'); END;
+
+CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'petitions: changed without a new event'); END;
+
+CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.reason IS DISTINCT FROM OLD.reason
+  OR NEW.facts IS DISTINCT FROM OLD.facts
+  OR NEW.requested_by_kind IS DISTINCT FROM OLD.requested_by_kind
+  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
+  OR NEW.created_at IS DISTINCT FROM OLD.created_at
+BEGIN SELECT RAISE(ABORT, 'petitions: a fact cannot change'); END;
+
+CREATE TRIGGER petitions_delete BEFORE DELETE ON petitions
+BEGIN SELECT RAISE(ABORT, 'petitions: never deleted'); END;
+
+CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions
+WHEN OLD.state <> 'open'
+BEGIN SELECT RAISE(ABORT, 'petitions: decided'); END;
+
+CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides
+WHEN EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'overrides: exists, or names no event'); END;
+
+CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides
+WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+BEGIN SELECT RAISE(ABORT, 'overrides: changed without a new event'); END;
+
+CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides
+WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
+  OR NEW.id IS DISTINCT FROM OLD.id
+  OR NEW.kind IS DISTINCT FROM OLD.kind
+  OR NEW.user_id IS DISTINCT FROM OLD.user_id
+  OR NEW.facts IS DISTINCT FROM OLD.facts
+  OR NEW.audiences IS DISTINCT FROM OLD.audiences
+  OR NEW.digest IS DISTINCT FROM OLD.digest
+  OR NEW.reason IS DISTINCT FROM OLD.reason
+  OR NEW.ticket_reference IS DISTINCT FROM OLD.ticket_reference
+  OR NEW.requested_by IS DISTINCT FROM OLD.requested_by
+  OR NEW.requested_client_id IS DISTINCT FROM OLD.requested_client_id
+  OR NEW.requested_epoch IS DISTINCT FROM OLD.requested_epoch
+  OR NEW.requested_at IS DISTINCT FROM OLD.requested_at
+  OR NEW.required_approvals IS DISTINCT FROM OLD.required_approvals
+  OR NEW.policy_version IS DISTINCT FROM OLD.policy_version
+  OR NEW.petition_id IS DISTINCT FROM OLD.petition_id
+  OR NEW.is_break_glass IS DISTINCT FROM OLD.is_break_glass
+BEGIN SELECT RAISE(ABORT, 'overrides: a fact cannot change'); END;
+
+CREATE TRIGGER overrides_delete BEFORE DELETE ON overrides
+BEGIN SELECT RAISE(ABORT, 'overrides: never deleted'); END;
+
+-- Overrides: requested → approved → used | expired | revoked; requested → denied | withdrawn | expired.
+-- A request and an approval are an administrator's, each with a code spent on that act in the same
+-- instant: the event names it.
+CREATE TRIGGER overrides_start BEFORE INSERT ON overrides
+WHEN NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
+  OR (NEW.is_break_glass AND NOT EXISTS (
+        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+  OR (NOT NEW.is_break_glass AND NOT EXISTS (
+        SELECT 1 FROM events e
+        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
+        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
+        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
+        WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
+          AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
+          AND e.at = NEW.requested_at AND p.at = NEW.requested_at
+          AND e.client_id = NEW.requested_client_id AND EXISTS (SELECT 1 FROM users u
+            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.requested_by AND u.epoch = NEW.requested_epoch)))
+BEGIN SELECT RAISE(ABORT, 'overrides: starts requested, by a person or by break-glass'); END;
+
+CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides
+WHEN NEW.expires_at > OLD.expires_at
+  OR (NEW.approved_at IS DISTINCT FROM OLD.approved_at AND NOT (OLD.state = 'requested' AND NEW.state = 'approved'))
+  OR (OLD.state NOT IN ('requested', 'approved'))
+  OR (NEW.state <> OLD.state AND NOT (
+       (OLD.state = 'requested' AND NEW.state IN ('approved', 'denied', 'withdrawn', 'expired'))
+    OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
+  OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
+       NEW.approved_at >= NEW.expires_at
+    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
+    OR (NOT OLD.is_break_glass AND NOT EXISTS (SELECT 1 FROM users u
+        JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
+          AND r.revoked_at IS NULL AND r.granted_at <= OLD.requested_at
+        JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
+        JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = OLD.requested_client_id AND c.disabled_at IS NULL
+        WHERE u.tenant_id = OLD.tenant_id AND u.id = OLD.requested_by AND u.offboarded_at IS NULL
+          AND u.epoch = OLD.requested_epoch))
+    OR OLD.required_approvals > (SELECT count(*) FROM approvals a
+        WHERE a.tenant_id = OLD.tenant_id AND a.override_id = OLD.id AND EXISTS (SELECT 1 FROM users u
+          JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
+            AND r.revoked_at IS NULL AND r.granted_at <= a.at
+          JOIN factors f ON f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.state = 'active'
+          JOIN clients c ON c.tenant_id = u.tenant_id AND c.id = a.client_id AND c.disabled_at IS NULL
+          WHERE u.tenant_id = OLD.tenant_id AND u.id = a.person_id AND u.offboarded_at IS NULL
+            AND u.epoch = a.epoch))))
+BEGIN SELECT RAISE(ABORT, 'overrides: no such transition, or not enough approvals'); END;
+
+CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals
+WHEN EXISTS (SELECT 1 FROM approvals WHERE tenant_id = NEW.tenant_id AND override_id = NEW.override_id AND person_id = NEW.person_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'approvals: exists, or names no event'); END;
+
+CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals: append only'); END;
+
+CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals: never deleted'); END;
+
+CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals
+WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id
+    AND o.state = 'requested' AND o.digest = NEW.digest AND o.requested_by <> NEW.person_id
+    AND (o.user_id IS NULL OR o.user_id <> NEW.person_id) AND NEW.at < o.expires_at)
+  OR NOT EXISTS (SELECT 1 FROM events e
+        JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
+        JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
+        JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
+        WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
+          AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
+          AND e.at = NEW.at AND p.at = NEW.at
+          AND e.client_id = NEW.client_id AND EXISTS (SELECT 1 FROM users u
+            WHERE u.tenant_id = NEW.tenant_id AND u.id = NEW.person_id AND u.epoch = NEW.epoch))
+BEGIN SELECT RAISE(ABORT, 'approvals: by another person, of what they saw'); END;
+
+CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens
+WHEN EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
+  OR EXISTS (SELECT 1 FROM issued_tokens WHERE event_id = NEW.event_id AND audience = NEW.audience)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: exists, or names no event'); END;
+
+CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: append only'); END;
+
+CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
+    AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
+    AND e.kind = 'retention.purged' AND e.actor_kind = 'server' AND e.at > OLD.expires_at)
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: not expired, or not purged'); END;
+
+-- No token without a code: its event is the one that spent the factor's step, for a login or an
+-- enrollment that asked for this audience; a code that was spent on an act yields none.
+CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens
+WHEN NOT EXISTS (SELECT 1 FROM events e
+    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
+    JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
+    JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
+    LEFT JOIN challenges c ON c.tenant_id = e.tenant_id AND c.id = e.object_id AND e.kind = 'code.verified'
+      AND c.purpose = 'login'
+    LEFT JOIN enrollments n ON n.tenant_id = e.tenant_id AND n.id = e.object_id AND e.kind = 'enrollment.confirmed'
+    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated
+      AND e.client_id = NEW.client_id AND e.at = NEW.issued_at AND u.epoch = NEW.epoch
+      AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
+      AND NEW.audience IN (SELECT value FROM json_each(coalesce(c.audiences, n.audiences))))
+BEGIN SELECT RAISE(ABORT, 'issued_tokens: no verified code'); END;
+
 CREATE TRIGGER schema_versions_insert BEFORE INSERT ON schema_versions
-WHEN NEW.version <= (SELECT max(version) FROM schema_versions)
-BEGIN SELECT RAISE(ABORT, 'schema_versions: not after the newest'); END;
+WHEN EXISTS (SELECT 1 FROM schema_versions WHERE version = NEW.version)
+BEGIN SELECT RAISE(ABORT, 'schema_versions: exists'); END;
 
 CREATE TRIGGER schema_versions_update BEFORE UPDATE ON schema_versions
 BEGIN SELECT RAISE(ABORT, 'schema_versions: append only'); END;
 
 CREATE TRIGGER schema_versions_delete BEFORE DELETE ON schema_versions
 BEGIN SELECT RAISE(ABORT, 'schema_versions: never deleted'); END;
+
+-- Only a migration writes here, each the next row; no row is changed or taken away.
+CREATE TRIGGER schema_versions_next BEFORE INSERT ON schema_versions
+WHEN NEW.version <= (SELECT max(version) FROM schema_versions)
+BEGIN SELECT RAISE(ABORT, 'schema_versions: not after the newest'); END;
+
+INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (1, 1, '', '');

@@ -380,7 +380,12 @@ impl Server {
     /// Drops a trigger, if it is there.
     pub fn drop_trigger(&self, name: &str) {
         match &self.0.schema {
-            Some(schema) => schema.run(&format!("DROP FUNCTION IF EXISTS {name} CASCADE")),
+            Some(schema) => schema.run(&format!(
+                "DO $$ DECLARE place regclass; BEGIN \
+                 FOR place IN SELECT tgrelid FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid \
+                 WHERE tgname = '{name}' AND relnamespace = current_schema()::regnamespace \
+                 LOOP EXECUTE format('DROP TRIGGER %I ON %s', '{name}', place); END LOOP; END $$"
+            )),
             None => self.file().batch_execute(&format!("DROP TRIGGER IF EXISTS {name}")).unwrap(),
         }
     }
