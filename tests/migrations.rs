@@ -202,14 +202,13 @@ fn every_state_table_names_its_events_and_is_guarded() {
         if ["events", "schema_versions"].contains(&&*table) {
             continue;
         }
-        let event = found.iter().find(|column| column.name == "event_id");
+        let event = found.iter().find(|column| column.name == "event_seq");
         assert_eq!(event.map(|column| column.notnull), Some(1), "{table} names no event");
-        assert!(text.contains("event_id TEXT NOT NULL REFERENCES events (id)"), "{table}");
         assert!(found.iter().any(|column| column.name == "tenant_id"), "{table} has no tenant");
         let says = all.get(&format!("{table}_insert")).unwrap();
-        assert!(says.contains("e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id"), "{table}");
-        let is_strict = text.ends_with("WITHOUT ROWID") || table == "installation";
-        assert!(is_strict, "{table}: a rowid is one more key that REPLACE could aim at");
+        assert!(says.contains("e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq"), "{table}");
+        let has_no_rowid = text.ends_with("WITHOUT ROWID");
+        assert!(has_no_rowid, "{table}: a rowid is one more key that REPLACE could aim at");
     }
 }
 

@@ -105,10 +105,11 @@ fn a_table_of_the_sessions_own_fools_no_guard() {
     let refused = attempt(
         &schema,
         "CREATE TEMP TABLE events (LIKE events); SET search_path = pg_temp, SCHEMA; \
-         INSERT INTO events VALUES ('ten', 1, 'evt', 0, 'x', 'server', 'server', NULL, NULL, NULL, \
-         NULL, 'req', '{}'); INSERT INTO tenants VALUES ('ten', 'T', 0, NULL, 'evt')",
+         INSERT INTO events VALUES ('ten', 1, 'evt', 0, 'client.created', 'server', 'server', NULL, NULL, \
+         'cli', NULL, 'req', '{}'); \
+         INSERT INTO clients VALUES ('ten', 'cli', 'dir', 'C', '[]', '[]', 'server', 0, NULL, 0, 0, 0, 0, 0, 0, 1)",
     );
-    assert!(refused.unwrap_err().contains("tenants: exists, or names no event"));
+    assert!(refused.unwrap_err().contains("clients: not made by its event"));
 }
 
 #[test]
@@ -149,20 +150,26 @@ fn the_start_names_rights_that_were_not_granted_and_migrate_takes_them_back() {
     let _server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     for (given, named) in [
         ("GRANT DELETE ON events TO pawl_serving", "right DELETE on events is unknown"),
+        // The serving role changes what an event may change: no key and no fact.
+        ("GRANT UPDATE ON users TO pawl_serving", "right UPDATE on users is unknown"),
+        (
+            "GRANT UPDATE (external_id) ON users TO pawl_serving",
+            "right UPDATE on users.external_id is unknown",
+        ),
         ("GRANT TRUNCATE ON users TO PUBLIC", "right TRUNCATE on users is unknown"),
         ("GRANT TRIGGER ON factors TO pawl_serving", "right TRIGGER on factors is unknown"),
         (
             "GRANT REFERENCES (id) ON events TO pawl_serving",
-            "right REFERENCES on columns of events is unknown",
+            "right REFERENCES on events.id is unknown",
         ),
-        ("GRANT UPDATE (kind) ON events TO PUBLIC", "right UPDATE on columns of events is unknown"),
+        ("GRANT UPDATE (kind) ON events TO PUBLIC", "right UPDATE on events.kind is unknown"),
         (
             "GRANT INSERT ON __diesel_schema_migrations TO pawl_serving",
             "right INSERT on __diesel_schema_migrations is unknown",
         ),
         (
             "GRANT UPDATE (added) ON schema_versions TO pawl_serving",
-            "right UPDATE on columns of schema_versions is unknown",
+            "right UPDATE on schema_versions.added is unknown",
         ),
         ("REVOKE SELECT ON schema_versions FROM pawl_serving", "right SELECT on schema_versions"),
         ("GRANT SELECT ON users TO PUBLIC", "grant of SELECT on users to PUBLIC is unknown"),

@@ -59,10 +59,10 @@ pub fn fill(
 const EVENTS: &str = "events (tenant_id, seq, id, at, kind, actor_kind, actor_id, client_id, \
     user_id, object_id, evaluated, request_id, data)";
 const USERS: &str = "users (tenant_id, id, directory_id, external_id, display_name, kind, labels, \
-    epoch, ever_enrolled, ticket_only, created_at, event_id, external_id_folded)";
+    epoch, ever_enrolled, ticket_only, created_at, event_seq, external_id_folded)";
 const FACTORS: &str = "factors (tenant_id, id, user_id, kind, state, algorithm, digits, sealed, \
-    created_at, activated_at, trust_since, is_bootstrap, event_id)";
-const STEPS: &str = "factor_steps (tenant_id, factor_id, last_step, event_id)";
+    created_at, activated_at, trust_since, is_bootstrap, event_seq)";
+const STEPS: &str = "factor_steps (tenant_id, factor_id, last_step, event_seq)";
 
 fn table(
     rows: &mut dyn Rows,
@@ -95,17 +95,17 @@ impl Seeding<'_> {
         format!(
             "INSERT INTO {EVENTS} VALUES ('{id}', 1, '{event}', {at}, 'client.created', 'server', \
              'server', NULL, NULL, '{client}', NULL, 'benchmark', '{{}}');
-             INSERT INTO tenants (tenant_id, name, created_at, event_id) \
-             VALUES ('{id}', 'Tenant {tenant}', {at}, '{event}');
-             INSERT INTO directories (tenant_id, id, name, created_at, event_id) \
-             VALUES ('{id}', '{directory}', 'console', {at}, '{event}');
-             INSERT INTO policies (tenant_id, version, document, created_by, created_at, event_id) \
-             SELECT '{id}', 1, document, 'server', {at}, '{event}' FROM policies LIMIT 1;
+             INSERT INTO tenants (tenant_id, name, created_at, event_seq) \
+             VALUES ('{id}', 'Tenant {tenant}', {at}, 1);
+             INSERT INTO directories (tenant_id, id, name, created_at, event_seq) \
+             VALUES ('{id}', '{directory}', 'console', {at}, 1);
+             INSERT INTO policies (tenant_id, version, document, created_by, created_at, event_seq) \
+             SELECT '{id}', 1, document, 'server', {at}, 1 FROM policies LIMIT 1;
              INSERT INTO clients (tenant_id, id, directory_id, name, scopes, audiences, created_by, \
-             created_at, event_id) SELECT '{id}', '{client}', '{directory}', 'console', scopes, \
-             audiences, 'server', {at}, '{event}' FROM clients LIMIT 1;
+             created_at, event_seq) SELECT '{id}', '{client}', '{directory}', 'console', scopes, \
+             audiences, 'server', {at}, 1 FROM clients LIMIT 1;
              INSERT INTO client_secrets (tenant_id, id, client_id, hash, created_at, expires_at, \
-             event_id) VALUES ('{id}', '{secret}', '{client}', {hash}, {at}, {ends}, '{event}');"
+             event_seq) VALUES ('{id}', '{secret}', '{client}', {hash}, {at}, {ends}, 1);"
         )
     }
 
@@ -113,19 +113,19 @@ impl Seeding<'_> {
         population::tenant(self.population.tenant_of(user)).to_string()
     }
 
-    /// The event that enrolled a user.
-    fn event_id(&self, user: usize) -> String {
-        population::event(self.at, self.population.tenants + user).to_string()
+    /// The number of the event that enrolled a user: after the tenant's first.
+    fn event_seq(&self, user: usize) -> usize {
+        user / self.population.tenants + 2
     }
 
     fn event(&self, user: usize) -> String {
         let client = population::client(self.population.tenant_of(user));
-        let (factor, number) = (population::factor(user), user / self.population.tenants + 2);
+        let (factor, number) = (population::factor(user), self.event_seq(user));
+        let id = population::event(self.at, self.population.tenants + user);
         format!(
-            "'{}', {number}, '{}', {}, 'enrollment.confirmed', 'client', '{client}', '{client}', \
+            "'{}', {number}, '{id}', {}, 'enrollment.confirmed', 'client', '{client}', '{client}', \
              '{}', '{factor}', NULL, 'req_{user:032x}', '{{\"factor\":\"{factor}\"}}'",
             self.tenant_id(user),
-            self.event_id(user),
             self.at,
             population::user(user)
         )
@@ -134,13 +134,13 @@ impl Seeding<'_> {
     fn user(&self, user: usize) -> String {
         let external = population::external_id(user);
         format!(
-            "'{}', '{}', '{}', '{external}', '{external}', 'person', '[]', 2, TRUE, FALSE, {}, '{}', \
+            "'{}', '{}', '{}', '{external}', '{external}', 'person', '[]', 2, TRUE, FALSE, {}, {}, \
              '1:{external}'",
             self.tenant_id(user),
             population::user(user),
             population::directory(self.population.tenant_of(user)),
             self.at,
-            self.event_id(user)
+            self.event_seq(user)
         )
     }
 
@@ -160,14 +160,14 @@ impl Seeding<'_> {
         let sealed = rows.bytes(&sealed.map_err(|error| error.to_string())?);
         Ok(format!(
             "'{tenant}', '{id}', '{}', 'totp', 'active', 'SHA1', 6, {sealed}, {at}, {at}, {at}, \
-             FALSE, '{}'",
+             FALSE, {}",
             population::user(user),
-            self.event_id(user)
+            self.event_seq(user)
         ))
     }
 
     fn step(&self, user: usize) -> String {
-        let (factor, event) = (population::factor(user), self.event_id(user));
-        format!("'{}', '{factor}', 0, '{event}'", self.tenant_id(user))
+        let (factor, event) = (population::factor(user), self.event_seq(user));
+        format!("'{}', '{factor}', 0, {event}", self.tenant_id(user))
     }
 }

@@ -43,10 +43,15 @@ WITH mine AS (
   SELECT 'event trigger ' || t.evtname, t.evtevent FROM pg_event_trigger t WHERE t.evtenabled <> 'D' AND NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e')
   UNION ALL
-  SELECT DISTINCT concat_ws(' ', 'right', p, 'on', CASE WHEN NOT has_table_privilege(a.oid, c.oid, p) THEN 'columns of' END, c.relname), ''
+  SELECT DISTINCT concat_ws(' ', 'right', p, 'on', c.relname), ''
     FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p, actors a
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND (has_table_privilege(a.oid, c.oid, p)
-      OR p NOT IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND has_any_column_privilege(a.oid, c.oid, p))
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege(a.oid, c.oid, p)
+  UNION ALL
+  SELECT DISTINCT concat('right ', p, ' on ', c.relname, '.', t.attname), ''
+    FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped,
+      unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) p, actors a
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT has_table_privilege(a.oid, c.oid, p)
+      AND has_column_privilege(a.oid, c.oid, t.attnum, p)
   UNION ALL
   -- To every role, and to others than this one what changes rows or guards.
   SELECT DISTINCT concat('grant of ', g.privilege_type, ' on ', c.relname, ' to ', coalesce(quote_ident(r.rolname), 'PUBLIC')), ''

@@ -80,20 +80,21 @@ impl Attempt {
 }
 
 impl Compared {
-    /// `write` writes the throttle, and what belongs to a right code, down; then the result is known.
+    /// `write` writes the throttle, and what belongs to a right code, down; then the result is known,
+    /// beside what `write` answered.
     ///
     /// # Errors
     /// Those of `write`; then nobody learns the result.
-    pub fn settle<E>(
+    pub fn settle<T, E>(
         self,
-        write: impl FnOnce(&Throttle, Option<&Matched<Step>>) -> Result<(), E>,
-    ) -> Result<Result<Matched<Step>, Unmatched>, E> {
+        write: impl FnOnce(&Throttle, Option<&Matched<Step>>) -> Result<T, E>,
+    ) -> Result<(T, Result<Matched<Step>, Unmatched>), E> {
         let throttle = match &self.found {
             Ok(_) => self.charged.succeeded(),
             Err(_) => self.charged.failed(),
         };
-        write(&throttle, self.found.as_ref().ok())?;
-        Ok(self.found)
+        let written = write(&throttle, self.found.as_ref().ok())?;
+        Ok((written, self.found))
     }
 }
 
@@ -136,14 +137,12 @@ mod tests {
     fn each_result_brings_the_throttle_that_goes_with_it() {
         let fresh = Throttle::fresh(Limits::DEFAULT, Timestamp::from_seconds(NOW));
         let settled = |code| {
-            let mut written = None;
-            let found = compared(code, &fresh)
+            let (written, found) = compared(code, &fresh)
                 .settle(|throttle, right| {
-                    written = Some((*throttle, right.map(|right| *right.evidence())));
-                    Ok::<_, ()>(())
+                    Ok::<_, ()>((*throttle, right.map(|right| *right.evidence())))
                 })
                 .unwrap();
-            (found.is_ok(), written.unwrap())
+            (found.is_ok(), written)
         };
         let (is_right, (throttle, step)) = settled("287082");
         assert!(is_right);
@@ -157,7 +156,10 @@ mod tests {
     fn nobody_learns_a_result_whose_charge_was_not_written() {
         let fresh = Throttle::fresh(Limits::DEFAULT, Timestamp::from_seconds(NOW));
         for code in ["287082", "000000"] {
-            assert_eq!(compared(code, &fresh).settle(|_, _| Err("full")).unwrap_err(), "full");
+            assert_eq!(
+                compared(code, &fresh).settle(|_, _| Err::<(), _>("full")).unwrap_err(),
+                "full"
+            );
         }
     }
 

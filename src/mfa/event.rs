@@ -190,6 +190,33 @@ impl Actor {
     }
 }
 
+/// The number of an event in its tenant's log, which counts 1, 2, 3 and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventSeq(i64);
+
+impl EventSeq {
+    /// The number as it is kept.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// The number as it is kept.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+}
+
+/// A recorded event, as rows and answers name it.
+#[derive(Debug, Clone)]
+pub struct RecordedEvent {
+    /// Its id: a token's `txn`.
+    pub id: EventId,
+    /// Its number: what the rows that it made or changed name.
+    pub seq: EventSeq,
+}
+
 /// One event, before it is a row.
 #[derive(Debug, Clone)]
 pub struct Event {

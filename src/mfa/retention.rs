@@ -17,7 +17,7 @@ pub const ISSUED_TOKEN_KEPT: Span = Span::hours(1);
 /// The row of a client's access token, after the token expired: with it goes the memory of its
 /// assertion, which was over at the latest when the token was.
 pub const CLIENT_TOKEN_KEPT: Span = Span::hours(1);
-/// The longest that a token lives, and so the time by which the row of any token may be purged.
+/// The longest that a token lives.
 pub const LONGEST_TOKEN: Span = Span::minutes(15);
 
 /// Rows that ended within one clock hour become due together, so that a quiet tenant gets one event of

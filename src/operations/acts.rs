@@ -286,7 +286,7 @@ pub async fn begin_step_up(pawl: &Pawl, call: Call, act: Act) -> Done<StepUp> {
                 expires_at,
                 attempts: 0,
                 closed_at: None,
-                event_id: event,
+                event_seq: event.seq,
             });
             let challenge = OpenChallenge { handle: Shown::new(handle), expires_at };
             let digest = hex(&digest);

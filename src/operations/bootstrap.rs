@@ -130,7 +130,7 @@ fn found(
         name: founding.tenant.clone(),
         created_at: now,
         suspended_at: None,
-        event_id: event,
+        event_seq: event.seq,
     })?;
     first_policy(work)?;
     let directory = clients::add_directory(work, &founding.client)?;
@@ -160,7 +160,7 @@ fn first_policy(work: &mut Work<'_, '_>) -> Done<()> {
         created_by: "server".to_owned(),
         created_at: work.now,
         override_id: None,
-        event_id: event,
+        event_seq: event.seq,
     })?)
 }
 
@@ -186,7 +186,7 @@ fn first_administrator(
         ticket_only: false,
         created_at: work.now,
         offboarded_at: None,
-        event_id: event,
+        event_seq: event.seq,
         external_id_folded: folded(founding.administrator.as_str()),
     };
     work.tx.insert_user(row.clone())?;
@@ -199,7 +199,7 @@ fn first_administrator(
         granted_at: work.now,
         override_id: None,
         revoked_at: None,
-        event_id: event,
+        event_seq: event.seq,
     })?;
     Ok(row)
 }
@@ -236,7 +236,7 @@ fn enroll(work: &mut Work<'_, '_>, user: &UserRow) -> Done<Founded> {
     let note = Note::new(EventKind::EnrollmentBegun).user(&user.id).object(&factor);
     let event = work.record(note.data(data))?;
     let parameters = parameters(Algorithm::Sha1, 6)?;
-    let seed = pend(work, &user.id, &factor, parameters, &event, true)?;
+    let seed = pend(work, &user.id, &factor, parameters, event.seq, true)?;
     // Nobody holds this handle: a console gets its own from `evaluateLogin`.
     let (_, hash) = work.secret("men_");
     let expires_at = work.now.after(BOOTSTRAP_LIFE);
@@ -258,7 +258,7 @@ fn enroll(work: &mut Work<'_, '_>, user: &UserRow) -> Done<Founded> {
         created_at: work.now,
         expires_at,
         closed_at: None,
-        event_id: event,
+        event_seq: event.seq,
     })?;
     let tenant = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
     let entry = Entry {

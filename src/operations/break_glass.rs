@@ -115,7 +115,7 @@ fn file(work: &mut Work<'_, '_>, wish: &BreakGlass, policy_version: i64) -> Done
         approved_at: None,
         ended_at: None,
         ended_by: None,
-        event_id: event,
+        event_seq: event.seq,
     };
     row.digest = digest(&row)?.to_vec();
     work.tx.insert_override(row.clone())?;

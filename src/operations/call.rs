@@ -14,7 +14,7 @@ use super::entropy::{Draw, Entropy};
 use super::recent::Good;
 use super::{Done, Failure, Pawl, own_audience};
 use crate::clock::Clock;
-use crate::mfa::event::{Event, EventKind};
+use crate::mfa::event::{Event, EventKind, RecordedEvent};
 use crate::mfa::ids::{ClientId, ClientKeyId, DirectoryId, EventId, TenantId, UserId, time_first};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
@@ -329,14 +329,17 @@ impl<'t, 'a> Work<'t, 'a> {
     }
 
     /// Writes an event.
-    pub(super) fn record(&mut self, note: Note) -> Result<EventId, StoreError> {
+    pub(super) fn record(&mut self, note: Note) -> Result<RecordedEvent, StoreError> {
         let id = self.event_id();
-        self.record_as(id.clone(), note)?;
-        Ok(id)
+        self.record_as(id, note)
     }
 
     /// Writes an event whose id is known beforehand.
-    pub(super) fn record_as(&mut self, id: EventId, mut note: Note) -> Result<(), StoreError> {
+    pub(super) fn record_as(
+        &mut self,
+        id: EventId,
+        mut note: Note,
+    ) -> Result<RecordedEvent, StoreError> {
         if let (Some(source), Some(data)) = (self.source, note.data.as_object_mut())
             && note.kind.has_source()
         {

@@ -71,7 +71,7 @@ pub(super) fn may_disable(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
 pub(super) fn disable(work: &mut Work<'_, '_>, id: &ClientId, reason: Option<&Reason>) -> Done<()> {
     let data = serde_json::json!({ "reason": reason });
     let event = work.record(Note::new(EventKind::ClientDisabled).object(id).data(data))?;
-    if work.tx.disable_client(&work.tenant, id, work.now, &event)? {
+    if work.tx.disable_client(&work.tenant, id, work.now, event.seq)? {
         Ok(())
     } else {
         Err(StoreError::Guard("clients", 0).into())

@@ -178,7 +178,7 @@ pub(super) fn write(work: &mut Work<'_, '_>, id: &ClientId, with: &SignsIn) -> D
         service_account,
         created_at: work.now,
         removed_at: None,
-        event_id: event,
+        event_seq: event.seq,
     })?;
     Ok(key)
 }
@@ -215,7 +215,7 @@ fn live(work: &mut Work<'_, '_>, client: &ClientId, id: &ClientKeyId) -> Done<()
 fn remove(work: &mut Work<'_, '_>, client: &ClientId, id: &ClientKeyId) -> Done<()> {
     let data = serde_json::json!({ "key": id });
     let event = work.record(Note::new(EventKind::ClientKeyRemoved).object(client).data(data))?;
-    Ok(work.tx.remove_client_key(&work.tenant, id, work.now, &event)?)
+    Ok(work.tx.remove_client_key(&work.tenant, id, work.now, event.seq)?)
 }
 
 /// A public key or a service account from the command line.

@@ -92,7 +92,7 @@ pub(super) fn fits(work: &mut Work<'_, '_>, id: &ClientId) -> Done<()> {
 pub(super) fn write(work: &mut Work<'_, '_>, id: &ClientId, days: u16) -> Done<ClientKey> {
     fits(work, id)?;
     let event = work.record(Note::new(EventKind::ClientSecretCreated).object(id))?;
-    add_secret(work, id, days, event)
+    add_secret(work, id, days, event.seq)
 }
 
 /// Revokes a live secret: the next request with it is refused, on every process.
@@ -130,7 +130,7 @@ fn live(work: &mut Work<'_, '_>, client: &ClientId, id: &ClientSecretId) -> Done
 fn revoke(work: &mut Work<'_, '_>, client: &ClientId, id: &ClientSecretId) -> Done<()> {
     let data = serde_json::json!({ "secret": id });
     let event = work.record(Note::new(EventKind::ClientSecretRevoked).object(client).data(data))?;
-    Ok(work.tx.revoke_client_secret(&work.tenant, id, work.now, &event)?)
+    Ok(work.tx.revoke_client_secret(&work.tenant, id, work.now, event.seq)?)
 }
 
 /// A second secret from the command line.

@@ -125,7 +125,7 @@ pub async fn issue(pawl: &Pawl, call: Call, wish: Wish) -> Done<Issued> {
                 scopes: Json(scopes.clone()),
                 issued_at: work.now,
                 expires_at: work.now.after(TOKEN_LIFE),
-                event_id: event,
+                event_seq: event.seq,
             })?;
             Ok(Issued { token: Shown::new(token), scopes })
         })

@@ -138,5 +138,5 @@ pub(super) fn write(
     });
     let event = work.record(Note::new(EventKind::ClientUpdated).object(id).data(data))?;
     let (tenant, scopes, audiences) = (work.tenant.clone(), &sets.scopes, &sets.audiences);
-    Ok(work.tx.update_client(&tenant, id, (scopes, audiences), &event)?)
+    Ok(work.tx.update_client(&tenant, id, (scopes, audiences), event.seq)?)
 }

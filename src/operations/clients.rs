@@ -16,8 +16,8 @@ use super::protocol::Plan;
 use super::requests::request;
 use super::{Call, Done, Page, Pawl, Shown, cut};
 use crate::mfa::client::{KEY_PREFIX, Scope};
-use crate::mfa::event::EventKind;
-use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId, EventId};
+use crate::mfa::event::{EventKind, EventSeq};
+use crate::mfa::ids::{ClientId, ClientSecretId, DirectoryId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::secret::SecretText;
 use crate::mfa::time::{Span, Timestamp};
@@ -253,9 +253,9 @@ pub(super) fn write(work: &mut Work<'_, '_>, body: &CreateClient) -> Done<Client
         offboardings_day: 0,
         offboardings: 0,
         offboardings_refused_day: 0,
-        event_id: event.clone(),
+        event_seq: event.seq,
     })?;
-    add_secret(work, &id, body.key_days, event)
+    add_secret(work, &id, body.key_days, event.seq)
 }
 
 /// Writes a secret of a client and answers the key with it, once.
@@ -263,7 +263,7 @@ pub(super) fn add_secret(
     work: &mut Work<'_, '_>,
     client: &ClientId,
     days: u16,
-    event: EventId,
+    event: EventSeq,
 ) -> Done<ClientKey> {
     let (secret, _) = work.secret("");
     let expires_at = work.now.after(Span::hours(24 * i64::from(days)));
@@ -276,7 +276,7 @@ pub(super) fn add_secret(
         created_at: work.now,
         expires_at,
         revoked_at: None,
-        event_id: event,
+        event_seq: event,
     })?;
     let name = client.as_str().trim_start_matches("cli_");
     let key = SecretText::new(format!("{KEY_PREFIX}{name}_{}", secret.expose()));
@@ -292,7 +292,7 @@ pub(super) fn add_directory(work: &mut Work<'_, '_>, name: &DisplayName) -> Done
         name: name.clone(),
         created_at: work.now,
         look_alikes: LookAlikes::Hold,
-        event_id: event,
+        event_seq: event.seq,
     })?;
     Ok(id)
 }

@@ -7,9 +7,9 @@ use super::Done;
 use super::call::{Note, Work};
 use super::verifications::address;
 use crate::mfa::attempt::{Attempt, Compared, Sought};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, EventSeq, RecordedEvent};
 use crate::mfa::factor::{Login, Matched, VerifiedFactor};
-use crate::mfa::ids::{EventId, UserId};
+use crate::mfa::ids::UserId;
 use crate::mfa::policy::attributes::Attributes;
 use crate::mfa::secret::{SecretBytes, Seed};
 use crate::mfa::throttle::{Blocked, Bucket, Limits, RecoveryBudget, Throttle};
@@ -60,9 +60,9 @@ pub(super) enum Answered {
     /// Not looked at; nothing changed.
     Blocked(Span),
     /// Wrong, replayed or without a factor: one answer for all. The charge is written.
-    Rejected(EventId),
+    Rejected(RecordedEvent),
     /// Right, and its step spent by the event.
-    Verified(VerifiedFactor, EventId),
+    Verified(VerifiedFactor, RecordedEvent),
 }
 
 pub(super) fn limits(attributes: &Attributes) -> Limits {
@@ -94,12 +94,12 @@ impl Work<'_, '_> {
                 return Ok(Answered::Blocked(retry_after));
             }
         };
-        let event = asked.login.event.clone();
+        let id = asked.login.event.clone();
         let (kind, object) = (asked.kind, asked.object.clone());
         let address = asked.address;
         let of = Budget::Codes(limits);
         let charge = Charge { user: user.clone(), object: object.clone(), address, of };
-        let found = self.compare(attempt, asked, charge)?.settle(|throttle, right| {
+        let (event, found) = self.compare(attempt, asked, charge)?.settle(|throttle, right| {
             let note = match right {
                 None => Note::new(EventKind::CodeRejected).address(address),
                 Some(right) => {
@@ -107,8 +107,9 @@ impl Work<'_, '_> {
                     Note::new(kind).data(data).address(address)
                 }
             };
-            self.record_as(event.clone(), note.user(&user).object(&object).evaluated())?;
-            self.put_throttle(&user, throttle, is_new, &event)
+            let event = self.record_as(id, note.user(&user).object(&object).evaluated())?;
+            self.put_throttle(&user, throttle, is_new, event.seq)?;
+            Ok::<_, StoreError>(event)
         })?;
         match found {
             Err(why) => {
@@ -117,7 +118,7 @@ impl Work<'_, '_> {
             }
             Ok(right) => {
                 let offset = right.evidence().number() - self.now.step().number();
-                let verified = self.spend(right, &event)?;
+                let verified = self.spend(right, event.seq)?;
                 self.tx.count(Occurrence::Attempt(CodeKind::Totp, Outcome::Verified));
                 self.tx.count(Occurrence::Offset(offset));
                 Ok(Answered::Verified(verified, event))
@@ -140,13 +141,13 @@ impl Work<'_, '_> {
                 let Ok(attempt) = begun else { return Ok(()) };
                 self.tx.count(Occurrence::Attempt(CodeKind::Totp, Outcome::Aborted));
                 let event = self.record(aborted(EventKind::CodeRejected))?;
-                Ok(self.put_throttle(user, &attempt.aborted(), is_new, &event)?)
+                Ok(self.put_throttle(user, &attempt.aborted(), is_new, event.seq)?)
             }
             Budget::RecoveryCodes => {
                 let Ok(charged) = self.charge_recovery(user)? else { return Ok(()) };
                 self.tx.count(Occurrence::Attempt(CodeKind::Recovery, Outcome::Aborted));
                 let event = self.record(aborted(EventKind::RecoveryCodeRejected))?;
-                Ok(self.put_recovery(user, charged, &event)?)
+                Ok(self.put_recovery(user, charged, event.seq)?)
             }
         }
     }
@@ -173,7 +174,7 @@ impl Work<'_, '_> {
     }
 
     /// The one place where a step is spent.
-    fn spend(&mut self, right: Matched<Step>, event: &EventId) -> Done<VerifiedFactor> {
+    fn spend(&mut self, right: Matched<Step>, event: EventSeq) -> Done<VerifiedFactor> {
         let (tenant, tx) = (&self.tenant, &mut *self.tx);
         let verified = Matched::spend(vec![right], |matches| {
             matches
@@ -207,7 +208,7 @@ impl Work<'_, '_> {
         user: &UserId,
         throttle: &Throttle,
         is_new: bool,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let row = ThrottleRow {
             consecutive: i64::from(throttle.consecutive),
@@ -222,7 +223,7 @@ impl Work<'_, '_> {
         &mut self,
         user: &UserId,
         limits: Limits,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let (_, is_new) = self.throttle(user, limits)?;
         if is_new {
@@ -267,7 +268,7 @@ impl Work<'_, '_> {
         &mut self,
         user: &UserId,
         (budget, is_new): (RecoveryBudget, bool),
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         for (lane, bucket) in [(RECOVERY_HOUR_LANE, budget.hour), (RECOVERY_DAY_LANE, budget.day)] {
             let row = self.bucket_row(user, lane, bucket, event);
@@ -281,7 +282,7 @@ impl Work<'_, '_> {
         user: &UserId,
         lane: &str,
         bucket: Bucket,
-        event: &EventId,
+        event: EventSeq,
     ) -> ThrottleRow {
         ThrottleRow {
             tenant_id: self.tenant.clone(),
@@ -291,7 +292,7 @@ impl Work<'_, '_> {
             updated_at: bucket.refilled_at,
             consecutive: 0,
             blocked_until: crate::mfa::time::Timestamp::from_millis(0),
-            event_id: event.clone(),
+            event_seq: event,
         }
     }
 }

@@ -13,9 +13,9 @@ use super::standing::Facts;
 use super::verifications::{LoginOf, issue, login, reported};
 use super::{Call, Done, Handle, Pawl, Shown, Traced, recovery};
 use crate::mfa::challenge::{Authority, EnrollmentAuthority, Purpose};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, EventSeq};
 use crate::mfa::factor::{FactorState, VerifiedFactor};
-use crate::mfa::ids::{EventId, RecoveryCodeId, TicketId};
+use crate::mfa::ids::{RecoveryCodeId, TicketId};
 use crate::mfa::refusal::Refusal;
 use crate::store::rows::{EnrollmentRow, FactorRow};
 use crate::store::{Committed, StoreError};
@@ -129,13 +129,13 @@ fn confirm(
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
         Answered::Rejected(event) => {
-            work.tx.charge_enrollment(enrollment, None, &event)?;
+            work.tx.charge_enrollment(enrollment, None, event.seq)?;
             Ok(Err(Refusal::CodeRejected("wrong, replayed or expired")))
         }
         Answered::Verified(proof, event) => {
-            work.tx.charge_enrollment(enrollment, Some(work.now), &event)?;
-            bind(work, facts, (enrollment, replaces), pending, &event)?;
-            issue(work, &proof, &event);
+            work.tx.charge_enrollment(enrollment, Some(work.now), event.seq)?;
+            bind(work, facts, (enrollment, replaces), pending, event.seq)?;
+            issue(work, &proof, event.seq);
             let codes = recovery::replace_codes(work, &facts.user.id)?;
             Ok(Ok((proof, Confirmed { recovery_codes: codes })))
         }
@@ -148,7 +148,7 @@ fn bind(
     facts: &Facts,
     (enrollment, replaces): (&EnrollmentRow, Option<Authority>),
     pending: &FactorRow,
-    event: &EventId,
+    event: EventSeq,
 ) -> Done<()> {
     let mut trust_since = work.now;
     if let (Some(old), Some(authority)) = (&facts.factor, replaces) {
@@ -161,7 +161,7 @@ fn bind(
         }
         let note = Note::new(EventKind::FactorEnded).user(&facts.user.id).object(&old.id);
         let ended = work.record(note)?;
-        work.tx.end_factor(old, &authority, work.now, &ended)?;
+        work.tx.end_factor(old, &authority, work.now, ended.seq)?;
     }
     work.tx.close_challenges_of(
         &work.tenant,

@@ -39,7 +39,7 @@ pub(super) fn admit(
             let Some(counted) = first else { return Err(refusal.into()) };
             let data = serde_json::json!({ name: counted.count, "users": directory });
             let event = work.record(Note::new(kind).object(&client.id).data(data))?;
-            work.tx.count_of_day(client, counting, counted, &event)?;
+            work.tx.count_of_day(client, counting, counted, event.seq)?;
             Ok(Err(refusal))
         }
     }

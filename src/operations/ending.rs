@@ -15,8 +15,8 @@ pub(super) fn end_everything_open(work: &mut Work<'_, '_>, facts: &Facts) -> Don
     give_up_pending(work, facts)?;
     let (tenant, now, user) = (work.tenant.clone(), work.now, &facts.user.id);
     let event = work.record(Note::new(EventKind::UserChanged).user(user))?;
-    work.tx.close_challenges_of(&tenant, user, Purpose::ALL, now, &event)?;
-    work.tx.revoke_tickets_of(&tenant, user, now, &event)?;
+    work.tx.close_challenges_of(&tenant, user, Purpose::ALL, now, event.seq)?;
+    work.tx.revoke_tickets_of(&tenant, user, now, event.seq)?;
     for row in work.tx.overrides_waiting_on(&tenant, user, now)? {
         let (kind, end) = if row.state == OverrideState::Approved {
             (EventKind::OverrideRevoked, OverrideState::Revoked)
@@ -25,7 +25,7 @@ pub(super) fn end_everything_open(work: &mut Work<'_, '_>, facts: &Facts) -> Don
         };
         let event = work.record(Note::new(kind).user(user).object(&row.id))?;
         let by = work.caller.id().to_owned();
-        work.tx.end_override(&row, end, &by, now, &event)?;
+        work.tx.end_override(&row, end, &by, now, event.seq)?;
     }
     Ok(())
 }

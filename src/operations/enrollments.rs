@@ -13,9 +13,9 @@ use super::standing::Facts;
 use super::verifications::{address, live_challenge, live_user};
 use super::{Call, Done, Handle, Pawl, Shown, answer};
 use crate::mfa::challenge::{ENROLLMENT_LIFE, EnrollmentAuthority, Purpose, still_open};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, EventSeq};
 use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod};
-use crate::mfa::ids::{ClientId, EnrollmentId, EventId, FactorId, UserId};
+use crate::mfa::ids::{ClientId, EnrollmentId, FactorId, UserId};
 use crate::mfa::label::Entry;
 use crate::mfa::qr;
 use crate::mfa::refusal::Refusal;
@@ -98,6 +98,7 @@ pub(super) struct Begun {
     user: UserRow,
     factor: FactorId,
     parameters: Parameters,
+    event: EventSeq,
 }
 
 impl Begun {
@@ -157,7 +158,6 @@ pub async fn begin_enrollment(
         .write(pawl, access::BeginEnrollment::ACCESS, move |work| {
             let client = work.client()?;
             let (challenge, facts) = beginning(work, &request.challenge, &client)?;
-            let event = work.event_id();
             let right = Right {
                 client: &client.id,
                 authority: if challenge.purpose == Purpose::Recover {
@@ -172,8 +172,8 @@ pub async fn begin_enrollment(
                 algorithm: request.algorithm,
                 is_bootstrap: false,
             };
-            let begun = begin(work, &facts, right, event.clone())?;
-            work.tx.close_challenge(&challenge, work.now, &event)?;
+            let begun = begin(work, &facts, right)?;
+            work.tx.close_challenge(&challenge, work.now, begun.event)?;
             Ok(begun)
         })
         .await?;
@@ -203,12 +203,7 @@ fn beginning(
 }
 
 /// Makes the pending factor and its enrollment; an earlier pending one is given up.
-pub(super) fn begin(
-    work: &mut Work<'_, '_>,
-    facts: &Facts,
-    right: Right<'_>,
-    event: EventId,
-) -> Done<Begun> {
+pub(super) fn begin(work: &mut Work<'_, '_>, facts: &Facts, right: Right<'_>) -> Done<Begun> {
     let user = &facts.user;
     let attributes = facts.requirement(work, &right.audiences, None).attributes;
     let algorithm = right.algorithm.unwrap_or(Algorithm::Sha1);
@@ -217,8 +212,8 @@ pub(super) fn begin(
     give_up_pending(work, facts)?;
     let data = serde_json::json!({ "authority": right.authority, "factor": factor });
     let note = Note::new(EventKind::EnrollmentBegun).user(&user.id).object(&factor);
-    work.record_as(event.clone(), note.data(data))?;
-    let seed = pend(work, &facts.user.id, &factor, parameters, &event, right.is_bootstrap)?;
+    let event = work.record(note.data(data))?.seq;
+    let seed = pend(work, &facts.user.id, &factor, parameters, event, right.is_bootstrap)?;
     let (handle, hash) = work.secret("men_");
     let expires_at = work.now.after(ENROLLMENT_LIFE);
     let id = EnrollmentId::from_random(work.bytes());
@@ -239,12 +234,12 @@ pub(super) fn begin(
         created_at: work.now,
         expires_at,
         closed_at: None,
-        event_id: event,
+        event_seq: event,
     })?;
     let tenant = work.tx.find_tenant(&work.tenant)?.ok_or(StoreError::Invalid("tenant"))?;
     let issuer = tenant.name.as_str().to_owned();
     let user = user.clone();
-    Ok(Begun { handle, expires_at, seed, issuer, user, factor, parameters })
+    Ok(Begun { handle, expires_at, seed, issuer, user, factor, parameters, event })
 }
 
 /// Writes a pending factor with a new seed.
@@ -253,7 +248,7 @@ pub(super) fn pend(
     user: &UserId,
     id: &FactorId,
     parameters: Parameters,
-    event: &EventId,
+    event: EventSeq,
     is_bootstrap: bool,
 ) -> Done<Seed> {
     let seed = Seed::from_random(work.bytes());
@@ -276,7 +271,7 @@ pub(super) fn pend(
         ended_at: None,
         end_authority: None,
         end_authority_id: None,
-        event_id: event.clone(),
+        event_seq: event,
     };
     work.tx.insert_factor(row, seed.expose(), nonce)?;
     Ok(seed)
@@ -296,8 +291,8 @@ pub(super) fn give_up_pending(work: &mut Work<'_, '_>, facts: &Facts) -> Done<()
     if let Some(pending) = work.tx.pending_factor(&work.tenant, user)? {
         let note = Note::new(EventKind::EnrollmentCancelled).user(user).object(&pending.id);
         let event = work.record(note)?;
-        work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, &event)?;
-        work.tx.drop_pending_factor(&pending, work.now, &event)?;
+        work.tx.close_enrollments_of(&work.tenant, &pending.id, work.now, event.seq)?;
+        work.tx.drop_pending_factor(&pending, work.now, event.seq)?;
     }
     Ok(())
 }
@@ -320,7 +315,7 @@ pub async fn cancel_enrollment(pawl: &Pawl, call: Call, request: CancelEnrollmen
             if enrollment.authority == EnrollmentAuthority::Bootstrap {
                 let note = Note::new(EventKind::EnrollmentCancelled).user(&enrollment.user_id);
                 let event = work.record(note.object(&enrollment.id))?;
-                return Ok(work.tx.charge_enrollment(&enrollment, Some(work.now), &event)?);
+                return Ok(work.tx.charge_enrollment(&enrollment, Some(work.now), event.seq)?);
             }
             give_up_pending(work, &facts)
         })
@@ -376,8 +371,7 @@ pub async fn begin_rotation(
                 algorithm: request.algorithm,
                 is_bootstrap: false,
             };
-            let event = work.event_id();
-            begin(work, &facts, right, event).map(Ok)
+            begin(work, &facts, right).map(Ok)
         })
         .await?;
     answer(committed)?.show()

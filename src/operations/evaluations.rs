@@ -17,9 +17,9 @@ use crate::mfa::challenge::{
 };
 use crate::mfa::daily::Allowances;
 use crate::mfa::decision::{Decision, decide, may_self_enroll};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, EventSeq, RecordedEvent};
 use crate::mfa::factor::{Primary, PrimaryMethod};
-use crate::mfa::ids::{ChallengeId, EnrollmentId, EventId, OverrideId};
+use crate::mfa::ids::{ChallengeId, EnrollmentId, OverrideId};
 use crate::mfa::policy::join::Requirement;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::reported::{Reported, ReportedGroups, in_words};
@@ -167,39 +167,39 @@ impl Opening<'_> {
             Decision::Exempt { override_id, until: expires_at, challenge } => {
                 let event =
                     self.note(work, "exempt", EventKind::LoginExempt, Some(&override_id))?;
-                let challenge = self.open_if(work, challenge, Purpose::Login, &event);
+                let challenge = self.open_if(work, challenge, Purpose::Login, event.seq);
                 let exempt =
                     ExemptDecision { user_id, because, override_id, expires_at, challenge };
                 Evaluation::Exempt(exempt)
             }
             Decision::Challenge => {
                 let event = self.note(work, "challenge", EventKind::ChallengeOpened, None)?;
-                let challenge = self.open(work, Purpose::Login, &event);
+                let challenge = self.open(work, Purpose::Login, event.seq);
                 let obligations = obligations(self.facts, requirement);
                 let needed = ChallengeDecision { user_id, because, challenge, obligations };
                 Evaluation::Challenge(needed)
             }
             Decision::Recover => {
                 let event = self.note(work, "recover", EventKind::ChallengeOpened, None)?;
-                let challenge = self.open(work, Purpose::Recovery, &event);
+                let challenge = self.open(work, Purpose::Recovery, event.seq);
                 Evaluation::Recover(RecoverDecision { user_id, because, challenge })
             }
             Decision::Enroll => {
                 let event = self.note(work, "enroll", EventKind::LoginEvaluated, None)?;
-                let enrollment = self.waiting(work, &event)?;
+                let enrollment = self.waiting(work, event.seq)?;
                 let begins = enrollment.is_none();
-                let challenge = self.open_if(work, begins, Purpose::Enroll, &event);
+                let challenge = self.open_if(work, begins, Purpose::Enroll, event.seq);
                 Evaluation::Enroll(EnrollDecision { user_id, because, challenge, enrollment })
             }
             Decision::TicketRequired => {
                 let event = self.note(work, "ticket_required", EventKind::LoginEvaluated, None)?;
-                let challenge = self.open(work, Purpose::Ticket, &event);
+                let challenge = self.open(work, Purpose::Ticket, event.seq);
                 let needed = TicketRequiredDecision { user_id, because, challenge };
                 Evaluation::TicketRequired(needed)
             }
             Decision::NotRequired { may_enroll } => {
                 let event = self.note(work, "not_required", EventKind::LoginEvaluated, None)?;
-                let challenge = self.open_if(work, may_enroll, Purpose::Enroll, &event);
+                let challenge = self.open_if(work, may_enroll, Purpose::Enroll, event.seq);
                 Evaluation::NotRequired(NotRequiredDecision { user_id, because, challenge })
             }
         })
@@ -211,7 +211,7 @@ impl Opening<'_> {
         decision: &str,
         kind: EventKind,
         by: Option<&OverrideId>,
-    ) -> Result<EventId, StoreError> {
+    ) -> Result<RecordedEvent, StoreError> {
         let data = self.record_of(decision);
         let user = &self.facts.user.id;
         let note = Note::new(kind).user(user).data(data).address(self.request.source());
@@ -246,12 +246,12 @@ impl Opening<'_> {
         work: &mut Work<'_, '_>,
         wanted: bool,
         purpose: Purpose,
-        event: &EventId,
+        event: EventSeq,
     ) -> Option<OpenChallenge> {
         wanted.then(|| self.open(work, purpose, event))
     }
 
-    fn open(&self, work: &mut Work<'_, '_>, purpose: Purpose, event: &EventId) -> OpenChallenge {
+    fn open(&self, work: &mut Work<'_, '_>, purpose: Purpose, event: EventSeq) -> OpenChallenge {
         let (handle, hash) = work.secret("mch_");
         let expires_at = work.now.after(CHALLENGE_LIFE);
         let id = ChallengeId::from_random(work.ordered());
@@ -273,14 +273,14 @@ impl Opening<'_> {
             expires_at,
             attempts: 0,
             closed_at: None,
-            event_id: event.clone(),
+            event_seq: event,
         });
         OpenChallenge { handle: Shown::new(handle), expires_at }
     }
 
     /// The first administrator's secret was printed at the start: this console gets a handle to it,
     /// with this login's facts, and never sees the secret.
-    fn waiting(&self, work: &mut Work<'_, '_>, event: &EventId) -> Done<Option<OpenEnrollment>> {
+    fn waiting(&self, work: &mut Work<'_, '_>, event: EventSeq) -> Done<Option<OpenEnrollment>> {
         let user = &self.facts.user.id;
         let Some(printed) = work.tx.bootstrap_enrollment(&work.tenant, user, work.now)? else {
             return Ok(None);
@@ -305,7 +305,7 @@ impl Opening<'_> {
             created_at: work.now,
             expires_at,
             closed_at: None,
-            event_id: event.clone(),
+            event_seq: event,
         })?;
         Ok(Some(OpenEnrollment { handle: Shown::new(handle), expires_at }))
     }

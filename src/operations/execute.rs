@@ -192,7 +192,7 @@ impl Change {
                 let note = Note::new(EventKind::UserChanged).user(&user.id).object(&row.id);
                 let event = work.record(note.data(serde_json::json!({ "changed": "exempt" })))?;
                 // An exemption is in force until it ends: it is not used up.
-                return Ok(work.tx.raise_epoch(&work.tenant, &user.id, &event)?);
+                return Ok(work.tx.raise_epoch(&work.tenant, &user.id, event.seq)?);
             }
             Self::Unlock => unlock(work, row)?,
             Self::Resume => resume(work, row)?,
@@ -245,7 +245,7 @@ fn finish(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
     let event = work.record(note)?;
     let approved = OverrideRow { state: OverrideState::Approved, ..row.clone() };
     let by = row.requested_by.clone();
-    Ok(work.tx.end_override(&approved, OverrideState::Used, &by, work.now, &event)?)
+    Ok(work.tx.end_override(&approved, OverrideState::Used, &by, work.now, event.seq)?)
 }
 
 /// Ends the factor, closes everything open, and answers the ticket with which only this user, after
@@ -262,11 +262,11 @@ fn reset(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<IssuedTicket> {
     }
     let event = work.record(note.data(serde_json::json!({ "override": row.id })))?;
     if let Some(factor) = &facts.factor {
-        work.tx.end_factor(factor, &Authority::Override(row.id.clone()), now, &event)?;
+        work.tx.end_factor(factor, &Authority::Override(row.id.clone()), now, event.seq)?;
     }
-    work.tx.require_ticket(&tenant, &id, &event)?;
-    work.tx.replace_recovery_codes(&tenant, &id, Vec::new(), now, &event)?;
-    work.lift_block(&id, limits(&attributes), &event)?;
+    work.tx.require_ticket(&tenant, &id, event.seq)?;
+    work.tx.replace_recovery_codes(&tenant, &id, Vec::new(), now, event.seq)?;
+    work.lift_block(&id, limits(&attributes), event.seq)?;
     let life = row.is_break_glass.then_some(BREAK_GLASS_LIFE);
     tickets::issue(work, &facts.user, Some(&row.id), life)
 }
@@ -277,9 +277,9 @@ fn unlock(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
     let attributes = facts.requirement(work, &[], None).attributes;
     let id: UserId = facts.user.id.clone();
     let event = work.record(Note::new(EventKind::UserUnlocked).user(&id).object(&row.id))?;
-    work.lift_block(&id, limits(&attributes), &event)?;
+    work.lift_block(&id, limits(&attributes), event.seq)?;
     let event = work.record(Note::new(EventKind::UserChanged).user(&id).object(&row.id))?;
-    Ok(work.tx.raise_epoch(&work.tenant, &id, &event)?)
+    Ok(work.tx.raise_epoch(&work.tenant, &id, event.seq)?)
 }
 
 fn resume(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
@@ -288,5 +288,5 @@ fn resume(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<()> {
     let factor = suspended(&facts)?;
     let note = Note::new(EventKind::FactorResumed).user(&facts.user.id).object(&factor.id);
     let event = work.record(note)?;
-    Ok(work.tx.set_factor_state(factor, FactorState::Active, &event)?)
+    Ok(work.tx.set_factor_state(factor, FactorState::Active, event.seq)?)
 }

@@ -125,7 +125,7 @@ fn write(
         is_complete: kept.groups.is_complete,
         is_told: kept.is_told,
         held: kept.held,
-        event_id: event,
+        event_seq: event.seq,
     };
     Ok(work.tx.put_user_groups(row, kept.is_new)?)
 }

@@ -38,7 +38,7 @@ pub async fn open_installation(pawl: &Pawl, now: Timestamp, entropy: Entropy) ->
                 key_check: work.tx.make_key_check(check_nonce)?,
                 sealed_pepper: work.tx.seal_pepper(&pepper, pepper_nonce)?,
                 created_at: now,
-                event_id: event,
+                event_seq: event.seq,
             };
             work.tx.insert_installation(row.clone())?;
             Ok(work.tx.open_installation(&row)?)

@@ -135,7 +135,7 @@ pub(super) fn write(
         "reason": reason,
     });
     let event = work.record(Note::new(EventKind::DirectoryChanged).object(id).data(data))?;
-    Ok(work.tx.set_look_alikes(&row, look_alikes, &event)?)
+    Ok(work.tx.set_look_alikes(&row, look_alikes, event.seq)?)
 }
 
 /// Whether a new user is held, because their external id is another spelling of an older user's. That it is one is

@@ -74,12 +74,12 @@ async fn end(pawl: &Pawl, call: Call, id: OverrideId, how: End) -> Done<Override
                 return Err(Refusal::NotAnApprover("only the requester withdraws").into());
             }
             let event = work.record(note(how.kind, &row).data(how.data.clone()))?;
-            work.tx.end_override(&row, how.to, person.user.id.as_str(), work.now, &event)?;
+            work.tx.end_override(&row, how.to, person.user.id.as_str(), work.now, event.seq)?;
             if how.from == OverrideState::Approved
                 && row.kind == OverrideKind::Exempt
                 && let Some(user) = &row.user_id
             {
-                work.tx.raise_epoch(&work.tenant, user, &event)?;
+                work.tx.raise_epoch(&work.tenant, user, event.seq)?;
             }
             shown(work, &id)
         })
@@ -160,7 +160,7 @@ pub async fn shorten_override(
             }
             let data = serde_json::json!({ "expires_at": request.expires_at });
             let event = work.record(note(EventKind::OverrideShortened, &row).data(data))?;
-            work.tx.shorten_override(&row, request.expires_at, &event)?;
+            work.tx.shorten_override(&row, request.expires_at, event.seq)?;
             shown(work, &id)
         })
         .await?;

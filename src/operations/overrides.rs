@@ -217,7 +217,7 @@ pub async fn approve_override(
                 Ok(proven) => proven,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let data = serde_json::json!({ "proof": proven.event });
+            let data = serde_json::json!({ "proof": proven.event.id });
             let mut note = Note::new(EventKind::OverrideEndorsed).object(&row.id).data(data);
             if let Some(user) = &row.user_id {
                 note = note.user(user);
@@ -231,7 +231,7 @@ pub async fn approve_override(
                 client_id: person.client.clone(),
                 epoch: person.user.epoch,
                 at: work.now,
-                event_id: event,
+                event_seq: event.seq,
             })?;
             endorsed(work, &row).map(Ok)
         })

@@ -161,7 +161,7 @@ fn insert(work: &mut Work<'_, '_>, filing: Filing<'_>) -> Done<Petition> {
         decided_at: None,
         decided_by: None,
         override_id: None,
-        event_id: event,
+        event_seq: event.seq,
     };
     work.tx.insert_petition(row.clone())?;
     Ok(row.into())
@@ -263,8 +263,13 @@ fn decide(
         Caller::Person(person) => Some(person.user.id.clone()),
         Caller::Client(_) | Caller::Server(_) => None,
     };
-    let decision =
-        PetitionDecision { state, by: by.as_ref(), override_id: None, at: work.now, event: &event };
+    let decision = PetitionDecision {
+        state,
+        by: by.as_ref(),
+        override_id: None,
+        at: work.now,
+        event: event.seq,
+    };
     work.tx.decide_petition(&work.tenant, &row.id, &decision)?;
     let row = work.tx.find_petition(&work.tenant, &row.id)?;
     Ok(row.ok_or(StoreError::Invalid("petition"))?.into())

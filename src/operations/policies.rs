@@ -168,7 +168,7 @@ pub(super) fn write(
         created_by,
         created_at: work.now,
         override_id: by.cloned(),
-        event_id: event,
+        event_seq: event.seq,
     })?)
 }
 

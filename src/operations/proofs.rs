@@ -9,9 +9,9 @@ use super::codes::{Answered, Asked};
 use super::standing::Facts;
 use super::{Done, Handle, SharedCode, Traced};
 use crate::mfa::challenge::{Purpose, still_open};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, RecordedEvent};
 use crate::mfa::factor::{FactorState, Login, Primary, PrimaryMethod};
-use crate::mfa::ids::{EventId, FactorId};
+use crate::mfa::ids::FactorId;
 use crate::mfa::overrides::is_cooled_down;
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Span;
@@ -52,7 +52,7 @@ pub(super) struct Proven {
     /// The factor that gave the code.
     pub(super) factor: FactorId,
     /// The event that records the code.
-    pub(super) event: EventId,
+    pub(super) event: RecordedEvent,
 }
 
 /// Before anything is compared: the person's factor is old enough to weaken with.
@@ -102,11 +102,11 @@ pub(super) fn prove(
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
         Answered::Rejected(event) => {
-            work.tx.charge_challenge(&challenge, None, &event)?;
+            work.tx.charge_challenge(&challenge, None, event.seq)?;
             Ok(Err(Refusal::CodeRejected("the proof's code")))
         }
         Answered::Verified(_, event) => {
-            work.tx.charge_challenge(&challenge, Some(work.now), &event)?;
+            work.tx.charge_challenge(&challenge, Some(work.now), event.seq)?;
             Ok(Ok(Proven { factor: factor.id, event }))
         }
     }

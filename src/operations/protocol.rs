@@ -14,9 +14,9 @@ use super::overrides::{Override, OverrideResult};
 use super::proofs::{Proof, prove, required};
 use super::roles::FOUR_EYES;
 use super::standing::Facts;
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, RecordedEvent};
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::{EventId, OverrideId, PetitionId, UserId};
+use crate::mfa::ids::{OverrideId, PetitionId, UserId};
 use crate::mfa::overrides::{OverrideKind, OverrideState, PetitionKind, PetitionState, state_at};
 use crate::mfa::policy::attributes::Attribute;
 use crate::mfa::policy::join::Requirement;
@@ -72,7 +72,7 @@ fn take_up(
         by: Some(&person.user.id),
         override_id: Some(id),
         at: work.now,
-        event: &event,
+        event: event.seq,
     };
     Ok(work.tx.decide_petition(&work.tenant, petition, &decision)?)
 }
@@ -221,7 +221,7 @@ fn file(
     work: &mut Work<'_, '_>,
     person: &Person,
     plan: Plan,
-    proof: &EventId,
+    proof: &RecordedEvent,
 ) -> Done<OverrideRow> {
     let id = OverrideId::from_random(work.bytes());
     let mut row = OverrideRow {
@@ -247,15 +247,15 @@ fn file(
         approved_at: None,
         ended_at: None,
         ended_by: None,
-        event_id: proof.clone(),
+        event_seq: proof.seq,
     };
     row.digest = digest(&row)?.to_vec();
-    let data = serde_json::json!({ "kind": row.kind, "reason": row.reason, "proof": proof });
+    let data = serde_json::json!({ "kind": row.kind, "reason": row.reason, "proof": proof.id });
     let mut note = Note::new(EventKind::OverrideRequested).object(&id).data(data);
     if let Some(user) = &row.user_id {
         note = note.user(user);
     }
-    row.event_id = work.record(note)?;
+    row.event_seq = work.record(note)?.seq;
     work.tx.insert_override(row.clone())?;
     Ok(row)
 }
@@ -292,7 +292,7 @@ fn approved(work: &mut Work<'_, '_>, row: &OverrideRow) -> Done<bool> {
         note = note.user(user);
     }
     let event = work.record(note)?;
-    work.tx.approve_override(&work.tenant, &row.id, work.now, &event)?;
+    work.tx.approve_override(&work.tenant, &row.id, work.now, event.seq)?;
     Ok(true)
 }
 

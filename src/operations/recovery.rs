@@ -18,9 +18,9 @@ use super::union::union;
 use super::verifications::{LoginOf, address, live_challenge, live_user, login};
 use super::{Call, Done, Handle, Pawl, SharedCode, Shown, Traced, answer};
 use crate::mfa::challenge::{CHALLENGE_LIFE, Purpose, accepts_codes};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, EventSeq};
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::{ChallengeId, EventId, FactorId, RecoveryCodeId, UserId};
+use crate::mfa::ids::{ChallengeId, FactorId, RecoveryCodeId, UserId};
 use crate::mfa::overrides::PetitionKind;
 use crate::mfa::recovery::RecoveryCode;
 use crate::mfa::refusal::Refusal;
@@ -150,7 +150,7 @@ pub async fn use_recovery_code(
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let attributes = facts.requirement(work, &challenge.audiences.0, None).attributes;
-            work.lift_block(&facts.user.id, limits(&attributes), &event)?;
+            work.lift_block(&facts.user.id, limits(&attributes), event)?;
             let left = work.tx.open_recovery_codes(&work.tenant, &facts.user.id)?.len();
             let challenge = reopen(work, &challenge, used, event);
             let recovery_codes_left = i32::try_from(left).unwrap_or(i32::MAX);
@@ -167,7 +167,7 @@ fn spend(
     challenge: &ChallengeRow,
     facts: &Facts,
     code: &SharedRecoveryCode,
-) -> Done<Traced<(RecoveryCodeId, EventId)>> {
+) -> Done<Traced<(RecoveryCodeId, EventSeq)>> {
     let user = &facts.user.id;
     let charged = match work.charge_recovery(user)? {
         Ok(charged) => charged,
@@ -187,17 +187,17 @@ fn spend(
     work.tx.count(Occurrence::Attempt(CodeKind::Recovery, outcome));
     let note = Note::new(kind).user(user).object(&challenge.id).address(address(challenge));
     let event = work.record(note.evaluated())?;
-    work.put_recovery(user, charged, &event)?;
+    work.put_recovery(user, charged, event.seq)?;
     let Some(matched) = found else {
-        work.tx.charge_challenge(challenge, None, &event)?;
+        work.tx.charge_challenge(challenge, None, event.seq)?;
         return Ok(Err(Refusal::CodeRejected("no such recovery code")));
     };
     let id = matched.row().id.clone();
-    if !work.tx.use_recovery_code(&work.tenant, &id, work.now, &event)? {
+    if !work.tx.use_recovery_code(&work.tenant, &id, work.now, event.seq)? {
         return Err(StoreError::Guard("recovery_codes", 0).into());
     }
-    work.tx.charge_challenge(challenge, Some(work.now), &event)?;
-    Ok(Ok((id, event)))
+    work.tx.charge_challenge(challenge, Some(work.now), event.seq)?;
+    Ok(Ok((id, event.seq)))
 }
 
 /// A challenge of purpose `recover`: it can only begin an enrollment.
@@ -205,7 +205,7 @@ fn reopen(
     work: &mut Work<'_, '_>,
     challenge: &ChallengeRow,
     used: RecoveryCodeId,
-    event: EventId,
+    event: EventSeq,
 ) -> OpenChallenge {
     let (handle, hash) = work.secret("mch_");
     let expires_at = work.now.after(CHALLENGE_LIFE);
@@ -219,7 +219,7 @@ fn reopen(
         expires_at,
         attempts: 0,
         closed_at: None,
-        event_id: event,
+        event_seq: event,
         ..challenge.clone()
     });
     OpenChallenge { handle: Shown::new(handle), expires_at }
@@ -241,11 +241,11 @@ pub(super) fn replace_codes(work: &mut Work<'_, '_>, user: &UserId) -> Done<Vec<
             created_at: work.now,
             used_at: None,
             replaced_at: None,
-            event_id: event.clone(),
+            event_seq: event.seq,
         });
         shown.push(Shown::new(code.text()));
     }
-    work.tx.replace_recovery_codes(&work.tenant, user, rows, work.now, &event)?;
+    work.tx.replace_recovery_codes(&work.tenant, user, rows, work.now, event.seq)?;
     Ok(shown)
 }
 
@@ -276,7 +276,7 @@ pub async fn regenerate_recovery_codes(
                 &person.user.id,
                 &[Purpose::Recover],
                 work.now,
-                &event,
+                event.seq,
             )?;
             replace_codes(work, &person.user.id)
                 .map(|recovery_codes| Ok(RecoveryCodes { recovery_codes }))
@@ -330,7 +330,7 @@ fn petition(
     // The petition may be an older one: the reason of this report is in its event.
     let note = Note::new(EventKind::LossReported).user(&facts.user.id).object(&petition.id);
     let event = work.record(note.data(serde_json::json!({ "reason": reason })))?;
-    work.tx.close_challenge(challenge, work.now, &event)?;
+    work.tx.close_challenge(challenge, work.now, event.seq)?;
     Ok(LossReport::Petitioned(LossPetitioned { petition }))
 }
 
@@ -361,11 +361,11 @@ fn with_code(
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
         Answered::Rejected(event) => {
-            work.tx.charge_challenge(challenge, None, &event)?;
+            work.tx.charge_challenge(challenge, None, event.seq)?;
             Ok(Err(Refusal::CodeRejected("wrong, replayed or without a factor")))
         }
         Answered::Verified(_, event) => {
-            work.tx.charge_challenge(challenge, Some(work.now), &event)?;
+            work.tx.charge_challenge(challenge, Some(work.now), event.seq)?;
             suspend(work, facts, factor, reason).map(Ok)
         }
     }
@@ -382,8 +382,8 @@ fn suspend(
     let note = Note::new(EventKind::LossReported).user(&factor.user_id).object(&factor.id);
     let event = work.record(note.data(serde_json::json!({ "reason": reason })))?;
     if factor.state == FactorState::Active {
-        work.tx.set_factor_state(factor, FactorState::Suspended, &event)?;
-        work.tx.raise_epoch(&work.tenant, &factor.user_id, &event)?;
+        work.tx.set_factor_state(factor, FactorState::Suspended, event.seq)?;
+        work.tx.raise_epoch(&work.tenant, &factor.user_id, event.seq)?;
     }
     Ok(LossReport::Suspended(LossSuspended { factor_id: factor.id.clone() }))
 }

@@ -146,7 +146,7 @@ pub async fn reseal_batch(
                 let counts = SealedIn { factors: values, ..SealedIn::default() };
                 let event = work.record(note(work.tx, from, counts))?;
                 for (row, new) in &moved {
-                    work.tx.replace_seed(row, new, &event)?;
+                    work.tx.replace_seed(row, new, event.seq)?;
                 }
             }
             Ok(Resealed { values, damaged })
@@ -197,11 +197,11 @@ pub async fn reseal_installation(
             let event = work.record(note(work.tx, from.map(Vec::as_slice), counts))?;
             for row in &keys {
                 let nonce = work.bytes();
-                work.tx.reseal_signing_key(row, nonce, &event)?;
+                work.tx.reseal_signing_key(row, nonce, event.seq)?;
             }
             if let Some(row) = &own {
                 let nonces = [work.bytes(), work.bytes()];
-                work.tx.reseal_installation(row, nonces, &event)?;
+                work.tx.reseal_installation(row, nonces, event.seq)?;
             }
             Ok(Some(counts.values()))
         })

@@ -79,7 +79,7 @@ pub async fn purge_batch(
             if purged.rows() > 0 {
                 let note = Note::new(EventKind::RetentionPurged);
                 let event = work.record(note.data(serde_json::json!(purged)))?;
-                work.tx.delete_due(&tenant, &due, now, &event)?;
+                work.tx.delete_due(&tenant, &due, now, event.seq)?;
             }
             Ok(purged)
         })

@@ -121,7 +121,7 @@ pub(super) fn write(
         let user = work.user(&change.user_id)?;
         let facts = work.facts(user)?;
         give_up_pending(work, &facts)?;
-        work.tx.revoke_tickets_of(&work.tenant, &change.user_id, work.now, &event)?;
+        work.tx.revoke_tickets_of(&work.tenant, &change.user_id, work.now, event.seq)?;
         work.tx.grant_role(RoleRow {
             tenant_id: work.tenant.clone(),
             user_id: change.user_id.clone(),
@@ -129,12 +129,12 @@ pub(super) fn write(
             granted_at: work.now,
             override_id: by.cloned(),
             revoked_at: None,
-            event_id: event,
+            event_seq: event.seq,
         })?;
         return Ok(());
     }
     let (user, role) = (&change.user_id, change.role);
-    if !work.tx.revoke_role(&work.tenant, user, role, work.now, &event)? {
+    if !work.tx.revoke_role(&work.tenant, user, role, work.now, event.seq)? {
         return Err(StoreError::Guard("roles", 0).into());
     }
     Ok(())

@@ -81,7 +81,7 @@ impl TenantChange {
                 let data = serde_json::json!({ "from": row.name, "to": name, "override": by });
                 let note = Note::new(EventKind::TenantRenamed).object(&row.tenant_id);
                 let event = work.record(note.data(data))?;
-                Ok(work.tx.rename_tenant(&row, name, &event)?)
+                Ok(work.tx.rename_tenant(&row, name, event.seq)?)
             }
             Self::SetLookAlikes { directory_id, look_alikes } => {
                 look_alikes::write(work, directory_id, *look_alikes, (by, reason))

@@ -177,7 +177,7 @@ pub(super) fn issue(
         expires_at,
         redeemed_at: None,
         revoked_at: None,
-        event_id: event,
+        event_seq: event.seq,
     })?;
     Ok(IssuedTicket { id, ticket: Shown::new(ticket), mode: TicketMode::WithLogin, expires_at })
 }
@@ -270,8 +270,8 @@ pub async fn redeem_ticket(
             }
             let note = Note::new(EventKind::TicketRedeemed).user(&facts.user.id).object(&ticket.id);
             let event = work.record(note)?;
-            work.tx.redeem_ticket(&ticket, work.now, &event)?;
-            work.tx.close_challenge(&challenge, work.now, &event)?;
+            work.tx.redeem_ticket(&ticket, work.now, event.seq)?;
+            work.tx.close_challenge(&challenge, work.now, event.seq)?;
             let right = Right {
                 client: &client.id,
                 authority: EnrollmentAuthority::Ticket,
@@ -282,8 +282,7 @@ pub async fn redeem_ticket(
                 algorithm: request.algorithm,
                 is_bootstrap: is_last_resort(work, &ticket)?,
             };
-            let event = work.event_id();
-            begin(work, &facts, right, event)
+            begin(work, &facts, right)
         })
         .await?;
     committed.into_inner().show()
@@ -320,7 +319,7 @@ pub async fn revoke_ticket(pawl: &Pawl, call: Call, id: TicketId) -> Done<Ticket
             } else if row.revoked_at.is_none() {
                 let note = Note::new(EventKind::TicketRevoked).user(&row.user_id).object(&id);
                 let event = work.record(note)?;
-                work.tx.revoke_tickets_of(&work.tenant, &row.user_id, work.now, &event)?;
+                work.tx.revoke_tickets_of(&work.tenant, &row.user_id, work.now, event.seq)?;
             }
             let row = work.tx.find_ticket(&work.tenant, &id)?.ok_or(Refusal::NotFound)?;
             Ok(Ticket::from(row))

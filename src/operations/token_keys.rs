@@ -8,8 +8,7 @@ use serde_json::json;
 use super::call::{Note, Work};
 use super::keys::system_tenant;
 use super::{Done, Entropy, Pawl};
-use crate::mfa::event::EventKind;
-use crate::mfa::ids::EventId;
+use crate::mfa::event::{EventKind, RecordedEvent};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::{Span, Timestamp};
 use crate::mfa::token_key::{
@@ -187,7 +186,7 @@ fn apply(
     };
     let row = rows.iter().find(|row| row.id == *kid).ok_or(StoreError::Invalid("token keys"))?;
     let event = record(work, kid, state, data)?;
-    Ok(work.tx.move_signing_key(row, state, life(row).changes_at(work.now), &event)?)
+    Ok(work.tx.move_signing_key(row, state, life(row).changes_at(work.now), event.seq)?)
 }
 
 fn insert(
@@ -210,7 +209,7 @@ fn insert(
         active_from: (state == KeyState::Active).then_some(work.now),
         retiring_from: None,
         ended_at: None,
-        event_id: event,
+        event_seq: event.seq,
     })?)
 }
 
@@ -219,7 +218,7 @@ fn record(
     kid: &Kid,
     state: KeyState,
     data: &serde_json::Value,
-) -> Result<EventId, StoreError> {
+) -> Result<RecordedEvent, StoreError> {
     let what = match state {
         KeyState::Next => EventKind::SigningKeyPublished,
         KeyState::Active => EventKind::SigningKeyActivated,

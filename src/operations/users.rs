@@ -15,8 +15,8 @@ use super::roles::{self, RoleChange};
 use super::{Call, Done, Page, Pawl, Traced, answer, cut};
 use crate::mfa::challenge::Authority;
 use crate::mfa::daily::{Allowances, Counted, Counting};
-use crate::mfa::event::EventKind;
-use crate::mfa::ids::{DirectoryId, EventId, UserId};
+use crate::mfa::event::{EventKind, EventSeq};
+use crate::mfa::ids::{DirectoryId, UserId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::reported::{Reported, ReportedGroups, in_words};
 use crate::mfa::text::{folded, readable_name};
@@ -214,7 +214,7 @@ pub async fn offboard_user(pawl: &Pawl, call: Call, id: UserId) -> Done<User> {
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 let event = offboard(work, &user)?;
-                work.tx.count_of_day(&client, Counting::Offboardings, counted, &event)?;
+                work.tx.count_of_day(&client, Counting::Offboardings, counted, event)?;
             }
             let user = work.user(&id)?;
             view(work, user).map(Ok)
@@ -238,7 +238,7 @@ pub(super) fn view(work: &mut Work<'_, '_>, row: UserRow) -> Done<User> {
 }
 
 /// Off-boards a user; answers the event of it.
-pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<EventId> {
+pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<EventSeq> {
     let (tenant, now) = (work.tenant.clone(), work.now);
     let facts = work.facts(user.clone())?;
     end_everything_open(work, &facts)?;
@@ -247,15 +247,15 @@ pub(super) fn offboard(work: &mut Work<'_, '_>, user: &UserRow) -> Done<EventId>
         roles::write(work, &change, None)?;
     }
     let event = work.record(Note::new(EventKind::UserOffboarded).user(&user.id))?;
-    work.tx.offboard_user(&tenant, &user.id, now, &event)?;
-    work.tx.replace_recovery_codes(&tenant, &user.id, Vec::new(), now, &event)?;
+    work.tx.offboard_user(&tenant, &user.id, now, event.seq)?;
+    work.tx.replace_recovery_codes(&tenant, &user.id, Vec::new(), now, event.seq)?;
     if let Some(factor) = work.tx.bound_factor(&tenant, &user.id)? {
         let note = Note::new(EventKind::FactorEnded).user(&user.id).object(&factor.id);
         let ended = work.record(note)?;
         let authority = Authority::Offboarding(user.id.clone());
-        work.tx.end_factor(&factor, &authority, now, &ended)?;
+        work.tx.end_factor(&factor, &authority, now, ended.seq)?;
     }
-    Ok(event)
+    Ok(event.seq)
 }
 
 /// The user as the console names them, created if unknown and admitted, with label and groups up to date.
@@ -290,7 +290,7 @@ fn rename(work: &mut Work<'_, '_>, mut user: UserRow, identity: &Identity) -> Do
     if user.display_name != *name && user.offboarded_at.is_none() {
         let data = serde_json::json!({ "changed": "display_name" });
         let event = work.record(Note::new(EventKind::UserChanged).user(&user.id).data(data))?;
-        work.tx.rename_user(&work.tenant, &user.id, name, &event)?;
+        work.tx.rename_user(&work.tenant, &user.id, name, event.seq)?;
         user.display_name = name.clone();
     }
     Ok(user)
@@ -318,10 +318,10 @@ fn create(
         ticket_only: held,
         created_at: work.now,
         offboarded_at: None,
-        event_id: event,
+        event_seq: event.seq,
         external_id_folded: folded(identity.external_id.as_str()),
     };
     work.tx.insert_user(row.clone())?;
-    work.tx.count_of_day(client, Counting::NewUsers, counted, &row.event_id)?;
+    work.tx.count_of_day(client, Counting::NewUsers, counted, row.event_seq)?;
     Ok(row)
 }

@@ -12,9 +12,9 @@ use super::evaluations::{Obligation, obligations};
 use super::standing::Facts;
 use super::{Call, Done, Handle, Pawl, Traced};
 use crate::mfa::challenge::{Purpose, accepts_codes, still_open};
-use crate::mfa::event::EventKind;
+use crate::mfa::event::{EventKind, EventSeq};
 use crate::mfa::factor::{Grant, Login, Primary, VerifiedFactor};
-use crate::mfa::ids::{ClientId, EventId, FactorId, TokenId};
+use crate::mfa::ids::{ClientId, FactorId, TokenId};
 use crate::mfa::refusal::Refusal;
 use crate::mfa::time::Span;
 use crate::mfa::words::Audience;
@@ -91,12 +91,12 @@ fn verify_one(work: &mut Work<'_, '_>, request: &VerifyCode) -> Done<Outcome> {
     match work.ask(asked)? {
         Answered::Blocked(retry_after) => Err(Refusal::TooManyAttempts { retry_after }.into()),
         Answered::Rejected(event) => {
-            work.tx.charge_challenge(&challenge, None, &event)?;
+            work.tx.charge_challenge(&challenge, None, event.seq)?;
             Ok(Err(Refusal::CodeRejected("wrong, replayed or without a factor")))
         }
         Answered::Verified(proof, event) => {
-            work.tx.charge_challenge(&challenge, Some(work.now), &event)?;
-            issue(work, &proof, &event);
+            work.tx.charge_challenge(&challenge, Some(work.now), event.seq)?;
+            issue(work, &proof, event.seq);
             let obligations = obligations(&facts, &requirement);
             Ok(Ok((proof, Verified { obligations })))
         }
@@ -181,7 +181,7 @@ pub(super) fn login(
 }
 
 /// Writes down the tokens that will be minted once this is committed.
-pub(super) fn issue(work: &mut Work<'_, '_>, proof: &VerifiedFactor, event: &EventId) {
+pub(super) fn issue(work: &mut Work<'_, '_>, proof: &VerifiedFactor, event: EventSeq) {
     let login = proof.login();
     for grant in &login.grants {
         work.tx.insert_issued_token(IssuedTokenRow {
@@ -194,7 +194,7 @@ pub(super) fn issue(work: &mut Work<'_, '_>, proof: &VerifiedFactor, event: &Eve
             epoch: login.epoch,
             issued_at: login.at,
             expires_at: login.at.after(grant.ttl),
-            event_id: event.clone(),
+            event_seq: event,
         });
     }
 }

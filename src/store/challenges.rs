@@ -7,7 +7,8 @@ use super::rows::{ChallengeRow, EnrollmentRow};
 use super::schema::{challenges, enrollments};
 use super::{StoreError, Tx, exactly_one};
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose};
-use crate::mfa::ids::{EventId, FactorId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{FactorId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 
 impl Tx<'_> {
@@ -40,7 +41,7 @@ impl Tx<'_> {
         &mut self,
         row: &ChallengeRow,
         closed_at: Option<Timestamp>,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         self.memo.is_changed = true;
         if self.memo.pending.has_challenge(&row.id) {
@@ -61,13 +62,13 @@ impl Tx<'_> {
         &mut self,
         row: &ChallengeRow,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
-            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event))).execute(conn))?;
+            .set((challenges::closed_at.eq(at), challenges::event_seq.eq(event))).execute(conn))?;
         exactly_one("challenges", rows)
     }
 
@@ -79,14 +80,14 @@ impl Tx<'_> {
         user: &UserId,
         purposes: &[Purpose],
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         change!(self, conn => diesel::update(challenges::table)
             .filter(challenges::tenant_id.eq(tenant))
             .filter(challenges::user_id.eq(user))
             .filter(challenges::purpose.eq_any(purposes))
             .filter(challenges::closed_at.is_null())
-            .set((challenges::closed_at.eq(at), challenges::event_id.eq(event)))
+            .set((challenges::closed_at.eq(at), challenges::event_seq.eq(event)))
             .execute(conn))?;
         Ok(())
     }
@@ -139,7 +140,7 @@ impl Tx<'_> {
         &mut self,
         row: &EnrollmentRow,
         closed_at: Option<Timestamp>,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(enrollments::table)
             .filter(enrollments::tenant_id.eq(&row.tenant_id))
@@ -149,7 +150,7 @@ impl Tx<'_> {
             .set((
                 enrollments::attempts.eq(row.attempts + 1),
                 enrollments::closed_at.eq(closed_at),
-                enrollments::event_id.eq(event),
+                enrollments::event_seq.eq(event),
             )).execute(conn))?;
         exactly_one("enrollments", rows)
     }
@@ -175,13 +176,13 @@ impl Tx<'_> {
         tenant: &TenantId,
         factor: &FactorId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         change!(self, conn => diesel::update(enrollments::table)
             .filter(enrollments::tenant_id.eq(tenant))
             .filter(enrollments::factor_id.eq(factor))
             .filter(enrollments::closed_at.is_null())
-            .set((enrollments::closed_at.eq(at), enrollments::event_id.eq(event)))
+            .set((enrollments::closed_at.eq(at), enrollments::event_seq.eq(event)))
             .execute(conn))?;
         Ok(())
     }

@@ -6,7 +6,8 @@ use super::conn::{change, on};
 use super::rows::{ClientKeyRow, ClientTokenRow};
 use super::schema::{client_keys, client_tokens};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{ClientId, ClientKeyId, EventId, TenantId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{ClientId, ClientKeyId, TenantId};
 use crate::mfa::time::Timestamp;
 
 impl Tx<'_> {
@@ -53,13 +54,13 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &ClientKeyId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(client_keys::table)
             .filter(client_keys::tenant_id.eq(tenant))
             .filter(client_keys::id.eq(id))
             .filter(client_keys::removed_at.is_null())
-            .set((client_keys::removed_at.eq(at), client_keys::event_id.eq(event)))
+            .set((client_keys::removed_at.eq(at), client_keys::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("client_keys", rows)
     }

@@ -10,7 +10,8 @@ use super::schema::{client_secrets, clients};
 use super::{Json, StoreError, Tx, exactly_one};
 use crate::mfa::client::Scope;
 use crate::mfa::daily::{Counted, Counting};
-use crate::mfa::ids::{ClientId, ClientSecretId, EventId, TenantId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{ClientId, ClientSecretId, TenantId};
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Audience;
 
@@ -134,13 +135,13 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &ClientSecretId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(client_secrets::table)
             .filter(client_secrets::tenant_id.eq(tenant))
             .filter(client_secrets::id.eq(id))
             .filter(client_secrets::revoked_at.is_null())
-            .set((client_secrets::revoked_at.eq(at), client_secrets::event_id.eq(event)))
+            .set((client_secrets::revoked_at.eq(at), client_secrets::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("client_secrets", rows)
     }
@@ -151,7 +152,7 @@ impl Tx<'_> {
         client: &ClientRow,
         counting: Counting,
         Counted { day, count, refused_day }: Counted,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let (tenant, id) = (&client.tenant_id, &client.id);
         let rows = change!(self, conn => {
@@ -162,7 +163,7 @@ impl Tx<'_> {
                         clients::new_users_day.eq(day),
                         clients::new_users.eq(count),
                         clients::new_users_refused_day.eq(refused_day),
-                        clients::event_id.eq(event),
+                        clients::event_seq.eq(event),
                     ))
                     .execute(conn),
                 Counting::Offboardings => diesel::update(row)
@@ -170,7 +171,7 @@ impl Tx<'_> {
                         clients::offboardings_day.eq(day),
                         clients::offboardings.eq(count),
                         clients::offboardings_refused_day.eq(refused_day),
-                        clients::event_id.eq(event),
+                        clients::event_seq.eq(event),
                     ))
                     .execute(conn),
             }
@@ -184,7 +185,7 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &ClientId,
         (scopes, audiences): (&BTreeSet<Scope>, &BTreeSet<Audience>),
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let sets = (Json(scopes.clone()), Json(audiences.clone()));
         let rows = change!(self, conn => diesel::update(clients::table)
@@ -194,7 +195,7 @@ impl Tx<'_> {
             .set((
                 clients::scopes.eq(&sets.0),
                 clients::audiences.eq(&sets.1),
-                clients::event_id.eq(event),
+                clients::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("clients", rows)
@@ -206,13 +207,13 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &ClientId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<bool, StoreError> {
         let rows = change!(self, conn => diesel::update(clients::table)
             .filter(clients::tenant_id.eq(tenant))
             .filter(clients::id.eq(id))
             .filter(clients::disabled_at.is_null())
-            .set((clients::disabled_at.eq(at), clients::event_id.eq(event)))
+            .set((clients::disabled_at.eq(at), clients::event_seq.eq(event)))
             .execute(conn))?;
         Ok(rows == 1)
     }

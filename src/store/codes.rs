@@ -6,7 +6,8 @@ use super::conn::on;
 use super::rows::{IssuedTokenRow, ThrottleRow};
 use super::schema::{factor_steps, throttles};
 use super::{LOGIN_LANE, StoreError, Tx};
-use crate::mfa::ids::{EventId, FactorId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{FactorId, TenantId, UserId};
 use crate::mfa::time::Step;
 
 impl Tx<'_> {
@@ -33,7 +34,7 @@ impl Tx<'_> {
         tenant: &TenantId,
         factor: &FactorId,
         step: Step,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<bool, StoreError> {
         if self.last_step(tenant, factor)? >= step {
             return Ok(false);

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
 use crate::mfa::client::Scope;
 use crate::mfa::client_key::PublicJwk;
-use crate::mfa::event::{ActorKind, EventKind};
+use crate::mfa::event::{ActorKind, EventKind, EventSeq};
 use crate::mfa::factor::{FactorKind, FactorState, PrimaryMethod};
 use crate::mfa::ids::{
     ChallengeId, ClientId, ClientKeyId, ClientSecretId, ClientTokenId, DirectoryId, EnrollmentId,
@@ -186,6 +186,7 @@ macro_rules! number_columns {
 number_columns! {
     Timestamp: Timestamp::from_millis, Timestamp::millis;
     Step: Step::from_number, Step::number;
+    EventSeq: EventSeq::from_number, EventSeq::number;
 }
 
 /// A value that is stored as JSON text and read back strictly.

@@ -13,7 +13,7 @@ use super::memo::Newest;
 use super::rows::EventRow;
 use super::schema::events;
 use super::{Database, StoreError, Tx};
-use crate::mfa::event::{Event, EventKind};
+use crate::mfa::event::{Event, EventKind, EventSeq, RecordedEvent};
 use crate::mfa::ids::{EventId, TenantId, UserId};
 use crate::mfa::time::{Span, Timestamp};
 use crate::telemetry::metrics::Occurrence;
@@ -101,7 +101,11 @@ impl Tx<'_> {
     }
 
     /// Writes an event. It comes first: the row that it explains names it.
-    pub(crate) fn record(&mut self, event: &Event, request: &str) -> Result<(), StoreError> {
+    pub(crate) fn record(
+        &mut self,
+        event: &Event,
+        request: &str,
+    ) -> Result<RecordedEvent, StoreError> {
         // The next number: a writer is alone in its tenant, so nobody takes it meanwhile.
         let newest = self.newest_event(&event.tenant)?;
         // `listEvents` seeks a time by halving the log.
@@ -114,7 +118,7 @@ impl Tx<'_> {
         self.memo.newest.insert(event.tenant.clone(), Some((seq, event.at)));
         self.memo.last_event = Some((event.tenant.clone(), event.id.clone()));
         self.memo.pending.event(seq, event, request);
-        Ok(())
+        Ok(RecordedEvent { id: event.id.clone(), seq: EventSeq::from_number(seq) })
     }
 
     /// The place of an event in the record.

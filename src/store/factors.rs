@@ -9,8 +9,9 @@ use super::schema::{factor_steps, factors, recovery_codes};
 use super::seal::Place;
 use super::{StoreError, Tx, exactly_one};
 use crate::mfa::challenge::Authority;
+use crate::mfa::event::EventSeq;
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::{EventId, RecoveryCodeId, TenantId, UserId};
+use crate::mfa::ids::{RecoveryCodeId, TenantId, UserId};
 use crate::mfa::time::{PERIOD_SECONDS, Timestamp};
 
 /// Everything beside the secret that a code depends on (RFC 6238): a database writer without the key must not
@@ -85,7 +86,7 @@ impl Tx<'_> {
             factor_steps::tenant_id.eq(row.tenant_id.clone()),
             factor_steps::factor_id.eq(row.id.clone()),
             factor_steps::last_step.eq(0),
-            factor_steps::event_id.eq(row.event_id.clone()),
+            factor_steps::event_seq.eq(row.event_seq),
         );
         let rows =
             change!(self, conn => diesel::insert_into(factors::table).values(row).execute(conn))?;
@@ -106,7 +107,7 @@ impl Tx<'_> {
         row: &FactorRow,
         at: Timestamp,
         trust_since: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
@@ -116,7 +117,7 @@ impl Tx<'_> {
                 factors::state.eq(FactorState::Active),
                 factors::activated_at.eq(at),
                 factors::trust_since.eq(trust_since),
-                factors::event_id.eq(event),
+                factors::event_seq.eq(event),
             )).execute(conn))?;
         exactly_one("factors", rows)
     }
@@ -126,13 +127,13 @@ impl Tx<'_> {
         &mut self,
         row: &FactorRow,
         to: FactorState,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(row.state))
-            .set((factors::state.eq(to), factors::event_id.eq(event)))
+            .set((factors::state.eq(to), factors::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("factors", rows)
     }
@@ -142,7 +143,7 @@ impl Tx<'_> {
         &mut self,
         row: &FactorRow,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
@@ -152,7 +153,7 @@ impl Tx<'_> {
                 factors::state.eq(FactorState::Ended),
                 factors::sealed.eq(None::<Vec<u8>>),
                 factors::ended_at.eq(at),
-                factors::event_id.eq(event),
+                factors::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("factors", rows)
@@ -164,7 +165,7 @@ impl Tx<'_> {
         row: &FactorRow,
         authority: &Authority,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let (kind, id) = authority.parts();
         let rows = change!(self, conn => diesel::update(factors::table)
@@ -177,7 +178,7 @@ impl Tx<'_> {
                 factors::ended_at.eq(at),
                 factors::end_authority.eq(kind),
                 factors::end_authority_id.eq(id),
-                factors::event_id.eq(event),
+                factors::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("factors", rows)
@@ -217,14 +218,14 @@ impl Tx<'_> {
         user: &UserId,
         codes: Vec<RecoveryCodeRow>,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         change!(self, conn => diesel::update(recovery_codes::table)
             .filter(recovery_codes::tenant_id.eq(tenant))
             .filter(recovery_codes::user_id.eq(user))
             .filter(recovery_codes::used_at.is_null())
             .filter(recovery_codes::replaced_at.is_null())
-            .set((recovery_codes::replaced_at.eq(at), recovery_codes::event_id.eq(event)))
+            .set((recovery_codes::replaced_at.eq(at), recovery_codes::event_seq.eq(event)))
             .execute(conn))?;
         for code in codes {
             let rows = change!(self, conn => diesel::insert_into(recovery_codes::table)
@@ -241,14 +242,14 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &RecoveryCodeId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<bool, StoreError> {
         let rows = change!(self, conn => diesel::update(recovery_codes::table)
             .filter(recovery_codes::tenant_id.eq(tenant))
             .filter(recovery_codes::id.eq(id))
             .filter(recovery_codes::used_at.is_null())
             .filter(recovery_codes::replaced_at.is_null())
-            .set((recovery_codes::used_at.eq(at), recovery_codes::event_id.eq(event)))
+            .set((recovery_codes::used_at.eq(at), recovery_codes::event_seq.eq(event)))
             .execute(conn))?;
         Ok(rows == 1)
     }

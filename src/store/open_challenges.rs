@@ -16,7 +16,8 @@ use super::postgres::PgConnection;
 use super::rows::ChallengeRow;
 use super::{Connection, StoreError};
 use crate::mfa::challenge::{CHALLENGE_LIFE, MOST_OPEN, Purpose};
-use crate::mfa::ids::{ChallengeId, ClientId, EventId, TenantId, UserId, time_first};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{ChallengeId, ClientId, TenantId, UserId, time_first};
 use crate::mfa::time::Timestamp;
 
 /// How many of the newest challenges are looked at, open or not: those that may stay open, and a batch.
@@ -34,7 +35,7 @@ struct Opening {
     /// Smaller ids belong to challenges that expired.
     since: ChallengeId,
     at: Timestamp,
-    event: EventId,
+    event: EventSeq,
 }
 
 impl Openings {
@@ -43,7 +44,7 @@ impl Openings {
             (row.tenant_id.clone(), row.user_id.clone(), row.client_id.clone(), row.purpose);
         let since =
             ChallengeId::from_random(time_first(row.created_at.before(CHALLENGE_LIFE), [0; 16]));
-        let opening = Opening { since, at: row.created_at, event: row.event_id.clone() };
+        let opening = Opening { since, at: row.created_at, event: row.event_seq };
         self.0.insert(group, opening);
     }
 
@@ -78,7 +79,7 @@ struct Columns {
     purposes: Vec<Purpose>,
     since: Vec<ChallengeId>,
     at: Vec<Timestamp>,
-    events: Vec<EventId>,
+    events: Vec<EventSeq>,
 }
 
 impl From<Openings> for Columns {
@@ -106,10 +107,8 @@ impl diesel::RunQueryDsl<PgConnection> for Columns {}
 
 impl QueryFragment<Pg> for Columns {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("UPDATE challenges AS t SET closed_at = s.at, event_id = s.event_id FROM (");
-        out.push_sql(
-            "SELECT o.tenant_id, o.at, o.event_id, c.id, c.event_id AS old_event FROM unnest(",
-        );
+        out.push_sql("UPDATE challenges AS t SET closed_at = s.at, event_seq = s.event_seq FROM (");
+        out.push_sql("SELECT o.tenant_id, o.at, o.event_seq, c.id FROM unnest(");
         out.push_bind_param::<Array<Text>, _>(&self.tenants)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&self.users)?;
@@ -122,23 +121,22 @@ impl QueryFragment<Pg> for Columns {
         out.push_sql(", ");
         out.push_bind_param::<Array<BigInt>, _>(&self.at)?;
         out.push_sql(", ");
-        out.push_bind_param::<Array<Text>, _>(&self.events)?;
+        out.push_bind_param::<Array<BigInt>, _>(&self.events)?;
         out.push_sql(
-            ") AS o (tenant_id, user_id, client_id, purpose, since, at, event_id) \
-             CROSS JOIN LATERAL (SELECT n.id, n.event_id FROM (SELECT c.* FROM challenges c \
+            ") AS o (tenant_id, user_id, client_id, purpose, since, at, event_seq) \
+             CROSS JOIN LATERAL (SELECT n.id FROM (SELECT c.* FROM challenges c \
              WHERE c.tenant_id = o.tenant_id AND c.user_id = o.user_id AND c.client_id = o.client_id \
              AND c.purpose = o.purpose AND c.id > o.since ORDER BY c.id DESC LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&LOOKED_AT)?;
         out.push_sql(
             ") AS n WHERE n.closed_at IS NULL AND n.expires_at > o.at \
-             ORDER BY (n.event_id = o.event_id) DESC, n.id DESC OFFSET ",
+             ORDER BY (n.event_seq = o.event_seq) DESC, n.id DESC OFFSET ",
         );
         out.push_bind_param::<BigInt, _>(&MOST_OPEN)?;
         out.push_sql(
             ") AS c OFFSET 0) AS s WHERE t.tenant_id = s.tenant_id AND t.id = s.id \
-             AND (SELECT seq FROM events WHERE id = s.old_event) \
-             < (SELECT seq FROM events WHERE id = s.event_id)",
+             AND t.event_seq < s.event_seq",
         );
         Ok(())
     }
@@ -161,8 +159,8 @@ impl QueryFragment<Sqlite> for One<'_> {
         let (tenant, user, client, purpose) = self.group;
         out.push_sql("UPDATE challenges AS t SET closed_at = ");
         out.push_bind_param::<BigInt, _>(&self.opening.at)?;
-        out.push_sql(", event_id = ");
-        out.push_bind_param::<Text, _>(&self.opening.event)?;
+        out.push_sql(", event_seq = ");
+        out.push_bind_param::<BigInt, _>(&self.opening.event)?;
         out.push_sql(" WHERE t.tenant_id = ");
         out.push_bind_param::<Text, _>(tenant)?;
         out.push_sql(
@@ -181,13 +179,12 @@ impl QueryFragment<Sqlite> for One<'_> {
         out.push_bind_param::<BigInt, _>(&LOOKED_AT)?;
         out.push_sql(") AS n WHERE n.closed_at IS NULL AND n.expires_at > ");
         out.push_bind_param::<BigInt, _>(&self.opening.at)?;
-        out.push_sql(" ORDER BY (n.event_id = ");
-        out.push_bind_param::<Text, _>(&self.opening.event)?;
+        out.push_sql(" ORDER BY (n.event_seq = ");
+        out.push_bind_param::<BigInt, _>(&self.opening.event)?;
         out.push_sql(") DESC, n.id DESC LIMIT -1 OFFSET ");
         out.push_bind_param::<BigInt, _>(&MOST_OPEN)?;
-        out.push_sql(") AND (SELECT seq FROM events WHERE id = t.event_id) < (SELECT seq FROM events WHERE id = ");
-        out.push_bind_param::<Text, _>(&self.opening.event)?;
-        out.push_sql(")");
+        out.push_sql(") AND t.event_seq < ");
+        out.push_bind_param::<BigInt, _>(&self.opening.event)?;
         Ok(())
     }
 }

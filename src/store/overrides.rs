@@ -7,7 +7,8 @@ use super::deadline::Timed as _;
 use super::rows::{ApprovalRow, OverrideRow};
 use super::schema::{approvals, overrides};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, OverrideId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{OverrideId, TenantId, UserId};
 use crate::mfa::overrides::{OverrideKind, OverrideState};
 use crate::mfa::time::Timestamp;
 
@@ -123,7 +124,7 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &OverrideId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(overrides::table)
             .filter(overrides::tenant_id.eq(tenant))
@@ -132,7 +133,7 @@ impl Tx<'_> {
             .set((
                 overrides::state.eq(OverrideState::Approved),
                 overrides::approved_at.eq(at),
-                overrides::event_id.eq(event),
+                overrides::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("overrides", rows)
@@ -145,7 +146,7 @@ impl Tx<'_> {
         to: OverrideState,
         by: &str,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(overrides::table)
             .filter(overrides::tenant_id.eq(&row.tenant_id))
@@ -155,7 +156,7 @@ impl Tx<'_> {
                 overrides::state.eq(to),
                 overrides::ended_at.eq(at),
                 overrides::ended_by.eq(by),
-                overrides::event_id.eq(event),
+                overrides::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("overrides", rows)
@@ -166,14 +167,14 @@ impl Tx<'_> {
         &mut self,
         row: &OverrideRow,
         expires_at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(overrides::table)
             .filter(overrides::tenant_id.eq(&row.tenant_id))
             .filter(overrides::id.eq(&row.id))
             .filter(overrides::state.eq(row.state))
             .filter(overrides::expires_at.gt(expires_at))
-            .set((overrides::expires_at.eq(expires_at), overrides::event_id.eq(event)))
+            .set((overrides::expires_at.eq(expires_at), overrides::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("overrides", rows)
     }

@@ -7,7 +7,8 @@ use super::deadline::Timed as _;
 use super::rows::PetitionRow;
 use super::schema::petitions;
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, OverrideId, PetitionId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{OverrideId, PetitionId, TenantId, UserId};
 use crate::mfa::overrides::{PetitionKind, PetitionState};
 use crate::mfa::time::Timestamp;
 
@@ -29,7 +30,7 @@ pub struct PetitionDecision<'a> {
     pub by: Option<&'a UserId>,
     pub override_id: Option<&'a OverrideId>,
     pub at: Timestamp,
-    pub event: &'a EventId,
+    pub event: EventSeq,
 }
 
 impl Tx<'_> {
@@ -113,7 +114,7 @@ impl Tx<'_> {
                 petitions::decided_at.eq(decision.at),
                 petitions::decided_by.eq(decision.by),
                 petitions::override_id.eq(decision.override_id),
-                petitions::event_id.eq(decision.event),
+                petitions::event_seq.eq(decision.event),
             ))
             .execute(conn))?;
         exactly_one("petitions", rows)

@@ -14,7 +14,8 @@ use super::schema::{factors, installation, signing_keys};
 use super::seal::{KeyId, SealError, key_of};
 use super::token_keys::signing_key_place;
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, FactorId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{FactorId, TenantId, UserId};
 
 /// The key under which a factor's secret is sealed.
 #[derive(Debug, Clone, QueryableByName)]
@@ -155,13 +156,13 @@ impl Tx<'_> {
         &mut self,
         row: &FactorRow,
         new: &[u8],
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::sealed.eq(&row.sealed))
-            .set((factors::sealed.eq(new), factors::event_id.eq(event)))
+            .set((factors::sealed.eq(new), factors::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("factors", rows)
     }
@@ -178,7 +179,7 @@ impl Tx<'_> {
         &mut self,
         row: &SigningKeyRow,
         nonce: [u8; 12],
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let old = row.sealed.as_deref().ok_or(StoreError::Invalid("token key"))?;
         let new = self.keys.ring.reseal(&signing_key_place(&row.id), old, nonce)?;
@@ -186,7 +187,7 @@ impl Tx<'_> {
             .filter(signing_keys::tenant_id.eq(&row.tenant_id))
             .filter(signing_keys::id.eq(&row.id))
             .filter(signing_keys::sealed.eq(&row.sealed))
-            .set((signing_keys::sealed.eq(new), signing_keys::event_id.eq(event)))
+            .set((signing_keys::sealed.eq(new), signing_keys::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("signing_keys", rows)
     }
@@ -205,7 +206,7 @@ impl Tx<'_> {
         &mut self,
         row: &InstallationRow,
         [check_nonce, pepper_nonce]: [[u8; 12]; 2],
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         self.keys.ring.verify_check(&row.key_check)?;
         let key_check = self.keys.ring.make_check(check_nonce)?;
@@ -217,7 +218,7 @@ impl Tx<'_> {
             .set((
                 installation::key_check.eq(key_check),
                 installation::sealed_pepper.eq(sealed_pepper),
-                installation::event_id.eq(event),
+                installation::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("installation", rows)

@@ -7,13 +7,12 @@ use diesel::prelude::*;
 use super::conn::{change, on};
 use super::schema::{challenges, client_tokens, enrollments, factors, issued_tokens, tickets};
 use super::{StoreError, Tx};
+use crate::mfa::event::EventSeq;
 use crate::mfa::factor::FactorState;
-use crate::mfa::ids::{
-    ChallengeId, ClientTokenId, EnrollmentId, EventId, FactorId, TenantId, TicketId, TokenId,
-};
+use crate::mfa::ids::{ChallengeId, ClientTokenId, EnrollmentId, FactorId, TenantId, TicketId};
 use crate::mfa::retention::{
-    CHALLENGE_KEPT, CLIENT_TOKEN_KEPT, ENROLLMENT_KEPT, ISSUED_TOKEN_KEPT, LONGEST_TOKEN,
-    TICKET_KEPT, expired_before,
+    CHALLENGE_KEPT, CLIENT_TOKEN_KEPT, ENROLLMENT_KEPT, ISSUED_TOKEN_KEPT, TICKET_KEPT,
+    expired_before,
 };
 use crate::mfa::time::{Span, Timestamp};
 
@@ -25,7 +24,8 @@ pub struct Due {
     /// Pending, and every enrollment of them is past its keeping: to be ended, for no factor is deleted.
     factors: Vec<FactorId>,
     tickets: Vec<TicketId>,
-    issued_tokens: Vec<TokenId>,
+    /// Named by the event that issued it: an event of two tokens stands twice.
+    issued_tokens: Vec<EventSeq>,
     client_tokens: Vec<ClientTokenId>,
 }
 
@@ -84,29 +84,24 @@ impl std::ops::AddAssign for Purged {
 /// Rows of one table in one batch: a transaction of so many is short.
 const BATCH: i64 = 100;
 
-/// The first id that an event of this instant can have: ids of events begin with their time.
-fn first_event_at(at: Timestamp) -> EventId {
-    EventId::from_random((u128::from(at.millis().unsigned_abs()) << 80).to_be_bytes())
-}
-
-/// The longest expired rows of a table, as tenant and id, through the index on their end.
+/// The longest expired rows of a table, as tenant and what else names them, through the index on their end.
 macro_rules! longest_expired {
-    ($tx:expr, $table:ident, $before:expr, $without:expr) => {
+    ($tx:expr, $table:ident, $named_by:ident, $before:expr, $without:expr) => {
         on!($tx, conn => $table::table
             .filter($table::expires_at.lt($before))
             .filter($table::tenant_id.ne_all($without))
             .order($table::expires_at.asc())
             .limit(BATCH)
-            .select(($table::tenant_id, $table::id))
+            .select(($table::tenant_id, $table::$named_by))
             .load(conn))?
     };
 }
 
-/// When the row of a table that comes first in an order becomes due.
+/// When the row of a table that expires first becomes due.
 macro_rules! first_due {
-    ($tx:expr, $table:ident, $order:ident, $kept:expr) => {{
+    ($tx:expr, $table:ident, $kept:expr) => {{
         let first: Option<Timestamp> = on!($tx, conn => $table::table
-            .order($table::$order.asc())
+            .order($table::expires_at.asc())
             .select($table::expires_at)
             .first(conn)
             .optional())?;
@@ -116,10 +111,10 @@ macro_rules! first_due {
 
 /// Those of some rows of a tenant that are there, and past their keeping.
 macro_rules! still_there {
-    ($tx:expr, $table:ident, $tenant:expr, $ids:expr, $before:expr, $what:expr) => {
+    ($tx:expr, $table:ident, $named_by:ident, $tenant:expr, $ids:expr, $before:expr, $what:expr) => {
         on!($tx, conn => $table::table
             .filter($table::tenant_id.eq($tenant))
-            .filter($table::id.eq_any($ids))
+            .filter($table::$named_by.eq_any($ids))
             .filter($table::expires_at.lt($before))
             .select($what)
             .load(conn))?
@@ -149,63 +144,47 @@ impl Tx<'_> {
         let mut found = BTreeMap::<TenantId, Due>::new();
         let before = expired_before(now, CHALLENGE_KEPT);
         let rows: Vec<(TenantId, ChallengeId)> =
-            longest_expired!(self, challenges, before, without);
+            longest_expired!(self, challenges, id, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().challenges.push(id);
         }
         let before = expired_before(now, ENROLLMENT_KEPT);
         let rows: Vec<(TenantId, EnrollmentId)> =
-            longest_expired!(self, enrollments, before, without);
+            longest_expired!(self, enrollments, id, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().enrollments.push(id);
         }
         let before = expired_before(now, TICKET_KEPT);
-        let rows: Vec<(TenantId, TicketId)> = longest_expired!(self, tickets, before, without);
+        let rows: Vec<(TenantId, TicketId)> = longest_expired!(self, tickets, id, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().tickets.push(id);
         }
-        for (tenant, id) in self.first_issued(expired_before(now, ISSUED_TOKEN_KEPT), without)? {
+        let before = expired_before(now, ISSUED_TOKEN_KEPT);
+        let rows: Vec<(TenantId, EventSeq)> =
+            longest_expired!(self, issued_tokens, event_seq, before, without);
+        for (tenant, id) in rows {
             found.entry(tenant).or_default().issued_tokens.push(id);
         }
         let before = expired_before(now, CLIENT_TOKEN_KEPT);
         let rows: Vec<(TenantId, ClientTokenId)> =
-            longest_expired!(self, client_tokens, before, without);
+            longest_expired!(self, client_tokens, id, before, without);
         for (tenant, id) in rows {
             found.entry(tenant).or_default().client_tokens.push(id);
         }
         Ok(found)
     }
 
-    /// For how long the oldest row of all tenants is past its keeping; zero if none is. Of issued tokens it
-    /// is the one that was issued first.
+    /// For how long the oldest row of all tenants is past its keeping; zero if none is.
     pub(crate) fn overdue(&mut self, now: Timestamp) -> Result<Span, StoreError> {
         let due = [
-            first_due!(self, challenges, expires_at, CHALLENGE_KEPT),
-            first_due!(self, enrollments, expires_at, ENROLLMENT_KEPT),
-            first_due!(self, tickets, expires_at, TICKET_KEPT),
-            first_due!(self, issued_tokens, event_id, ISSUED_TOKEN_KEPT),
-            first_due!(self, client_tokens, expires_at, CLIENT_TOKEN_KEPT),
+            first_due!(self, challenges, CHALLENGE_KEPT),
+            first_due!(self, enrollments, ENROLLMENT_KEPT),
+            first_due!(self, tickets, TICKET_KEPT),
+            first_due!(self, issued_tokens, ISSUED_TOKEN_KEPT),
+            first_due!(self, client_tokens, CLIENT_TOKEN_KEPT),
         ];
         let oldest = due.into_iter().flatten().min().unwrap_or(now);
         Ok(now.since(oldest.min(now)))
-    }
-
-    /// The rows of the tokens that were issued first, and so long ago that all of them expired before
-    /// an instant.
-    fn first_issued(
-        &mut self,
-        before: Timestamp,
-        without: &BTreeSet<TenantId>,
-    ) -> Result<Vec<(TenantId, TokenId)>, StoreError> {
-        let first = first_event_at(before.before(LONGEST_TOKEN));
-        Ok(on!(self, conn => issued_tokens::table
-            .filter(issued_tokens::event_id.lt(&first))
-            .filter(issued_tokens::expires_at.lt(before))
-            .filter(issued_tokens::tenant_id.ne_all(without))
-            .order(issued_tokens::event_id.asc())
-            .limit(BATCH)
-            .select((issued_tokens::tenant_id, issued_tokens::id))
-            .load(conn))?)
     }
 
     /// What is left of it now, under the tenant's lock; with the factors that end with it.
@@ -217,11 +196,12 @@ impl Tx<'_> {
     ) -> Result<Due, StoreError> {
         let before = expired_before(now, CHALLENGE_KEPT);
         let challenges =
-            still_there!(self, challenges, tenant, &due.challenges, before, challenges::id);
+            still_there!(self, challenges, id, tenant, &due.challenges, before, challenges::id);
         let before = expired_before(now, ENROLLMENT_KEPT);
         let rows: Vec<(EnrollmentId, FactorId)> = still_there!(
             self,
             enrollments,
+            id,
             tenant,
             &due.enrollments,
             before,
@@ -230,20 +210,22 @@ impl Tx<'_> {
         let (enrollments, enrolled): (Vec<_>, BTreeSet<_>) = rows.into_iter().unzip();
         let factors = self.never_confirmed(tenant, enrolled, before)?;
         let before = expired_before(now, TICKET_KEPT);
-        let tickets = still_there!(self, tickets, tenant, &due.tickets, before, tickets::id);
+        let tickets = still_there!(self, tickets, id, tenant, &due.tickets, before, tickets::id);
         let before = expired_before(now, ISSUED_TOKEN_KEPT);
         let issued_tokens = still_there!(
             self,
             issued_tokens,
+            event_seq,
             tenant,
             &due.issued_tokens,
             before,
-            issued_tokens::id
+            issued_tokens::event_seq
         );
         let before = expired_before(now, CLIENT_TOKEN_KEPT);
         let client_tokens = still_there!(
             self,
             client_tokens,
+            id,
             tenant,
             &due.client_tokens,
             before,
@@ -282,7 +264,7 @@ impl Tx<'_> {
         tenant: &TenantId,
         due: &Due,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let ended = change!(self, conn => diesel::update(factors::table)
             .filter(factors::tenant_id.eq(tenant))
@@ -292,14 +274,21 @@ impl Tx<'_> {
                 factors::state.eq(FactorState::Ended),
                 factors::sealed.eq(None::<Vec<u8>>),
                 factors::ended_at.eq(at),
-                factors::event_id.eq(event),
+                factors::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly("factors", ended, due.factors.len())?;
         delete!(self, challenges, tenant, &due.challenges);
         delete!(self, enrollments, tenant, &due.enrollments);
         delete!(self, tickets, tenant, &due.tickets);
-        delete!(self, issued_tokens, tenant, &due.issued_tokens);
+        // An event may have issued another token, which expires later.
+        let before = expired_before(at, ISSUED_TOKEN_KEPT);
+        let issued = change!(self, conn => diesel::delete(issued_tokens::table
+            .filter(issued_tokens::tenant_id.eq(tenant))
+            .filter(issued_tokens::event_seq.eq_any(&due.issued_tokens))
+            .filter(issued_tokens::expires_at.lt(before)))
+            .execute(conn))?;
+        exactly("issued_tokens", issued, due.issued_tokens.len())?;
         delete!(self, client_tokens, tenant, &due.client_tokens);
         Ok(())
     }

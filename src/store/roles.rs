@@ -8,7 +8,8 @@ use super::conn::{change, on};
 use super::rows::RoleRow;
 use super::schema::roles;
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{TenantId, UserId};
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::Role;
 
@@ -127,7 +128,7 @@ impl Tx<'_> {
                 roles::revoked_at.eq(None::<Timestamp>),
                 roles::granted_at.eq(row.granted_at),
                 roles::override_id.eq(row.override_id.as_ref()),
-                roles::event_id.eq(&row.event_id),
+                roles::event_seq.eq(row.event_seq),
             ))
             .execute(conn))?;
         if again == 1 {
@@ -145,14 +146,14 @@ impl Tx<'_> {
         user: &UserId,
         role: Role,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<bool, StoreError> {
         let rows = change!(self, conn => diesel::update(roles::table)
             .filter(roles::tenant_id.eq(tenant))
             .filter(roles::user_id.eq(user))
             .filter(roles::role.eq(role))
             .filter(roles::revoked_at.is_null())
-            .set((roles::revoked_at.eq(at), roles::event_id.eq(event)))
+            .set((roles::revoked_at.eq(at), roles::event_seq.eq(event)))
             .execute(conn))?;
         Ok(rows == 1)
     }

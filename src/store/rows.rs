@@ -14,7 +14,7 @@ use super::schema::{
 use crate::mfa::challenge::{EnrollmentAuthority, Purpose, TicketMode};
 use crate::mfa::client::Scope;
 use crate::mfa::client_key::PublicJwk;
-use crate::mfa::event::{ActorKind, EventKind};
+use crate::mfa::event::{ActorKind, EventKind, EventSeq};
 use crate::mfa::factor::{FactorKind, FactorState, Primary, PrimaryMethod};
 use crate::mfa::ids::{
     ChallengeId, ClientId, ClientKeyId, ClientSecretId, ClientTokenId, DirectoryId, EnrollmentId,
@@ -48,7 +48,7 @@ rows! {
         key_check: Vec<u8>,
         sealed_pepper: Vec<u8>,
         created_at: Timestamp,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A token key.
     SigningKeyRow in signing_keys {
@@ -62,7 +62,7 @@ rows! {
         active_from: Option<Timestamp>,
         retiring_from: Option<Timestamp>,
         ended_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A tenant.
     TenantRow in tenants {
@@ -70,7 +70,7 @@ rows! {
         name: DisplayName,
         created_at: Timestamp,
         suspended_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A directory.
     DirectoryRow in directories {
@@ -79,7 +79,7 @@ rows! {
         name: DisplayName,
         created_at: Timestamp,
         look_alikes: LookAlikes,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A client.
     ClientRow in clients {
@@ -98,7 +98,7 @@ rows! {
         offboardings_day: i64,
         offboardings: i64,
         offboardings_refused_day: i64,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// One secret of a client, as its SHA-256.
     ClientSecretRow in client_secrets {
@@ -109,7 +109,7 @@ rows! {
         created_at: Timestamp,
         expires_at: Timestamp,
         revoked_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A public key of a client, or a service account that may sign in as it.
     ClientKeyRow in client_keys {
@@ -120,7 +120,7 @@ rows! {
         service_account: Option<ServiceAccount>,
         created_at: Timestamp,
         removed_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// An access token of a client, as its SHA-256, and the assertion that it was given for.
     ClientTokenRow in client_tokens {
@@ -133,7 +133,7 @@ rows! {
         scopes: Json<BTreeSet<Scope>>,
         issued_at: Timestamp,
         expires_at: Timestamp,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A user.
     UserRow in users {
@@ -149,7 +149,7 @@ rows! {
         ticket_only: bool,
         created_at: Timestamp,
         offboarded_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
         external_id_folded: String,
     }
     /// The groups that one client asserts of a user.
@@ -161,7 +161,7 @@ rows! {
         is_complete: bool,
         is_told: bool,
         held: Option<Vec<u8>>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A role of a user.
     RoleRow in roles {
@@ -171,7 +171,7 @@ rows! {
         granted_at: Timestamp,
         override_id: Option<OverrideId>,
         revoked_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A policy version.
     PolicyRow in policies {
@@ -181,7 +181,7 @@ rows! {
         created_by: String,
         created_at: Timestamp,
         override_id: Option<OverrideId>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A factor.
     FactorRow in factors {
@@ -202,7 +202,7 @@ rows! {
         ended_at: Option<Timestamp>,
         end_authority: Option<String>,
         end_authority_id: Option<String>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A user's throttle in one lane; `level` and `updated_at` are the bucket.
     ThrottleRow in throttles {
@@ -213,7 +213,7 @@ rows! {
         updated_at: Timestamp,
         consecutive: i64,
         blocked_until: Timestamp,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A challenge.
     ChallengeRow in challenges {
@@ -234,7 +234,7 @@ rows! {
         expires_at: Timestamp,
         attempts: i64,
         closed_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// An enrollment.
     EnrollmentRow in enrollments {
@@ -254,7 +254,7 @@ rows! {
         created_at: Timestamp,
         expires_at: Timestamp,
         closed_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A recovery code, as its keyed hash.
     RecoveryCodeRow in recovery_codes {
@@ -265,7 +265,7 @@ rows! {
         created_at: Timestamp,
         used_at: Option<Timestamp>,
         replaced_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A ticket.
     TicketRow in tickets {
@@ -281,7 +281,7 @@ rows! {
         expires_at: Timestamp,
         redeemed_at: Option<Timestamp>,
         revoked_at: Option<Timestamp>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A petition.
     PetitionRow in petitions {
@@ -298,7 +298,7 @@ rows! {
         decided_at: Option<Timestamp>,
         decided_by: Option<UserId>,
         override_id: Option<OverrideId>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// An override.
     OverrideRow in overrides {
@@ -324,7 +324,7 @@ rows! {
         approved_at: Option<Timestamp>,
         ended_at: Option<Timestamp>,
         ended_by: Option<String>,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// One approval.
     ApprovalRow in approvals {
@@ -335,7 +335,7 @@ rows! {
         client_id: ClientId,
         epoch: i64,
         at: Timestamp,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
     /// A token that was minted; not the token.
     IssuedTokenRow in issued_tokens {
@@ -348,7 +348,7 @@ rows! {
         epoch: i64,
         issued_at: Timestamp,
         expires_at: Timestamp,
-        event_id: EventId,
+        event_seq: EventSeq,
     }
 }
 

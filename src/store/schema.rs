@@ -25,7 +25,7 @@ diesel::table! {
         key_check -> Binary,
         sealed_pepper -> Binary,
         created_at -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -41,7 +41,7 @@ diesel::table! {
         active_from -> Nullable<BigInt>,
         retiring_from -> Nullable<BigInt>,
         ended_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -51,7 +51,7 @@ diesel::table! {
         name -> Text,
         created_at -> BigInt,
         suspended_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -63,7 +63,7 @@ diesel::table! {
         created_at -> BigInt,
         users -> BigInt,
         look_alikes -> Text,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -84,7 +84,7 @@ diesel::table! {
         offboardings_day -> BigInt,
         offboardings -> BigInt,
         offboardings_refused_day -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -97,7 +97,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -110,7 +110,7 @@ diesel::table! {
         service_account -> Nullable<Text>,
         created_at -> BigInt,
         removed_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -125,7 +125,7 @@ diesel::table! {
         scopes -> Text,
         issued_at -> BigInt,
         expires_at -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -144,7 +144,7 @@ diesel::table! {
         grace_until -> Nullable<BigInt>,
         created_at -> BigInt,
         offboarded_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
         external_id_folded -> Text,
     }
 }
@@ -158,7 +158,7 @@ diesel::table! {
         is_complete -> Bool,
         is_told -> Bool,
         held -> Nullable<Binary>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -170,7 +170,7 @@ diesel::table! {
         granted_at -> BigInt,
         override_id -> Nullable<Text>,
         revoked_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -182,7 +182,7 @@ diesel::table! {
         created_by -> Text,
         created_at -> BigInt,
         override_id -> Nullable<Text>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -205,7 +205,7 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         end_authority -> Nullable<Text>,
         end_authority_id -> Nullable<Text>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -214,7 +214,7 @@ diesel::table! {
         tenant_id -> Text,
         factor_id -> Text,
         last_step -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -227,7 +227,7 @@ diesel::table! {
         updated_at -> BigInt,
         consecutive -> BigInt,
         blocked_until -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -250,7 +250,7 @@ diesel::table! {
         expires_at -> BigInt,
         attempts -> BigInt,
         closed_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -272,7 +272,7 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> BigInt,
         closed_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -285,7 +285,7 @@ diesel::table! {
         created_at -> BigInt,
         used_at -> Nullable<BigInt>,
         replaced_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -304,7 +304,7 @@ diesel::table! {
         expires_at -> BigInt,
         redeemed_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -323,7 +323,7 @@ diesel::table! {
         decided_at -> Nullable<BigInt>,
         decided_by -> Nullable<Text>,
         override_id -> Nullable<Text>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -351,7 +351,7 @@ diesel::table! {
         approved_at -> Nullable<BigInt>,
         ended_at -> Nullable<BigInt>,
         ended_by -> Nullable<Text>,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
@@ -364,12 +364,12 @@ diesel::table! {
         client_id -> Text,
         epoch -> BigInt,
         at -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 
 diesel::table! {
-    issued_tokens (tenant_id, id) {
+    issued_tokens (tenant_id, event_seq, audience) {
         tenant_id -> Text,
         id -> Text,
         user_id -> Text,
@@ -379,7 +379,7 @@ diesel::table! {
         epoch -> BigInt,
         issued_at -> BigInt,
         expires_at -> BigInt,
-        event_id -> Text,
+        event_seq -> BigInt,
     }
 }
 

@@ -15,7 +15,7 @@ use super::postgres::PgConnection;
 use super::rows::{ChallengeRow, IssuedTokenRow, ThrottleRow};
 use super::{Connection, Json, StoreError};
 use crate::mfa::challenge::Purpose;
-use crate::mfa::event::{ActorKind, Event, EventKind};
+use crate::mfa::event::{ActorKind, Event, EventKind, EventSeq};
 use crate::mfa::factor::PrimaryMethod;
 use crate::mfa::ids::{
     ChallengeId, ClientId, EventId, FactorId, RecoveryCodeId, TenantId, TokenId, UserId,
@@ -190,14 +190,14 @@ write! { NewThrottles into "throttles" {
     updated_at: BigInt = Timestamp,
     consecutive: BigInt = i64,
     blocked_until: BigInt = Timestamp,
-    event_id: Text = EventId,
+    event_seq: BigInt = EventSeq,
 } }
 write! { Throttles in "throttles" {
     level: BigInt = i64,
     updated_at: BigInt = Timestamp,
     consecutive: BigInt = i64,
     blocked_until: BigInt = Timestamp,
-    event_id: Text = EventId,
+    event_seq: BigInt = EventSeq,
 } where {
     tenant_id: Text = TenantId,
     user_id: Text = UserId,
@@ -205,7 +205,7 @@ write! { Throttles in "throttles" {
 } }
 write! { Steps in "factor_steps" {
     last_step: BigInt = Step,
-    event_id: Text = EventId,
+    event_seq: BigInt = EventSeq,
 } where {
     tenant_id: Text = TenantId,
     factor_id: Text = FactorId,
@@ -213,7 +213,7 @@ write! { Steps in "factor_steps" {
 write! { Charges in "challenges" {
     attempts: BigInt = i64,
     closed_at: Nullable<BigInt> = Option<Timestamp>,
-    event_id: Text = EventId,
+    event_seq: BigInt = EventSeq,
 } where {
     tenant_id: Text = TenantId,
     id: Text = ChallengeId,
@@ -236,7 +236,7 @@ write! { Challenges into "challenges" {
     expires_at: BigInt = Timestamp,
     attempts: BigInt = i64,
     closed_at: Nullable<BigInt> = Option<Timestamp>,
-    event_id: Text = EventId,
+    event_seq: BigInt = EventSeq,
 } }
 write! { Tokens into "issued_tokens" {
     tenant_id: Text = TenantId,
@@ -248,7 +248,7 @@ write! { Tokens into "issued_tokens" {
     epoch: BigInt = i64,
     issued_at: BigInt = Timestamp,
     expires_at: BigInt = Timestamp,
-    event_id: Text = EventId,
+    event_seq: BigInt = EventSeq,
 } }
 
 /// What logins wrote and the database has not heard of yet.
@@ -316,7 +316,7 @@ impl Pending {
                 set.updated_at.push(row.updated_at);
                 set.consecutive.push(row.consecutive);
                 set.blocked_until.push(row.blocked_until);
-                set.event_id.push(row.event_id);
+                set.event_seq.push(row.event_seq);
             }};
         }
         if is_new { push!(self.new_throttles) } else { push!(self.throttles) }
@@ -331,12 +331,12 @@ impl Pending {
         tenant: &TenantId,
         factor: &FactorId,
         step: Step,
-        event: &EventId,
+        event: EventSeq,
     ) {
         self.steps.tenant_id.push(tenant.clone());
         self.steps.factor_id.push(factor.clone());
         self.steps.last_step.push(step);
-        self.steps.event_id.push(event.clone());
+        self.steps.event_seq.push(event);
     }
 
     /// Whether this challenge was opened or charged by something that waits.
@@ -348,13 +348,13 @@ impl Pending {
         &mut self,
         row: &ChallengeRow,
         closed_at: Option<Timestamp>,
-        event: &EventId,
+        event: EventSeq,
     ) {
         self.charges.tenant_id.push(row.tenant_id.clone());
         self.charges.id.push(row.id.clone());
         self.charges.attempts.push(row.attempts + 1);
         self.charges.closed_at.push(closed_at);
-        self.charges.event_id.push(event.clone());
+        self.charges.event_seq.push(event);
     }
 
     pub(super) fn challenge(&mut self, row: ChallengeRow) {
@@ -377,7 +377,7 @@ impl Pending {
         set.expires_at.push(row.expires_at);
         set.attempts.push(row.attempts);
         set.closed_at.push(row.closed_at);
-        set.event_id.push(row.event_id);
+        set.event_seq.push(row.event_seq);
     }
 
     pub(super) fn token(&mut self, row: IssuedTokenRow) {
@@ -391,6 +391,6 @@ impl Pending {
         set.epoch.push(row.epoch);
         set.issued_at.push(row.issued_at);
         set.expires_at.push(row.expires_at);
-        set.event_id.push(row.event_id);
+        set.event_seq.push(row.event_seq);
     }
 }

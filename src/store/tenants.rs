@@ -8,7 +8,8 @@ use super::postgres::LOCK_MILLIS;
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{DirectoryId, EventId, TenantId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{DirectoryId, TenantId};
 use crate::mfa::words::{DisplayName, LookAlikes};
 
 type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
@@ -80,12 +81,12 @@ impl Tx<'_> {
         &mut self,
         read: &TenantRow,
         name: &DisplayName,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(tenants::table)
             .filter(tenants::tenant_id.eq(&read.tenant_id))
             .filter(tenants::name.eq(&read.name))
-            .set((tenants::name.eq(name), tenants::event_id.eq(event)))
+            .set((tenants::name.eq(name), tenants::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("tenants", rows)
     }
@@ -115,13 +116,13 @@ impl Tx<'_> {
         &mut self,
         read: &DirectoryRow,
         look_alikes: LookAlikes,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(directories::table)
             .filter(directories::tenant_id.eq(&read.tenant_id))
             .filter(directories::id.eq(&read.id))
             .filter(directories::look_alikes.eq(read.look_alikes))
-            .set((directories::look_alikes.eq(look_alikes), directories::event_id.eq(event)))
+            .set((directories::look_alikes.eq(look_alikes), directories::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("directories", rows)
     }

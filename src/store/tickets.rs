@@ -6,7 +6,8 @@ use super::conn::{change, on};
 use super::rows::TicketRow;
 use super::schema::tickets;
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, TenantId, TicketId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{TenantId, TicketId, UserId};
 use crate::mfa::time::Timestamp;
 
 impl Tx<'_> {
@@ -56,7 +57,7 @@ impl Tx<'_> {
 
     /// Writes a new ticket and revokes the user's earlier open ones.
     pub(crate) fn insert_ticket(&mut self, row: TicketRow) -> Result<(), StoreError> {
-        self.revoke_tickets_of(&row.tenant_id, &row.user_id, row.created_at, &row.event_id)?;
+        self.revoke_tickets_of(&row.tenant_id, &row.user_id, row.created_at, row.event_seq)?;
         let rows =
             change!(self, conn => diesel::insert_into(tickets::table).values(row).execute(conn))?;
         exactly_one("tickets", rows)
@@ -68,14 +69,14 @@ impl Tx<'_> {
         tenant: &TenantId,
         user: &UserId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         change!(self, conn => diesel::update(tickets::table)
             .filter(tickets::tenant_id.eq(tenant))
             .filter(tickets::user_id.eq(user))
             .filter(tickets::redeemed_at.is_null())
             .filter(tickets::revoked_at.is_null())
-            .set((tickets::revoked_at.eq(at), tickets::event_id.eq(event)))
+            .set((tickets::revoked_at.eq(at), tickets::event_seq.eq(event)))
             .execute(conn))?;
         Ok(())
     }
@@ -85,7 +86,7 @@ impl Tx<'_> {
         &mut self,
         row: &TicketRow,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(tickets::table)
             .filter(tickets::tenant_id.eq(&row.tenant_id))
@@ -93,7 +94,7 @@ impl Tx<'_> {
             .filter(tickets::redeemed_at.is_null())
             .filter(tickets::revoked_at.is_null())
             .filter(tickets::expires_at.gt(at))
-            .set((tickets::redeemed_at.eq(at), tickets::event_id.eq(event)))
+            .set((tickets::redeemed_at.eq(at), tickets::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("tickets", rows)
     }

@@ -7,7 +7,8 @@ use super::rows::SigningKeyRow;
 use super::schema::signing_keys;
 use super::seal::Place;
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{EventId, TenantId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::TenantId;
 use crate::mfa::time::Timestamp;
 use crate::mfa::token_key::{KeyState, Kid};
 
@@ -71,13 +72,13 @@ impl Tx<'_> {
         key: &SigningKeyRow,
         state: KeyState,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let of = signing_keys::table
             .filter(signing_keys::tenant_id.eq(&key.tenant_id))
             .filter(signing_keys::id.eq(&key.id))
             .filter(signing_keys::state.eq(key.state));
-        let to = (signing_keys::state.eq(state), signing_keys::event_id.eq(event));
+        let to = (signing_keys::state.eq(state), signing_keys::event_seq.eq(event));
         let rows = match state {
             KeyState::Next => 0,
             KeyState::Active => change!(self, conn => diesel::update(of)

@@ -7,7 +7,8 @@ use super::deadline::Timed as _;
 use super::rows::{UserGroupsRow, UserRow};
 use super::schema::{directories, user_groups, users};
 use super::{StoreError, Tx, exactly_one};
-use crate::mfa::ids::{DirectoryId, EventId, TenantId, UserId};
+use crate::mfa::event::EventSeq;
+use crate::mfa::ids::{DirectoryId, TenantId, UserId};
 use crate::mfa::time::Timestamp;
 use crate::mfa::words::{DisplayName, ExternalId};
 
@@ -124,7 +125,7 @@ impl Tx<'_> {
         let rows = change!(self, conn => diesel::update(directories::table)
             .filter(directories::tenant_id.eq(&row.tenant_id))
             .filter(directories::id.eq(&row.directory_id))
-            .set((directories::users.eq(directories::users + 1), directories::event_id.eq(&row.event_id)))
+            .set((directories::users.eq(directories::users + 1), directories::event_seq.eq(row.event_seq)))
             .execute(conn))?;
         exactly_one("directories", rows)?;
         let rows =
@@ -138,12 +139,12 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &UserId,
         name: &DisplayName,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
-            .set((users::display_name.eq(name), users::event_id.eq(event)))
+            .set((users::display_name.eq(name), users::event_seq.eq(event)))
             .execute(conn))?;
         exactly_one("users", rows)
     }
@@ -153,12 +154,12 @@ impl Tx<'_> {
         &mut self,
         tenant: &TenantId,
         id: &UserId,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
-            .set((users::epoch.eq(users::epoch + 1), users::event_id.eq(event))).execute(conn))?;
+            .set((users::epoch.eq(users::epoch + 1), users::event_seq.eq(event))).execute(conn))?;
         exactly_one("users", rows)
     }
 
@@ -167,7 +168,7 @@ impl Tx<'_> {
         &mut self,
         tenant: &TenantId,
         id: &UserId,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
@@ -175,7 +176,7 @@ impl Tx<'_> {
             .set((
                 users::ticket_only.eq(true),
                 users::epoch.eq(users::epoch + 1),
-                users::event_id.eq(event),
+                users::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("users", rows)
@@ -186,7 +187,7 @@ impl Tx<'_> {
         &mut self,
         user: &UserRow,
         by_ticket: bool,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(&user.tenant_id))
@@ -195,7 +196,7 @@ impl Tx<'_> {
                 users::ever_enrolled.eq(true),
                 users::ticket_only.eq(user.ticket_only && !by_ticket),
                 users::epoch.eq(users::epoch + 1),
-                users::event_id.eq(event),
+                users::event_seq.eq(event),
             )).execute(conn))?;
         exactly_one("users", rows)
     }
@@ -206,7 +207,7 @@ impl Tx<'_> {
         tenant: &TenantId,
         id: &UserId,
         at: Timestamp,
-        event: &EventId,
+        event: EventSeq,
     ) -> Result<(), StoreError> {
         let rows = change!(self, conn => diesel::update(users::table)
             .filter(users::tenant_id.eq(tenant))
@@ -216,7 +217,7 @@ impl Tx<'_> {
                 users::offboarded_at.eq(at),
                 users::ticket_only.eq(true),
                 users::epoch.eq(users::epoch + 1),
-                users::event_id.eq(event),
+                users::event_seq.eq(event),
             ))
             .execute(conn))?;
         exactly_one("users", rows)
@@ -256,7 +257,7 @@ impl Tx<'_> {
                     user_groups::is_complete.eq(row.is_complete),
                     user_groups::is_told.eq(row.is_told),
                     user_groups::held.eq(row.held),
-                    user_groups::event_id.eq(&row.event_id),
+                    user_groups::event_seq.eq(row.event_seq),
                 ))
                 .execute(conn))?
         };

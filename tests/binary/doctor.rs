@@ -180,7 +180,8 @@ fn a_console_that_will_be_locked_out_is_named() {
         );
         sql_query(event).execute(&mut file).unwrap();
         let sooner = format!(
-            "UPDATE client_secrets SET expires_at = 1000 * (unixepoch() + {seconds}), event_id = '{id}'"
+            "UPDATE client_secrets SET expires_at = 1000 * (unixepoch() + {seconds}), event_seq = \
+             (SELECT seq FROM events WHERE id = '{id}')"
         );
         assert_eq!(sql_query(sooner).execute(&mut file), Ok(1));
         found(&data, danger, needle);

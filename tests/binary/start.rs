@@ -116,7 +116,7 @@ fn secrets_that_cannot_be_handed_over_come_with_a_way_back() {
 /// A challenge of each tenant, long past its keeping.
 const OLD: &str = "INSERT INTO challenges SELECT u.tenant_id, 'cha_00000000000000000000000000000000', \
     randomblob(32), u.id, c.id, 'login', '[]', 'password', 1000, NULL, NULL, NULL, NULL, 1000, 2000, \
-    0, NULL, u.event_id FROM users u JOIN clients c ON c.tenant_id = u.tenant_id";
+    0, NULL, u.event_seq FROM users u JOIN clients c ON c.tenant_id = u.tenant_id";
 
 #[test]
 fn what_is_past_its_keeping_is_purged_while_it_serves() {

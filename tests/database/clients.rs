@@ -15,27 +15,28 @@ pub fn all() -> Vec<Hostile> {
     let mut all: Vec<Hostile> = [
         (
             "a client's token of a removed key",
-            token("key_id = 'ckey_gone', event_id = 'new_token'"),
+            token("key_id = 'ckey_gone', event_seq = seq(new_token)"),
             "client_tokens: no live key",
         ),
         (
             "a client's token of another client's key",
-            token("client_id = 'cli_off', event_id = 'new_token'"),
+            token("client_id = 'cli_off', event_seq = seq(new_token)"),
             "client_tokens: no live key",
         ),
         (
             "a client's token by another event",
-            token("event_id = 'new_client'"),
+            token("event_seq = seq(new_client)"),
             "client_tokens: no live key",
         ),
         (
             "a client's token of an hour",
-            token("expires_at = issued_at + 3600000, event_id = 'new_token'"),
+            token("expires_at = issued_at + 3600000, event_seq = seq(new_token)"),
             "CHECK constraint failed",
         ),
         (
             "an assertion is used twice",
-            token("jti_hash = h(jti), event_id = 'new_token'").replace("OR ABORT", "OR REPLACE"),
+            token("jti_hash = h(jti), event_seq = seq(new_token)")
+                .replace("OR ABORT", "OR REPLACE"),
             "client_tokens: exists",
         ),
     ]
@@ -46,7 +47,7 @@ pub fn all() -> Vec<Hostile> {
         2,
         &[(
             "a removed public key is good again",
-            "UPDATE client_keys SET removed_at = NULL, event_id = 'new_person' \
+            "UPDATE client_keys SET removed_at = NULL, event_seq = seq(new_person) \
              WHERE id = 'ckey_gone'",
             "client_keys: removed for good",
         )],
@@ -69,7 +70,7 @@ pub fn all() -> Vec<Hostile> {
 fn clients() -> Vec<Hostile> {
     let legal = event("new_way", "client.created", "cli_c", "{}");
     let made = |changes: &str| {
-        let set = format!("id = 'cli_c', created_at = NOW, event_id = 'new_way'{changes}");
+        let set = format!("id = 'cli_c', created_at = NOW, event_seq = seq(new_way){changes}");
         copy("clients", "id = 'cli_a'", &set)
     };
     let by = |event: String| event + &made("");
@@ -89,10 +90,10 @@ fn clients() -> Vec<Hostile> {
     let foreign = replaced("'ten_a', NOW", "'ten_b', NOW").replace("= 'ten_a')", "= 'ten_b')");
     let taken = event("new_way", "client.created", "cli_b", "{}")
         + "INSERT OR REPLACE INTO clients SELECT 'ten_a', id, 'dir_a', name, scopes, audiences, \
-           created_by, NOW, disabled_at, 0, 0, 0, 0, 0, 0, 'new_way' FROM clients WHERE id = 'cli_b'";
+           created_by, NOW, disabled_at, 0, 0, 0, 0, 0, 0, seq(new_way) FROM clients WHERE id = 'cli_b'";
     let says = "clients: exists";
     let others = [
-        hostile(7, "a client by another tenant's event", foreign, says),
+        hostile(7, "a client by another tenant's event", foreign, "clients: not made by its event"),
         hostile(2, "a client takes another tenant's id", taken, says),
     ];
     own.into_iter().chain(others).collect()
@@ -135,7 +136,7 @@ impl WayIn {
     fn made(&self, id: &str, changes: &str) -> String {
         let ends =
             if self.table == "client_secrets" { ", expires_at = NOW + 7776000000" } else { "" };
-        let set = format!("id = '{id}', created_at = NOW{ends}, event_id = 'new_way'");
+        let set = format!("id = '{id}', created_at = NOW{ends}, event_seq = seq(new_way)");
         let copied = copy(self.table, &format!("id = '{}'", self.row), &set);
         let update = format!("; UPDATE copied SET {changes}; INSERT");
         if changes.is_empty() { copied } else { copied.replacen("; INSERT", &update, 1) }
@@ -164,7 +165,7 @@ fn born(way: &WayIn) -> Vec<Hostile> {
                 "{}; DROP TABLE copied; {}",
                 by(legal.clone()),
                 by(legal.replace("new_way", "new_more").replace(way.id, "third"))
-                    .replace("'new_way'", "'new_more'")
+                    .replace("new_way", "new_more")
                     .replace(way.id, "third")
             ),
         ),
@@ -176,7 +177,7 @@ fn born(way: &WayIn) -> Vec<Hostile> {
         let twice = way.made("third", "revoked_at = NULL");
         // The one that lived before is gone, so that it is no third.
         let revoked = event("new_c", "client.secret_revoked", "cli_a", "{}")
-            + "UPDATE client_secrets SET revoked_at = NOW, event_id = 'new_c' WHERE id = 'sec_a'; ";
+            + "UPDATE client_secrets SET revoked_at = NOW, event_seq = seq(new_c) WHERE id = 'sec_a'; ";
         let once = legal.clone() + &way.made(way.id, "revoked_at = NULL");
         ("that shares its event", format!("{revoked}{once}; DROP TABLE copied; {twice}"))
     } else {
@@ -188,7 +189,6 @@ fn born(way: &WayIn) -> Vec<Hostile> {
         .into_iter()
         .map(|(why, sql)| hostile(2, format!("{}: one {why}", way.table), sql, &says));
     let foreign = replaced("'ten_a', NOW", "'ten_b', NOW").replace("= 'ten_a')", "= 'ten_b')");
-    let says = format!("{}: exists, or names no event", way.table);
     let why = format!("{}: one by another tenant's event", way.table);
     own.chain([hostile(7, why, foreign, &says)]).collect()
 }

@@ -18,7 +18,7 @@ pub fn all() -> Vec<Hostile> {
 fn steps() -> Vec<Hostile> {
     let spend = |step: &str, event: &str, factor: &str| {
         format!(
-            "UPDATE factor_steps SET last_step = {step}, event_id = '{event}' \
+            "UPDATE factor_steps SET last_step = {step}, event_seq = seq({event}) \
              WHERE factor_id = '{factor}'"
         )
     };
@@ -37,15 +37,15 @@ fn steps() -> Vec<Hostile> {
     .chain(list(5, &[
         (
             "a step begins anew",
-            "INSERT OR REPLACE INTO factor_steps VALUES ('ten_a', 'fac_bob', 0, 'new_server')",
+            "INSERT OR REPLACE INTO factor_steps VALUES ('ten_a', 'fac_bob', 0, seq(new_server))",
             "factor_steps: ",
         ),
         (
             "a step begins ahead",
             "INSERT INTO factors SELECT 'ten_a', 'fac_c', 'ivy', kind, state, algorithm, digits, sealed, \
-             NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
+             NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, seq(new_server) FROM factors \
              WHERE id = 'fac_fay'; \
-             INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 60000000, 'new_server')",
+             INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 60000000, seq(new_server))",
             "factor_steps: starts at zero",
         ),
     ]))
@@ -53,7 +53,7 @@ fn steps() -> Vec<Hostile> {
 }
 
 /// What legally spends Bob's present code, for the statements that want more than that gives.
-const SPEND: &str = "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_bob' \
+const SPEND: &str = "UPDATE factor_steps SET last_step = NOW / 30000, event_seq = seq(new_bob) \
     WHERE factor_id = 'fac_bob'; ";
 
 fn token(values: &str) -> String {
@@ -67,59 +67,59 @@ fn tokens() -> Vec<Hostile> {
     let mut all: Vec<Hostile> = [
         (
             "a token without a code",
-            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, 'new_server'"),
+            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, seq(new_server)"),
         ),
         (
             "a token of a code that spent no step",
-            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, 'new_bob'"),
+            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, seq(new_bob)"),
         ),
         (
             "a token of a wrong code",
-            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, 'new_wrong'"),
+            token("'bob', 'cli_a', 'fac_bob', 'console', 2, NOW, NOW + 1000, seq(new_wrong)"),
         ),
         (
             "a token for an audience that nobody asked for",
-            spent("'bob', 'cli_a', 'fac_bob', 'payroll', 2, AT, AT + 1000, 'new_bob'"),
+            spent("'bob', 'cli_a', 'fac_bob', 'payroll', 2, AT, AT + 1000, seq(new_bob)"),
         ),
         (
             "a token for another client",
-            spent("'bob', 'cli_off', 'fac_bob', 'console', 2, AT, AT + 1000, 'new_bob'"),
+            spent("'bob', 'cli_off', 'fac_bob', 'console', 2, AT, AT + 1000, seq(new_bob)"),
         ),
         (
             "a token for another user",
-            spent("'gil', 'cli_a', 'fac_gil', 'console', 2, AT, AT + 1000, 'new_bob'"),
+            spent("'gil', 'cli_a', 'fac_gil', 'console', 2, AT, AT + 1000, seq(new_bob)"),
         ),
         (
             "a token of another factor",
-            spent("'bob', 'cli_a', 'fac_gil', 'console', 2, AT, AT + 1000, 'new_bob'"),
+            spent("'bob', 'cli_a', 'fac_gil', 'console', 2, AT, AT + 1000, seq(new_bob)"),
         ),
         (
             "a token of a later epoch",
-            spent("'bob', 'cli_a', 'fac_bob', 'console', 3, AT, AT + 1000, 'new_bob'"),
+            spent("'bob', 'cli_a', 'fac_bob', 'console', 3, AT, AT + 1000, seq(new_bob)"),
         ),
         (
             "a token that begins later than its code",
-            spent("'bob', 'cli_a', 'fac_bob', 'console', 2, AT + 1, AT + 1000, 'new_bob'"),
+            spent("'bob', 'cli_a', 'fac_bob', 'console', 2, AT + 1, AT + 1000, seq(new_bob)"),
         ),
         (
             "a token of a code that was spent on an act",
             format!(
-                "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_bea' \
+                "UPDATE factor_steps SET last_step = NOW / 30000, event_seq = seq(new_bea) \
                  WHERE factor_id = 'fac_bea'; {}",
                 token(
                     "'bea', 'cli_a', 'fac_bea', 'console', 2, (SELECT at FROM events \
-                     WHERE id = 'new_bea'), NOW + 1000, 'new_bea'"
+                     WHERE id = 'new_bea'), NOW + 1000, seq(new_bea)"
                 )
             ),
         ),
         (
             "a token of a factor that is not bound",
             format!(
-                "UPDATE factor_steps SET last_step = NOW / 30000, event_id = 'new_fay' \
+                "UPDATE factor_steps SET last_step = NOW / 30000, event_seq = seq(new_fay) \
                  WHERE factor_id = 'fac_fay'; {}",
                 token(
                     "'fay', 'cli_a', 'fac_fay', 'console', 1, (SELECT at FROM events \
-                     WHERE id = 'new_fay'), NOW + 1000, 'new_fay'"
+                     WHERE id = 'new_fay'), NOW + 1000, seq(new_fay)"
                 )
             ),
         ),
@@ -127,10 +127,10 @@ fn tokens() -> Vec<Hostile> {
     .into_iter()
     .map(|(why, sql)| hostile(1, why, sql, says))
     .collect();
-    let lives = "'bob', 'cli_a', 'fac_bob', 'console', 2, AT, AT + 900001, 'new_bob'";
+    let lives = "'bob', 'cli_a', 'fac_bob', 'console', 2, AT, AT + 900001, seq(new_bob)";
     all.push(hostile(1, "a token of a day", spent(lives), "CHECK constraint failed"));
     let again = copy_or("issued_tokens", "id = 'tok_1'", "id = 'tok_c'", "REPLACE");
-    all.push(hostile(1, "a second token for one audience", again, "issued_tokens: exists"));
+    all.push(hostile(1, "a second token for one audience", again, "issued_tokens: "));
     all
 }
 
@@ -140,57 +140,57 @@ fn single_use() -> Vec<Hostile> {
         &[
             (
                 "a challenge is opened again",
-                "UPDATE challenges SET closed_at = NULL, event_id = 'new_server' WHERE id = 'chl_over'",
+                "UPDATE challenges SET closed_at = NULL, event_seq = seq(new_server) WHERE id = 'chl_over'",
                 "challenges: over",
             ),
             (
                 "a challenge's attempts fall",
-                "UPDATE challenges SET attempts = 0, event_id = 'new_server' WHERE id = 'chl_open'",
+                "UPDATE challenges SET attempts = 0, event_seq = seq(new_server) WHERE id = 'chl_open'",
                 "challenges: over",
             ),
             (
                 "a challenge has a sixth attempt",
-                "UPDATE challenges SET attempts = 6, event_id = 'new_server' WHERE id = 'chl_open'",
+                "UPDATE challenges SET attempts = 6, event_seq = seq(new_server) WHERE id = 'chl_open'",
                 "CHECK constraint failed",
             ),
             (
                 "an enrollment is opened again",
-                "UPDATE enrollments SET closed_at = NULL, event_id = 'new_server' WHERE id = 'enr_bob'",
+                "UPDATE enrollments SET closed_at = NULL, event_seq = seq(new_server) WHERE id = 'enr_bob'",
                 "enrollments: over",
             ),
             (
                 "an enrollment's attempts fall",
-                "UPDATE enrollments SET attempts = -1, event_id = 'new_server' WHERE id = 'enr_fay'",
+                "UPDATE enrollments SET attempts = -1, event_seq = seq(new_server) WHERE id = 'enr_fay'",
                 "enrollments: over",
             ),
             (
                 "a used recovery code is good again",
-                "UPDATE recovery_codes SET used_at = NULL, event_id = 'new_server' WHERE id = 'rec_used'",
+                "UPDATE recovery_codes SET used_at = NULL, event_seq = seq(new_server) WHERE id = 'rec_used'",
                 "recovery_codes: used",
             ),
             (
                 "a used recovery code was used later",
-                "UPDATE recovery_codes SET used_at = NOW, event_id = 'new_server' WHERE id = 'rec_used'",
+                "UPDATE recovery_codes SET used_at = NOW, event_seq = seq(new_server) WHERE id = 'rec_used'",
                 "recovery_codes: used",
             ),
             (
                 "a redeemed ticket is good again",
-                "UPDATE tickets SET redeemed_at = NULL, event_id = 'new_server' WHERE id = 'tkt_used'",
+                "UPDATE tickets SET redeemed_at = NULL, event_seq = seq(new_server) WHERE id = 'tkt_used'",
                 "tickets: over",
             ),
             (
                 "a redeemed ticket is redeemed again",
-                "UPDATE tickets SET redeemed_at = NOW, event_id = 'new_server' WHERE id = 'tkt_used'",
+                "UPDATE tickets SET redeemed_at = NOW, event_seq = seq(new_server) WHERE id = 'tkt_used'",
                 "tickets: over",
             ),
             (
                 "a ticket's attempts fall",
-                "UPDATE tickets SET attempts = 0, event_id = 'new_server' WHERE id = 'tkt_open'",
+                "UPDATE tickets SET attempts = 0, event_seq = seq(new_server) WHERE id = 'tkt_open'",
                 "tickets: over",
             ),
             (
                 "a ticket is redeemed after its end",
-                "UPDATE tickets SET redeemed_at = expires_at, event_id = 'new_late' WHERE id = 'tkt_open'",
+                "UPDATE tickets SET redeemed_at = expires_at, event_seq = seq(new_late) WHERE id = 'tkt_open'",
                 "tickets: over",
             ),
         ],
@@ -202,50 +202,50 @@ fn throttles() -> Vec<Hostile> {
     [
         (
             "a count of failures is forgotten",
-            "UPDATE throttles SET consecutive = 0, event_id = 'new_server' WHERE user_id = 'bob'",
+            "UPDATE throttles SET consecutive = 0, event_seq = seq(new_server) WHERE user_id = 'bob'",
         ),
         (
             "a block is lifted by another user's code",
-            "UPDATE throttles SET blocked_until = 0, event_id = 'new_bea' WHERE user_id = 'bob'",
+            "UPDATE throttles SET blocked_until = 0, event_seq = seq(new_bea) WHERE user_id = 'bob'",
         ),
         (
             "attempts come back at once",
-            "UPDATE throttles SET level = 8, event_id = 'new_server' WHERE user_id = 'bob'",
+            "UPDATE throttles SET level = 8, event_seq = seq(new_server) WHERE user_id = 'bob'",
         ),
         (
             "attempts come back faster than any policy allows",
-            "UPDATE throttles SET level = 9, updated_at = updated_at + 10800000, event_id = 'new_late' \
+            "UPDATE throttles SET level = 9, updated_at = updated_at + 10800000, event_seq = seq(new_late) \
              WHERE user_id = 'bob'",
         ),
         (
             "attempts come back by a time that has not come",
-            "UPDATE throttles SET level = 8, updated_at = updated_at + 10800000, event_id = 'new_server' \
+            "UPDATE throttles SET level = 8, updated_at = updated_at + 10800000, event_seq = seq(new_server) \
              WHERE user_id = 'bob'",
         ),
         (
             "a right code gives earlier attempts back",
-            "UPDATE throttles SET level = 10, consecutive = 0, blocked_until = 0, event_id = 'new_bob' \
+            "UPDATE throttles SET level = 10, consecutive = 0, blocked_until = 0, event_seq = seq(new_bob) \
              WHERE user_id = 'bob'",
         ),
         (
             "a used recovery code gives attempts at recovery codes back",
-            "INSERT INTO throttles VALUES ('ten_a', 'gil', 'recovery_day', 7, NOW, 0, 0, 'new_server'); \
-             UPDATE throttles SET level = 8, event_id = (SELECT event_id FROM recovery_codes \
+            "INSERT INTO throttles VALUES ('ten_a', 'gil', 'recovery_day', 7, NOW, 0, 0, seq(new_server)); \
+             UPDATE throttles SET level = 8, event_seq = (SELECT event_seq FROM recovery_codes \
              WHERE id = 'rec_gil') WHERE user_id = 'gil'",
         ),
         (
             "attempts of a day come back in an hour",
-            "INSERT INTO throttles VALUES ('ten_a', 'gil', 'recovery_day', 7, NOW, 0, 0, 'new_server'); \
-             UPDATE throttles SET level = 8, updated_at = updated_at + 3600000, event_id = 'new_late' \
+            "INSERT INTO throttles VALUES ('ten_a', 'gil', 'recovery_day', 7, NOW, 0, 0, seq(new_server)); \
+             UPDATE throttles SET level = 8, updated_at = updated_at + 3600000, event_seq = seq(new_late) \
              WHERE user_id = 'gil'",
         ),
         (
             "a count of failures is forgotten by a loss that no code reported",
-            "UPDATE throttles SET consecutive = 0, event_id = 'new_loss' WHERE user_id = 'bob'",
+            "UPDATE throttles SET consecutive = 0, event_seq = seq(new_loss) WHERE user_id = 'bob'",
         ),
         (
             "attempts grow since an earlier time",
-            "UPDATE throttles SET updated_at = updated_at - 1, event_id = 'new_server' \
+            "UPDATE throttles SET updated_at = updated_at - 1, event_seq = seq(new_server) \
              WHERE user_id = 'bob'",
         ),
     ]
@@ -258,7 +258,7 @@ fn throttles() -> Vec<Hostile> {
 pub fn pending(user: &str) -> String {
     format!(
         "INSERT INTO factors SELECT 'ten_a', 'fac_c', '{user}', kind, state, algorithm, digits, sealed, \
-         NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, 'new_server' FROM factors \
+         NOW, NULL, NULL, FALSE, NULL, NULL, NULL, NULL, NULL, seq(new_server) FROM factors \
          WHERE id = 'fac_fay'; "
     )
 }
@@ -272,7 +272,7 @@ pub fn recovers(user: &str, code: &str) -> String {
         "id = 'enr_fay'",
         &format!(
             "id = 'enr_c', hash = h(c), user_id = '{user}', factor_id = 'fac_c', authority = 'recovery', \
-             authority_id = '{code}', created_at = NOW, expires_at = NOW + 1, event_id = 'new_begins'"
+             authority_id = '{code}', created_at = NOW, expires_at = NOW + 1, event_seq = seq(new_begins)"
         ),
     );
     begun + &pending(user) + &enrollment
@@ -283,7 +283,7 @@ fn recoveries() -> Vec<Hostile> {
     let says = "enrollments: no authority to enroll";
     let gil = |old: &str, new: &str| recovers("gil", "rec_gil").replace(old, new);
     let first = event("new_over", "enrollment.canceled", "", "{}")
-        + "UPDATE factors SET state = 'ended', sealed = NULL, ended_at = NOW, event_id = 'new_over' \
+        + "UPDATE factors SET state = 'ended', sealed = NULL, ended_at = NOW, event_seq = seq(new_over) \
            WHERE id = 'fac_c'; DROP TABLE copied; ";
     let twice = format!(
         "{}; {first}{}",
@@ -293,7 +293,7 @@ fn recoveries() -> Vec<Hostile> {
             .replace("h(c)", "h(d)")
             .replace("new_begins", "new_again")
     );
-    let old = "UPDATE copied SET id = 'chl_c', hash = h(c), closed_at = NULL, event_id = (SELECT event_id \
+    let old = "UPDATE copied SET id = 'chl_c', hash = h(c), closed_at = NULL, event_seq = (SELECT event_seq \
         FROM recovery_codes WHERE id = 'rec_hal')";
     let reopened = copy("challenges", "id = 'chl_hal'", "id = 'chl_hal'")
         .replace("UPDATE copied SET id = 'chl_hal'", old);
@@ -311,7 +311,7 @@ fn recoveries() -> Vec<Hostile> {
             copy(
                 "enrollments",
                 "id = 'enr_eve'",
-                "id = 'enr_c', hash = h(c), event_id = 'new_server'",
+                "id = 'enr_c', hash = h(c), event_seq = seq(new_server)",
             ),
             says,
         ),
@@ -323,7 +323,7 @@ fn recoveries() -> Vec<Hostile> {
         ("an enrollment by a recovery whose challenge is over", gil("NOW", "(NOW + 300000)"), says),
         (
             "an enrollment by an earlier event than its own",
-            gil("event_id = 'new_begins'", "event_id = 'new_server'"),
+            gil("event_seq = seq(new_begins)", "event_seq = seq(new_server)"),
             says,
         ),
         (
@@ -341,7 +341,7 @@ fn recoveries() -> Vec<Hostile> {
             copy(
                 "challenges",
                 "id = 'chl_hal'",
-                "id = 'chl_c', hash = h(c), closed_at = NULL, event_id = 'new_server'",
+                "id = 'chl_c', hash = h(c), closed_at = NULL, event_seq = seq(new_server)",
             ),
             again,
         ),
@@ -356,7 +356,7 @@ fn starts() -> Vec<Hostile> {
     let enrollment = |changes: &str| {
         copy("enrollments", "id = 'enr_fay'", &format!("id = 'enr_c', hash = h(c), {changes}"))
     };
-    let challenge = "id = 'chl_c', hash = h(c), purpose = 'recover', event_id = 'new_server', \
+    let challenge = "id = 'chl_c', hash = h(c), purpose = 'recover', event_seq = seq(new_server), \
          created_at = created_at + 1, ";
     let recover = |code: &str| {
         copy("challenges", "id = 'chl_open'", &format!("{challenge}recovery_code_id = '{code}'"))
@@ -365,34 +365,38 @@ fn starts() -> Vec<Hostile> {
     [
         (
             "an enrollment by somebody else's open factor",
-            enrollment("user_id = 'bob', event_id = 'new_server'"),
+            enrollment("user_id = 'bob', event_seq = seq(new_server)"),
             says,
         ),
         (
             "an enrollment of a bound factor",
-            enrollment("user_id = 'bob', factor_id = 'fac_bob', event_id = 'new_server'"),
+            enrollment("user_id = 'bob', factor_id = 'fac_bob', event_seq = seq(new_server)"),
             says,
         ),
         (
             "a rotation without a code of the old factor",
-            enrollment("authority = 'rotation', authority_id = 'fac_bob', event_id = 'new_server'"),
+            enrollment(
+                "authority = 'rotation', authority_id = 'fac_bob', event_seq = seq(new_server)",
+            ),
             says,
         ),
         (
             "a recovery without a recovery code",
             enrollment(
-                "authority = 'recovery', authority_id = 'rec_open', event_id = 'new_server'",
+                "authority = 'recovery', authority_id = 'rec_open', event_seq = seq(new_server)",
             ),
             says,
         ),
         (
             "an enrollment by an open ticket",
-            enrollment("authority = 'ticket', authority_id = 'tkt_open', event_id = 'new_server'"),
+            enrollment(
+                "authority = 'ticket', authority_id = 'tkt_open', event_seq = seq(new_server)",
+            ),
             says,
         ),
         (
             "a first start by a client",
-            enrollment("authority = 'bootstrap', event_id = 'new_client'"),
+            enrollment("authority = 'bootstrap', event_seq = seq(new_client)"),
             says,
         ),
         (
@@ -401,7 +405,7 @@ fn starts() -> Vec<Hostile> {
                 "enrollments",
                 "id = 'enr_eve'",
                 "id = 'enr_c', hash = h(c), authority = 'first', authority_id = NULL, \
-                 event_id = 'new_server'",
+                 event_seq = seq(new_server)",
             ),
             says,
         ),
@@ -420,7 +424,7 @@ fn starts() -> Vec<Hostile> {
             copy(
                 "recovery_codes",
                 "id = 'rec_open'",
-                "id = 'rec_c', hash = h(c), event_id = 'new_server'",
+                "id = 'rec_c', hash = h(c), event_seq = seq(new_server)",
             ),
             "recovery_codes: not issued to this user",
         ),
@@ -429,7 +433,7 @@ fn starts() -> Vec<Hostile> {
             copy(
                 "recovery_codes",
                 "id = 'rec_open'",
-                "id = 'rec_c', hash = h(c), user_id = 'gil', event_id = 'new_codes'",
+                "id = 'rec_c', hash = h(c), user_id = 'gil', event_seq = seq(new_codes)",
             ),
             "recovery_codes: not issued to this user",
         ),

@@ -13,32 +13,32 @@ fn fitting(kind: &str, user: &str) -> String {
 
 /// Rows of each table whose own guard asks for no tenant.
 pub fn all() -> Vec<Hostile> {
-    let factor = "id = 'fac_c', user_id = 'ivy', event_id = 'new_server'";
+    let factor = "id = 'fac_c', user_id = 'ivy', event_seq = seq(new_server)";
     let broken = "id = 'ovr_c', is_break_glass = TRUE, requested_by = 'server', \
-         required_approvals = 0, expires_at = requested_at + 1000, event_id = 'new_foreign'";
+         required_approvals = 0, expires_at = requested_at + 1000, event_seq = seq(new_foreign)";
     [
         (
             "the glass is broken in another tenant's record",
             copy("overrides", "id = 'ovr_last'", broken),
-            "overrides: exists, or names no event",
+            "overrides: starts requested",
         ),
         (
             "a role by another tenant's grant",
             fitting("role.granted", "gil")
-                + "INSERT INTO roles VALUES ('ten_a', 'gil', 'admin', NOW, NULL, NULL, 'new_c')",
-            "roles: exists, or names no event",
+                + "INSERT INTO roles VALUES ('ten_a', 'gil', 'admin', NOW, NULL, NULL, seq(new_c))",
+            "roles: no authority",
         ),
         (
             "recovery codes that another tenant issued",
             fitting("recovery_codes.issued", "gil")
                 + "INSERT INTO recovery_codes VALUES ('ten_a', 'rec_c', 'gil', h(c), NOW, NULL, NULL, \
-                   'new_c')",
-            "recovery_codes: exists, or names no event",
+                   seq(new_c))",
+            "recovery_codes: not issued",
         ),
         (
-            "a factor's steps begin in another tenant's record",
+            "a factor's steps begin by no event",
             copy("factors", "id = 'fac_fay'", factor)
-                + "; INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, 'new_foreign')",
+                + "; INSERT INTO factor_steps VALUES ('ten_a', 'fac_c', 0, seq(nothing))",
             "factor_steps: exists, or names no event",
         ),
     ]

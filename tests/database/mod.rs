@@ -111,21 +111,21 @@ const DOUBLED: &[(&str, &str)] = &[
         "PRIMARY KEY and FOREIGN KEY: every factor has its row of steps already",
     ),
     ("installation_update", "installation_resealed asks for the newest event, of its own kind"),
-    ("policies_insert", "policies_version: the next version, by an event of its own"),
     ("factors_delete", "FOREIGN KEY from factor_steps: every factor has its row there"),
 ];
 
 /// SQLite's INSERT OR REPLACE meets the next check too.
-const DOUBLED_ON_SQLITE: &[(&str, &str)] =
-    &[("schema_versions_insert", "schema_versions_next: after the newest")];
+const DOUBLED_ON_SQLITE: &[(&str, &str)] = &[
+    ("schema_versions_insert", "schema_versions_next: after the newest"),
+    ("policies_insert", "policies_version: the next version, by an event of its own"),
+    ("client_keys_insert", "client_keys_made: by the newest event, which names it"),
+    ("client_secrets_insert", "client_secrets_made: by the newest event, once"),
+    ("signing_keys_insert", "signing_keys_made: by an event of its own"),
+];
 
 /// PostgreSQL replaces no row but by changing it, and what empties a table empties those that refer
 /// to it.
 const DOUBLED_ON_POSTGRES: &[(&str, &str)] = &[
-    ("approvals_insert", "PRIMARY KEY, and approvals_other_person: by the approver's own code"),
-    ("installation_insert", "PRIMARY KEY and CHECK (id = 1): there is one row"),
-    ("client_tokens_insert", "PRIMARY KEY, UNIQUE, and client_tokens_issued"),
-    ("issued_tokens_insert", "issued_tokens_verified: its event spent the step"),
     ("client_keys_truncate", "client_tokens_truncate"),
     ("clients_truncate", "client_secrets_truncate and others"),
     ("directories_truncate", "clients_truncate and users_truncate"),

@@ -83,6 +83,11 @@ impl Session {
                 SqlState::UNIQUE_VIOLATION => {
                     format!("{}: exists, or names no event", error.table().unwrap_or_default())
                 }
+                SqlState::FOREIGN_KEY_VIOLATION
+                    if error.constraint().is_some_and(|name| name.ends_with("_event_seq_fkey")) =>
+                {
+                    format!("{}: exists, or names no event", error.table().unwrap_or_default())
+                }
                 _ if code.code().starts_with("23") => format!("constraint: {message}"),
                 _ => format!("{}, which is no guard's refusal: {message}", code.code()),
             }

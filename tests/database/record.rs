@@ -9,7 +9,7 @@ struct Table {
     row: &'static str,
     change: &'static str,
     facts: &'static [&'static str],
-    /// What makes a copy of the row another row.
+    /// What makes a copy of the row another row, if there can be one.
     other: &'static str,
 }
 
@@ -29,7 +29,7 @@ const TABLES: &[Table] = &[
         "id = 1",
         "sealed_pepper = under(new)",
         &["id = 2", "tenant_id", "created_at"],
-        "id = 2",
+        "",
     ),
     table(
         "signing_keys",
@@ -139,7 +139,7 @@ const TABLES: &[Table] = &[
         "factor_id = 'fac_bob'",
         "last_step = last_step + 1",
         &["tenant_id", "factor_id = 'fac_gil'"],
-        "factor_id = 'fac_gone', last_step = 0",
+        "",
     ),
     table(
         "throttles",
@@ -287,20 +287,21 @@ pub fn without_an_event() -> Vec<Hostile> {
     for Table { name, row, change, .. } in TABLES {
         let says = format!("{name}: ");
         for (event, why) in [
-            ("event_id", "a change keeps its event"),
-            ("'evt_001'", "a change names an older event"),
-            ("'new_foreign'", "a change names another tenant's event"),
-            ("'nothing'", "a change names no event"),
+            ("event_seq", "a change keeps its event"),
+            ("seq(evt_001)", "a change names an older event"),
+            ("seq(nothing)", "a change names no event"),
         ] {
-            let sql = format!("UPDATE {name} SET {change}, event_id = {event} WHERE {row}");
+            let sql = format!("UPDATE {name} SET {change}, event_seq = {event} WHERE {row}");
             all.push(hostile(7, format!("{name}: {why}"), sql, &says));
         }
     }
     let kept = TABLES.iter().map(|table| (table.name, table.row, table.other));
     for (name, row, other) in kept.chain(APPEND_ONLY.iter().copied()) {
         let says = format!("{name}: ");
-        let sql = copy(name, row, &format!("{other}, event_id = 'new_foreign'"));
-        all.push(hostile(7, format!("{name}: a row of another tenant's event"), sql, &says));
+        if !other.is_empty() {
+            let sql = copy(name, row, &format!("{other}, event_seq = seq(nothing)"));
+            all.push(hostile(7, format!("{name}: a row names no event"), sql, &says));
+        }
         let spare = SPARE.iter().find(|(spare, _)| *spare == name).map(|(_, row)| *row);
         for row in spare.into_iter().chain([row]) {
             let sql = format!("INSERT OR REPLACE INTO {name} SELECT * FROM {name} WHERE {row}");
@@ -327,14 +328,14 @@ pub fn of_a_fact() -> Vec<Hostile> {
             let sql = format!(
                 "INSERT INTO events (seq, id, tenant_id, at, kind, actor_kind, actor_id, request_id, data) \
                  VALUES ((SELECT 1 + coalesce(max(seq), 0) FROM events WHERE tenant_id = 'other'), 'new_c', 'other', NOW, 'user.changed', 'server', 'server', 'req', '{{}}'); \
-                 UPDATE {name} SET {change}, event_id = '{event}' WHERE {row}"
+                 UPDATE {name} SET {change}, event_seq = seq({event}) WHERE {row}"
             );
             let why = format!("{name}: {column} is a fact");
             all.push(hostile(7, why, sql, &format!("{name}: ")));
         }
     }
     for (name, row, _) in APPEND_ONLY {
-        let sql = format!("UPDATE {name} SET event_id = 'new_server' WHERE {row}");
+        let sql = format!("UPDATE {name} SET event_seq = seq(new_server) WHERE {row}");
         all.push(hostile(
             7,
             format!("{name}: a row changes"),

@@ -105,7 +105,7 @@ impl Table {
 
     fn update(&self, set: &str) -> String {
         let Self { name, row, .. } = self;
-        format!("UPDATE {name} SET {set}, event_id = 'new_seal' WHERE {row}")
+        format!("UPDATE {name} SET {set}, event_seq = seq(new_seal) WHERE {row}")
     }
 }
 
@@ -117,7 +117,7 @@ fn token_keys(which: &str) -> String {
 fn token_keys_to(key: &str, which: &str) -> String {
     let event = moved_to("new_keys", "old", key, 2, 0);
     format!(
-        "{event}UPDATE signing_keys SET sealed = under({key}), event_id = 'new_keys' WHERE {which}; "
+        "{event}UPDATE signing_keys SET sealed = under({key}), event_seq = seq(new_keys) WHERE {which}; "
     )
 }
 
@@ -149,7 +149,7 @@ fn by_another_event(table: &Table) -> Vec<(&'static str, String)> {
     let to = |to| moved_to("new_seal", table.from, to, signing_keys, installation);
     let from = |from| moved("new_seal", from, signing_keys, installation);
     let replaced = |old: &str, new: &str| table.event().replacen(old, new, 1) + &update;
-    let by_new_server = update.replace("'new_seal'", "'new_server'");
+    let by_new_server = update.replace("new_seal", "new_server");
     let mut all = vec![
         ("a secret by any event", by_new_server),
         ("a secret by a client", replaced("'server', 'server'", "'client', 'cli_a'")),
@@ -225,7 +225,8 @@ fn installation_out_of_order() -> Vec<Hostile> {
 }
 
 fn more_than_counted() -> Hostile {
-    let again = "UPDATE signing_keys SET sealed = under(new), event_id = 'new_seal' WHERE id = ";
+    let again =
+        "UPDATE signing_keys SET sealed = under(new), event_seq = seq(new_seal) WHERE id = ";
     let sql = format!("{}{again}'key_1'; {again}'key_2'", moved("new_seal", "old", 1, 0));
     let says = "signing_keys: another secret, and not resealed";
     hostile(2, "signing_keys: one more than the event counts", sql, says)
@@ -248,7 +249,7 @@ fn every_sealed_value_may_be_sealed_again() {
         let event = moved("new_seal", "old", signing_keys, installation);
         let event = event.replace("new_seal", &format!("{}_more", table.name));
         let update = format!(
-            "UPDATE {} SET sealed = under(new), event_id = '{0}_more' WHERE {rows}",
+            "UPDATE {} SET sealed = under(new), event_seq = seq({0}_more) WHERE {rows}",
             table.name
         );
         story.run(&(event + &update));

@@ -110,7 +110,7 @@ impl Story {
         let event = self.event("user.created", By::Console, id, "", "{}");
         self.run(&format!(
             "INSERT INTO users VALUES ('ten_a', '{id}', 'dir_a', 'x-{id}', '{id}', 'person', '[]', \
-             1, FALSE, FALSE, NULL, NOW, NULL, '{event}', '1:x-{id}')"
+             1, FALSE, FALSE, NULL, NOW, NULL, seq({event}), '1:x-{id}')"
         ));
     }
 
@@ -120,7 +120,7 @@ impl Story {
         let data = format!(r#"{{"factor":"fac_{user}"}}"#);
         let event = self.event(kind, by, user, object, &data);
         self.run(&format!(
-            "UPDATE factor_steps SET last_step = NOW / 30000, event_id = '{event}' \
+            "UPDATE factor_steps SET last_step = NOW / 30000, event_seq = seq({event}) \
              WHERE factor_id = 'fac_{user}'"
         ));
         event
@@ -136,11 +136,11 @@ impl Story {
         let event = self.event("enrollment.begun", by, user, "", "{}");
         self.run(&format!(
             "INSERT INTO factors VALUES ('ten_a', 'fac_{user}', '{user}', 'totp', 'pending', 'SHA1', \
-             6, under(old), NOW, NULL, NULL, {first}, NULL, NULL, NULL, NULL, NULL, '{event}');
-             INSERT INTO factor_steps VALUES ('ten_a', 'fac_{user}', 0, '{event}');
+             6, under(old), NOW, NULL, NULL, {first}, NULL, NULL, NULL, NULL, NULL, seq({event}));
+             INSERT INTO factor_steps VALUES ('ten_a', 'fac_{user}', 0, seq({event}));
              INSERT INTO enrollments VALUES ('ten_a', 'enr_{user}', h(enr {user}), '{user}', 'cli_a', \
              'fac_{user}', '{authority}', nullif('{id}', ''), '[\"console\"]', 'password', NOW, NULL, 0, \
-             NOW, NOW + 900000, NULL, '{event}')"
+             NOW, NOW + 900000, NULL, seq({event}))"
         ));
     }
 
@@ -149,12 +149,12 @@ impl Story {
         let event = self.spend(user, "enrollment.confirmed", By::Console, &format!("enr_{user}"));
         let duty = if is_by_ticket { "FALSE" } else { "ticket_only" };
         self.run(&format!(
-            "UPDATE enrollments SET attempts = 1, closed_at = NOW, event_id = '{event}' \
+            "UPDATE enrollments SET attempts = 1, closed_at = NOW, event_seq = seq({event}) \
              WHERE id = 'enr_{user}';
              UPDATE factors SET state = 'active', activated_at = NOW, trust_since = NOW, \
-             event_id = '{event}' WHERE id = 'fac_{user}';
+             event_seq = seq({event}) WHERE id = 'fac_{user}';
              UPDATE users SET ever_enrolled = TRUE, ticket_only = {duty}, epoch = epoch + 1, \
-             event_id = '{event}' WHERE id = '{user}'"
+             event_seq = seq({event}) WHERE id = '{user}'"
         ));
         event
     }
@@ -166,7 +166,7 @@ impl Story {
         self.run(&format!(
             "INSERT INTO challenges VALUES ('ten_a', '{id}', h({id}), '{user}', 'cli_a', '{purpose}', \
              '[\"console\"]', 'password', NOW, NULL, {act}, NULL, NOW, NOW + 300000, 0, NULL, \
-             '{event}')"
+             seq({event}))"
         ));
     }
 
@@ -186,7 +186,7 @@ impl Story {
             "INSERT INTO overrides VALUES ('ten_a', '{id}', '{kind}', nullif('{user}', ''), \
              '{facts}', '[]', h(digest {id}), 'requested', 'a reason that is long enough', NULL, \
              'adm', 'cli_a', (SELECT epoch FROM users WHERE id = 'adm'), NOW, {approvals}, 1, NULL, FALSE, NOW + 259200000, NULL, NULL, NULL, \
-             '{event}')"
+             seq({event}))"
         ));
     }
 
@@ -197,7 +197,7 @@ impl Story {
         let event = self.event("override.endorsed", By::Person(person), "", id, &data);
         self.run(&format!(
             "INSERT INTO approvals VALUES ('ten_a', '{id}', '{person}', h(digest {id}), \
-             'cli_a', (SELECT epoch FROM users WHERE id = '{person}'), NOW, '{event}')"
+             'cli_a', (SELECT epoch FROM users WHERE id = '{person}'), NOW, seq({event}))"
         ));
     }
 
@@ -205,7 +205,7 @@ impl Story {
     pub fn approve(&mut self, id: &str) {
         let event = self.event("override.approved", By::Person("adm"), "", id, "{}");
         self.run(&format!(
-            "UPDATE overrides SET state = 'approved', approved_at = NOW, event_id = '{event}' \
+            "UPDATE overrides SET state = 'approved', approved_at = NOW, event_seq = seq({event}) \
              WHERE id = '{id}'"
         ));
     }
@@ -215,7 +215,7 @@ impl Story {
         let event = self.event(&format!("override.{state}"), By::Person("adm"), "", id, "{}");
         self.run(&format!(
             "UPDATE overrides SET state = '{state}', ended_at = NOW, ended_by = 'adm', \
-             event_id = '{event}' WHERE id = '{id}'"
+             event_seq = seq({event}) WHERE id = '{id}'"
         ));
     }
 
@@ -227,13 +227,14 @@ impl Story {
         self.approve(&id);
         let event = self.event("role.granted", By::Person("adm"), user, "", "{}");
         self.run(&format!(
-            "INSERT INTO roles VALUES ('ten_a', '{user}', '{role}', NOW, '{id}', NULL, '{event}')"
+            "INSERT INTO roles VALUES ('ten_a', '{user}', '{role}', NOW, '{id}', NULL, seq({event}))"
         ));
         self.end(&id, "used");
     }
 }
 
-/// Writes `h(text)` out: 32 bytes that begin with the text; and `under(key)`: a sealed value's first nine
+/// Writes `h(text)` out: 32 bytes that begin with the text; `seq(id)`: the number of the event of that id, or one that
+/// no event has; and `under(key)`: a sealed value's first nine
 /// bytes, its version and the key's id, and three more; `again(key)` is another one of the same key, `longer(key)`
 /// has a byte more.
 pub fn expand(sql: &str) -> String {
@@ -245,6 +246,12 @@ pub fn expand(sql: &str) -> String {
             let id: String = data_encoding::HEXLOWER.encode(key_id(key).as_bytes());
             sql = format!("{before} x'01{id}{rest_of_it}'{rest}");
         }
+    }
+    while let Some((before, rest)) = sql.split_once("seq(") {
+        let (id, rest) = rest.split_once(')').expect("seq(id) ends");
+        sql = format!(
+            "{before}(SELECT coalesce(max(s.seq), 1000000) FROM events s WHERE s.id = '{id}'){rest}"
+        );
     }
     let mut parts = sql.split("h(");
     let mut out = parts.next().unwrap_or_default().to_owned();

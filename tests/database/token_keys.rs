@@ -18,7 +18,7 @@ pub fn all() -> Vec<Hostile> {
         2,
         "a key by another tenant's event",
         none_waits() + &foreign + &next(""),
-        "signing_keys: exists, or names no event",
+        "signing_keys: not made by the server, or not new",
     ));
     all
 }
@@ -33,7 +33,7 @@ fn by(kind: &str, key: &str) -> String {
 /// A key that waits, made now.
 fn next(changes: &str) -> String {
     let set = "id = 'key_3', state = 'next', sealed = x'01', created_at = NOW, ended_at = NULL, \
-         event_id = 'new_key'";
+         event_seq = seq(new_key)";
     let copied = copy("signing_keys", "id = 'key_2'", set);
     let update = format!("; UPDATE copied SET {changes}; INSERT");
     if changes.is_empty() { copied } else { copied.replacen("; INSERT", &update, 1) }
@@ -47,7 +47,7 @@ fn active() -> String {
 /// A legal change of a key's state.
 fn legal(id: &str, kind: &str, key: &str, set: &str) -> String {
     format!(
-        "{}UPDATE signing_keys SET {set}, event_id = '{id}' WHERE id = '{key}'; ",
+        "{}UPDATE signing_keys SET {set}, event_seq = seq({id}) WHERE id = '{key}'; ",
         event(id, &format!("signing_key.{kind}"), key, "{}")
     )
 }
@@ -119,7 +119,9 @@ fn made() -> Vec<Statement> {
 }
 
 fn moves(key: &str, changes: &str, event: &str) -> String {
-    format!("UPDATE OR REPLACE signing_keys SET {changes}, event_id = '{event}' WHERE id = '{key}'")
+    format!(
+        "UPDATE OR REPLACE signing_keys SET {changes}, event_seq = seq({event}) WHERE id = '{key}'"
+    )
 }
 
 /// Changes that a key's life does not have.

@@ -59,8 +59,10 @@ impl Record {
             rows.iter().map(|row| (row.get(0), (text(row, 1), row.get(2)))).collect()
         };
         let events = site.rows("SELECT id, kind, user_id, object_id FROM events");
-        let tokens = site.rows("SELECT id, event_id, user_id, factor_id FROM issued_tokens");
-        let steps = site.rows("SELECT factor_id, last_step, event_id FROM factor_steps");
+        let by = "JOIN events e ON e.tenant_id = t.tenant_id AND e.seq = t.event_seq";
+        let tokens = format!("SELECT t.id, e.id, t.user_id, t.factor_id FROM issued_tokens t {by}");
+        let steps = format!("SELECT t.factor_id, t.last_step, e.id FROM factor_steps t {by}");
+        let (tokens, steps) = (site.rows(&tokens), site.rows(&steps));
         let event = |row: &Row| Event { kind: text(row, 1), user: row.get(2), object: row.get(3) };
         let token = |row: &Row| (text(row, 1), text(row, 2), text(row, 3));
         let petitions = site.rows("SELECT id FROM petitions");

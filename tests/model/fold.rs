@@ -143,7 +143,7 @@ impl Fold<'_> {
             last_step: Step::from_number(self.known.last_step),
         };
         let compared = attempt.compare(login(self.tenant), &code(typed), &sought);
-        let found = compared.settle(|throttle, right| {
+        let ((), found) = compared.settle(|throttle, right| {
             self.record(key, if right.is_some() { Kind::Verified } else { Kind::Rejected });
             self.put_throttle(throttle);
             self.charge_challenge(challenge, right.is_some())

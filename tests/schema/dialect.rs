@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::MADE;
 use super::guards::{self, Guard};
 use super::source::{On, Schema, Table, column};
 
@@ -15,10 +16,6 @@ pub enum Dialect {
 }
 
 use Dialect::{Postgres, Sqlite};
-
-/// The first line of what is generated.
-const MADE: &str =
-    "-- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.\n\n";
 
 impl Dialect {
     /// The migration up.
@@ -74,9 +71,12 @@ impl Dialect {
         out.push('\n');
         commented(out, &table.about);
         let _ = writeln!(out, "CREATE TABLE {} (", table.name);
-        for line in table.columns.lines() {
-            let _ = writeln!(out, "  {}", self.column(line));
+        let lines: Vec<_> = table.columns.lines().map(|line| self.column(line)).collect();
+        let mut lines = lines.join("\n  ");
+        if table.names_an_event() {
+            lines += ",\n  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)";
         }
+        let _ = writeln!(out, "  {lines}");
         out.push_str(match self {
             Sqlite => ") STRICT, WITHOUT ROWID",
             Postgres => ")",
@@ -104,9 +104,8 @@ impl Dialect {
             (Postgres, "JSON") => {
                 format!("TEXT COLLATE \"C\"{more} CHECK ({name}::jsonb IS NOT NULL{is_null})")
             }
-            (_, "EVENT") => {
-                format!("{} NOT NULL REFERENCES events (id)", self.column("x TEXT").split_off(2))
-            }
+            (Sqlite, "EVENT") => "INTEGER NOT NULL".to_owned(),
+            (Postgres, "EVENT") => "BIGINT NOT NULL".to_owned(),
             _ => panic!("{name}: no type {kind}"),
         };
         format!("{name} {typed}{}", if line.ends_with(',') { "," } else { "" })
@@ -148,8 +147,11 @@ impl Dialect {
                 );
             }
             Postgres => {
-                let only =
-                    refuses.map(|refuses| format!("\n  WHEN ({refuses})\n ")).unwrap_or_default();
+                let both: Vec<_> = when.into_iter().chain(refuses).collect();
+                let only = match &both[..] {
+                    [] => String::new(),
+                    all => format!("\n  WHEN ({})\n ", all.join(") AND (")),
+                };
                 let _ = writeln!(
                     out,
                     "CREATE TRIGGER {name} BEFORE {on} ON {table} FOR EACH ROW{only} EXECUTE FUNCTION refuse('{says}');"
@@ -195,7 +197,10 @@ impl Dialect {
             (Sqlite, "greatest(", all) => format!("max({})", all.join(", ")),
             (Sqlite, "clock(", _) => "CAST(unixepoch('subsec') * 1000 AS INTEGER)".to_owned(),
             (Postgres, "json_text(", [json, key]) => format!("({json}::jsonb ->> {key})"),
-            (Postgres, "json_number(", [json, key]) => format!("({json}::jsonb ->> {key})::bigint"),
+            // Another server's event may hold anything: what is no number is NULL, as on SQLite, and no error.
+            (Postgres, "json_number(", [json, key]) => format!(
+                "CASE jsonb_typeof({json}::jsonb -> {key}) WHEN 'number' THEN ({json}::jsonb ->> {key})::numeric END"
+            ),
             (Postgres, "json_true(", [json, key]) => format!("({json}::jsonb ->> {key}) = 'true'"),
             (Postgres, "json_same(", [json, key, other]) => {
                 format!("({json}::jsonb -> {key}) = {other}::jsonb")

@@ -3,6 +3,7 @@
 //! rules make; `BLESS=1` writes it.
 
 mod dialect;
+mod grants;
 mod guards;
 mod source;
 
@@ -11,6 +12,10 @@ use std::path::Path;
 use dialect::Dialect;
 use source::Schema;
 
+/// The first line of what is generated.
+const MADE: &str =
+    "-- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.\n\n";
+
 /// What is generated, below `migrations`.
 fn made(schema: &Schema) -> Vec<(&'static str, String)> {
     vec![
@@ -18,6 +23,7 @@ fn made(schema: &Schema) -> Vec<(&'static str, String)> {
         ("sqlite/0001_spine/down.sql", Dialect::Sqlite.down(schema)),
         ("postgres/0001_spine/up.sql", Dialect::Postgres.up(schema)),
         ("postgres/0001_spine/down.sql", Dialect::Postgres.down(schema)),
+        ("postgres/grants.sql", grants::of(schema)),
     ]
 }
 

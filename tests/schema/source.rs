@@ -95,11 +95,38 @@ pub struct Unique<'a> {
 impl Schema {
     /// Reads the table of rules.
     pub fn read(text: &str) -> Self {
-        toml::from_str(text).unwrap()
+        let schema: Self = toml::from_str(text).unwrap();
+        schema.table.iter().for_each(Table::is_understood);
+        schema
     }
 }
 
+/// How a line of a table begins that defines no column.
+const CONSTRAINTS: &[&str] =
+    &["PRIMARY KEY (", "UNIQUE (", "FOREIGN KEY (", "CHECK (", "-- ", "  "];
+/// How a line begins that makes an index.
+const INDEXES: &[&str] = &["CREATE INDEX ", "CREATE UNIQUE INDEX ", "-- "];
+/// The types of columns.
+const TYPES: &[&str] = &["TEXT", "INTEGER", "BLOB", "BOOLEAN", "JSON", "EVENT"];
+
 impl Table {
+    /// Fails for a line that would be copied without being understood: a guard would be missing for it.
+    fn is_understood(&self) {
+        let begins = |line: &str, with: &[&str]| with.iter().any(|word| line.starts_with(word));
+        for line in self.columns.lines().filter(|line| !begins(line, CONSTRAINTS)) {
+            let kind = column(line).and_then(|(_, rest)| rest.split(' ').next());
+            assert!(kind.is_some_and(|kind| TYPES.contains(&kind)), "{}: {line}", self.name);
+            assert!(kind != Some("EVENT") || line.starts_with("event_seq EVENT"), "{line}");
+        }
+        for line in self.indexes.lines() {
+            assert!(begins(line, INDEXES), "{}: {line}", self.name);
+        }
+        for only in self.unique().iter().filter_map(|unique| unique.only) {
+            // `NEW.` goes before each word that is a column.
+            assert!(!only.contains(" OR ") && !only.starts_with('('), "{}: {only}", self.name);
+        }
+    }
+
     /// The lines that define a column: its name, and the rest without the comma.
     pub fn column_lines(&self) -> impl Iterator<Item = (&str, &str)> {
         self.columns.lines().filter_map(column)
@@ -112,13 +139,24 @@ impl Table {
 
     /// The columns that never change.
     pub fn facts(&self) -> Vec<&str> {
-        let is_fact = |name: &&str| *name != "event_id" && !self.changes.iter().any(|c| c == name);
+        let is_fact = |name: &&str| *name != "event_seq" && !self.changes.iter().any(|c| c == name);
         self.column_names().into_iter().filter(is_fact).collect()
     }
 
     /// Whether each row names the event that last changed it.
     pub fn names_an_event(&self) -> bool {
-        self.column_names().contains(&"event_id")
+        self.column_names().contains(&"event_seq")
+    }
+
+    /// Whether the server writes it: the log, and what names an event of the log. The rest is the migrations'.
+    pub fn written_by_the_server(&self) -> bool {
+        self.name == "events" || self.names_an_event()
+    }
+
+    /// The columns of the primary key.
+    pub fn key(&self) -> Vec<&str> {
+        let line = self.columns.lines().find(|line| line.contains("PRIMARY KEY")).unwrap();
+        column(line).map_or_else(|| listed(line), |(name, _)| vec![name])
     }
 
     /// What no two rows share: keys, unique columns and unique indexes.

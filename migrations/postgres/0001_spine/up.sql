@@ -1,7 +1,7 @@
 -- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.
 
 -- Times are milliseconds since 1970 (UTC). Ids are text with a prefix. JSON columns hold what the
--- domain wrote and are read back strictly. Every state row names, in event_id, the event that last
+-- domain wrote and are read back strictly. Every state row names, in event_seq, the event that last
 -- changed it; triggers refuse a change that names none, or keeps the old one (design rules 7 and 10).
 -- The log of events only grows, and has no gaps: each tenant's are numbered 1, 2, 3 and so on.
 
@@ -39,7 +39,8 @@ CREATE TABLE installation (
   key_check BYTEA NOT NULL,
   sealed_pepper BYTEA NOT NULL,
   created_at BIGINT NOT NULL,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id)
+  event_seq BIGINT NOT NULL,
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE signing_keys (
@@ -53,10 +54,11 @@ CREATE TABLE signing_keys (
   active_from BIGINT,
   retiring_from BIGINT,
   ended_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   CHECK ((state IN ('gone', 'revoked')) = (sealed IS NULL)),
-  CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
+  CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
 CREATE UNIQUE INDEX one_next_signing_key ON signing_keys (tenant_id) WHERE state = 'next';
@@ -66,7 +68,8 @@ CREATE TABLE tenants (
   name TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
   suspended_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id)
+  event_seq BIGINT NOT NULL,
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE directories (
@@ -77,8 +80,9 @@ CREATE TABLE directories (
   -- How many users it has, those that left included.
   users BIGINT NOT NULL DEFAULT 0 CHECK (users >= 0),
   look_alikes TEXT COLLATE "C" NOT NULL CHECK (look_alikes IN ('hold', 'note')),
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
-  PRIMARY KEY (tenant_id, id)
+  event_seq BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE clients (
@@ -100,9 +104,10 @@ CREATE TABLE clients (
   offboardings_day BIGINT NOT NULL DEFAULT 0 CHECK (offboardings_day >= 0),
   offboardings BIGINT NOT NULL DEFAULT 0 CHECK (offboardings >= 0),
   offboardings_refused_day BIGINT NOT NULL DEFAULT 0 CHECK (offboardings_refused_day BETWEEN 0 AND offboardings_day),
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE client_secrets (
@@ -113,9 +118,10 @@ CREATE TABLE client_secrets (
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   revoked_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
 
@@ -127,10 +133,11 @@ CREATE TABLE client_keys (
   service_account TEXT COLLATE "C",
   created_at BIGINT NOT NULL,
   removed_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   CHECK ((jwk IS NULL) <> (service_account IS NULL)),
-  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX client_keys_by_client ON client_keys (client_id);
 
@@ -144,12 +151,13 @@ CREATE TABLE client_tokens (
   scopes TEXT COLLATE "C" NOT NULL CHECK (scopes::jsonb IS NOT NULL),
   issued_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 300000),
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  UNIQUE (event_id),
+  UNIQUE (tenant_id, event_seq),
   UNIQUE (tenant_id, client_id, jti_hash),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
-  FOREIGN KEY (tenant_id, key_id) REFERENCES client_keys (tenant_id, id)
+  FOREIGN KEY (tenant_id, key_id) REFERENCES client_keys (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX client_tokens_by_end ON client_tokens (expires_at);
 
@@ -167,11 +175,12 @@ CREATE TABLE users (
   grace_until BIGINT,
   created_at BIGINT NOT NULL,
   offboarded_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   external_id_folded TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, directory_id, external_id),
-  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 -- To find another spelling of a new user's external id.
 CREATE INDEX users_by_folded ON users (tenant_id, directory_id, external_id_folded);
@@ -184,10 +193,11 @@ CREATE TABLE user_groups (
   is_complete BOOLEAN NOT NULL,
   is_told BOOLEAN NOT NULL,
   held BYTEA CHECK (length(held) = 32),
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
-  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE roles (
@@ -197,9 +207,10 @@ CREATE TABLE roles (
   granted_at BIGINT NOT NULL,
   override_id TEXT COLLATE "C",
   revoked_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, user_id, role),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE policies (
@@ -209,8 +220,9 @@ CREATE TABLE policies (
   created_by TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL,
   override_id TEXT COLLATE "C",
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
-  PRIMARY KEY (tenant_id, version)
+  event_seq BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, version),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE factors (
@@ -231,7 +243,7 @@ CREATE TABLE factors (
   ended_at BIGINT,
   end_authority TEXT COLLATE "C" CHECK (end_authority IN ('replacement', 'recovery', 'override', 'offboarding')),
   end_authority_id TEXT COLLATE "C",
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((state = 'ended') = (sealed IS NULL)),
@@ -240,7 +252,8 @@ CREATE TABLE factors (
   CHECK ((state IN ('active', 'suspended')) <= (activated_at IS NOT NULL)),
   CHECK ((activated_at IS NULL) = (trust_since IS NULL)),
   CHECK ((state = 'ended' AND activated_at IS NOT NULL) = (end_authority IS NOT NULL)),
-  CHECK ((end_authority IS NULL) = (end_authority_id IS NULL))
+  CHECK ((end_authority IS NULL) = (end_authority_id IS NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX factors_by_user ON factors (tenant_id, user_id);
 CREATE UNIQUE INDEX one_pending_factor ON factors (tenant_id, user_id) WHERE state = 'pending';
@@ -250,9 +263,10 @@ CREATE TABLE factor_steps (
   tenant_id TEXT COLLATE "C" NOT NULL,
   factor_id TEXT COLLATE "C" NOT NULL,
   last_step BIGINT NOT NULL,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, factor_id),
-  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id)
+  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) WITH (fillfactor = 80);
 
 CREATE TABLE throttles (
@@ -263,9 +277,10 @@ CREATE TABLE throttles (
   updated_at BIGINT NOT NULL,
   consecutive BIGINT NOT NULL CHECK (consecutive >= 0),
   blocked_until BIGINT NOT NULL CHECK (blocked_until >= 0),
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, user_id, lane),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) WITH (fillfactor = 80);
 CREATE INDEX throttles_by_end ON throttles (blocked_until) WHERE blocked_until > 0;
 
@@ -287,20 +302,20 @@ CREATE TABLE challenges (
   expires_at BIGINT NOT NULL,
   attempts BIGINT NOT NULL CHECK (attempts BETWEEN 0 AND 5),
   closed_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
   CHECK ((purpose = 'act') = (act_digest IS NOT NULL)),
   CHECK ((purpose = 'act') = (act_operation IS NOT NULL)),
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
-  CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
+  CHECK (expires_at > created_at AND expires_at <= created_at + 300000),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) WITH (fillfactor = 80);
 -- Ids begin with the time: the newest of a purpose are found without reading those that are over.
 CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id, client_id, purpose, id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
--- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
--- need none: the key by event_id is in the order of time, as the ids of events are.
+-- never changes, so the index grows at one end and no change of the row touches it.
 CREATE INDEX challenges_by_end ON challenges (expires_at);
 
 CREATE TABLE enrollments (
@@ -320,12 +335,13 @@ CREATE TABLE enrollments (
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   closed_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
   CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
   CHECK (expires_at > created_at
-    AND expires_at <= created_at + CASE authority WHEN 'bootstrap' THEN 1800000 ELSE 900000 END)
+    AND expires_at <= created_at + CASE authority WHEN 'bootstrap' THEN 1800000 ELSE 900000 END),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX enrollments_by_end ON enrollments (expires_at);
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
@@ -340,10 +356,11 @@ CREATE TABLE recovery_codes (
   created_at BIGINT NOT NULL,
   used_at BIGINT,
   replaced_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, user_id, hash),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE tickets (
@@ -360,12 +377,13 @@ CREATE TABLE tickets (
   expires_at BIGINT NOT NULL,
   redeemed_at BIGINT,
   revoked_at BIGINT,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK (expires_at > created_at AND expires_at <= created_at
     + CASE mode WHEN 'bearer' THEN 600000 WHEN 'with_claim_code' THEN 86400000 ELSE 1209600000 END),
-  CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
+  CHECK (redeemed_at IS NULL OR revoked_at IS NULL),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX tickets_by_end ON tickets (expires_at);
 CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
@@ -384,11 +402,12 @@ CREATE TABLE petitions (
   decided_at BIGINT,
   decided_by TEXT COLLATE "C",
   override_id TEXT COLLATE "C",
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((state = 'open') = (decided_at IS NULL)),
-  CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
+  CHECK ((state = 'taken_up') = (override_id IS NOT NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX petitions_open ON petitions (tenant_id, user_id) WHERE state = 'open';
 
@@ -416,7 +435,7 @@ CREATE TABLE overrides (
   approved_at BIGINT,
   ended_at BIGINT,
   ended_by TEXT COLLATE "C",
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
@@ -426,7 +445,8 @@ CREATE TABLE overrides (
   CHECK (NOT is_break_glass OR (required_approvals = 0 AND expires_at <= requested_at + 3600000)),
   CHECK (is_break_glass = (requested_by = 'server')),
   CHECK ((state IN ('approved', 'used')) <= (approved_at IS NOT NULL)),
-  CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
+  CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX overrides_by_user ON overrides (tenant_id, user_id, state);
 -- What is counted over all tenants: docs/metrics.md.
@@ -441,10 +461,11 @@ CREATE TABLE approvals (
   client_id TEXT COLLATE "C" NOT NULL,
   epoch BIGINT NOT NULL,
   at BIGINT NOT NULL,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, override_id, person_id),
   FOREIGN KEY (tenant_id, override_id) REFERENCES overrides (tenant_id, id),
-  FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 
 CREATE TABLE issued_tokens (
@@ -457,10 +478,11 @@ CREATE TABLE issued_tokens (
   epoch BIGINT NOT NULL,
   issued_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 900000),
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
-  PRIMARY KEY (tenant_id, id),
-  UNIQUE (event_id, audience)
+  event_seq BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, event_seq, audience),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
+CREATE INDEX issued_tokens_by_end ON issued_tokens (expires_at);
 
 -- Which programs may serve over this schema: those of version serves_from and later. What a migration
 -- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
@@ -490,22 +512,9 @@ CREATE TRIGGER events_clock BEFORE INSERT ON events FOR EACH ROW
   EXECUTE FUNCTION refuse('events: ahead of the clock');
 CREATE TRIGGER events_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION refuse('events: never emptied');
 
-CREATE FUNCTION installation_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'installation: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER installation_insert BEFORE INSERT ON installation FOR EACH ROW EXECUTE FUNCTION installation_insert();
-
-CREATE FUNCTION installation_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'installation: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER installation_update BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_update();
+CREATE TRIGGER installation_update BEFORE UPDATE ON installation FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('installation: changed without a new event');
 
 CREATE TRIGGER installation_facts BEFORE UPDATE ON installation FOR EACH ROW
   WHEN (NEW.id IS DISTINCT FROM OLD.id
@@ -525,7 +534,7 @@ BEGIN
   OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
   OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
   OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
     AND e.actor_kind = 'server'
@@ -533,12 +542,12 @@ BEGIN
     AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed_pepper, 2, 8), 'escape')
     AND (e.data::jsonb -> 'from') ? encode(substr(OLD.key_check, 2, 8), 'escape')
     AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed_pepper, 2, 8), 'escape')
-    AND (e.data::jsonb ->> 'installation')::bigint = 2
-    AND (e.data::jsonb ->> 'signing_keys')::bigint = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)
+    AND CASE jsonb_typeof(e.data::jsonb -> 'installation') WHEN 'number' THEN (e.data::jsonb ->> 'installation')::numeric END = 2
+    AND CASE jsonb_typeof(e.data::jsonb -> 'signing_keys') WHEN 'number' THEN (e.data::jsonb ->> 'signing_keys')::numeric END = (SELECT count(*) FROM signing_keys k WHERE k.tenant_id = e.tenant_id AND k.event_seq = e.seq)
     AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
       AND encode(substr(k.sealed, 2, 8), 'escape') <> (e.data::jsonb ->> 'to'))
     AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
-      AND b.kind = 'secrets.resealed' AND (b.data::jsonb ->> 'installation')::bigint = 2
+      AND b.kind = 'secrets.resealed' AND CASE jsonb_typeof(b.data::jsonb -> 'installation') WHEN 'number' THEN (b.data::jsonb ->> 'installation')::numeric END = 2
       AND (b.data::jsonb -> 'from') ? (e.data::jsonb ->> 'to')))
   THEN RAISE EXCEPTION 'installation: another secret, and not resealed'; END IF;
   RETURN NEW;
@@ -546,22 +555,9 @@ END $$;
 CREATE TRIGGER installation_resealed BEFORE UPDATE ON installation FOR EACH ROW EXECUTE FUNCTION installation_resealed();
 CREATE TRIGGER installation_truncate BEFORE TRUNCATE ON installation FOR EACH STATEMENT EXECUTE FUNCTION refuse('installation: never emptied');
 
-CREATE FUNCTION signing_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'signing_keys: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_insert();
-
-CREATE FUNCTION signing_keys_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'signing_keys: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys FOR EACH ROW EXECUTE FUNCTION signing_keys_update();
+CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('signing_keys: changed without a new event');
 
 CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -581,14 +577,14 @@ BEGIN
   IF NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
   OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
   OR NEW.active_from <> NEW.created_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.actor_kind = 'server'
     AND e.object_id = NEW.id
     AND e.at = NEW.created_at
     AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END
     AND (NEW.state = 'next' OR NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.tenant_id = NEW.tenant_id)
     OR (e.data::jsonb ->> 'in_haste') = 'true'
-    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.tenant_id = k.tenant_id AND r.seq = k.event_seq
       WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
         AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1)))
   THEN RAISE EXCEPTION 'signing_keys: not made by the server, or not new'; END IF;
@@ -599,7 +595,7 @@ CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys FOR EACH ROW EXEC
 CREATE FUNCTION signing_keys_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
-  WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
+  WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
      (OLD.state = 'next' AND NEW.state = 'active' AND e.kind = 'signing_key.activated' AND NOT EXISTS (
         SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
   OR (OLD.state = 'active' AND NEW.state = 'retiring' AND e.kind = 'signing_key.retired')
@@ -624,12 +620,12 @@ CREATE TRIGGER signing_keys_times BEFORE UPDATE ON signing_keys FOR EACH ROW
 -- haste, or the event before took out the key that signed. It ends 18 minutes after it ceased to sign.
 CREATE FUNCTION signing_keys_schedule() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND greatest(e.at, OLD.created_at, coalesce(OLD.active_from, 0), coalesce(OLD.retiring_from, 0))
       = CASE NEW.state WHEN 'active' THEN NEW.active_from WHEN 'retiring' THEN NEW.retiring_from ELSE NEW.ended_at END)
   OR (NEW.state = 'active' AND NEW.active_from < NEW.created_at + 1320000 AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND ((e.data::jsonb ->> 'in_haste') = 'true'
-    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+    SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND ((e.data::jsonb ->> 'in_haste') = 'true'
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.tenant_id = k.tenant_id AND r.seq = k.event_seq
       WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
         AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1))))
   OR (NEW.state = 'gone' AND NEW.ended_at < OLD.retiring_from + 1080000)
@@ -651,13 +647,13 @@ BEGIN
   OR NEW.active_from IS DISTINCT FROM OLD.active_from
   OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from
   OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
     AND e.actor_kind = 'server'
     AND (e.data::jsonb ->> 'to') = encode(substr(NEW.sealed, 2, 8), 'escape')
     AND (e.data::jsonb -> 'from') ? encode(substr(OLD.sealed, 2, 8), 'escape')
-    AND (e.data::jsonb ->> 'signing_keys')::bigint > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id))
+    AND CASE jsonb_typeof(e.data::jsonb -> 'signing_keys') WHEN 'number' THEN (e.data::jsonb ->> 'signing_keys')::numeric END > (SELECT count(*) FROM signing_keys k WHERE k.tenant_id = e.tenant_id AND k.event_seq = e.seq))
   THEN RAISE EXCEPTION 'signing_keys: another secret, and not resealed'; END IF;
   RETURN NEW;
 END $$;
@@ -666,22 +662,9 @@ CREATE TRIGGER signing_keys_resealed BEFORE UPDATE ON signing_keys FOR EACH ROW
   EXECUTE FUNCTION signing_keys_resealed();
 CREATE TRIGGER signing_keys_truncate BEFORE TRUNCATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse('signing_keys: never emptied');
 
-CREATE FUNCTION tenants_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'tenants: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_insert();
-
-CREATE FUNCTION tenants_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'tenants: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenants_update();
+CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('tenants: changed without a new event');
 
 CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -691,22 +674,9 @@ CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants FOR EACH ROW
 CREATE TRIGGER tenants_delete BEFORE DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION refuse('tenants: never deleted');
 CREATE TRIGGER tenants_truncate BEFORE TRUNCATE ON tenants FOR EACH STATEMENT EXECUTE FUNCTION refuse('tenants: never emptied');
 
-CREATE FUNCTION directories_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'directories: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER directories_insert BEFORE INSERT ON directories FOR EACH ROW EXECUTE FUNCTION directories_insert();
-
-CREATE FUNCTION directories_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'directories: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER directories_update BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_update();
+CREATE TRIGGER directories_update BEFORE UPDATE ON directories FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('directories: changed without a new event');
 
 CREATE TRIGGER directories_facts BEFORE UPDATE ON directories FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -725,7 +695,7 @@ CREATE FUNCTION directories_life() RETURNS trigger LANGUAGE plpgsql SET search_p
 BEGIN
   IF OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
   SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = (e.data::jsonb ->> 'override')
-  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
+  WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'directory.changed'
     AND e.object_id = NEW.id AND o.kind = 'tenant' AND (o.facts::jsonb ->> 'directory_id') = NEW.id
     AND (o.facts::jsonb ->> 'operation') = 'setLookAlikes' AND (o.facts::jsonb ->> 'look_alikes') = NEW.look_alikes
     AND o.state = 'approved' AND o.expires_at > e.at)
@@ -735,22 +705,9 @@ END $$;
 CREATE TRIGGER directories_life BEFORE UPDATE ON directories FOR EACH ROW EXECUTE FUNCTION directories_life();
 CREATE TRIGGER directories_truncate BEFORE TRUNCATE ON directories FOR EACH STATEMENT EXECUTE FUNCTION refuse('directories: never emptied');
 
-CREATE FUNCTION clients_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'clients: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER clients_insert BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION clients_insert();
-
-CREATE FUNCTION clients_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'clients: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER clients_update BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_update();
+CREATE TRIGGER clients_update BEFORE UPDATE ON clients FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('clients: changed without a new event');
 
 CREATE TRIGGER clients_facts BEFORE UPDATE ON clients FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -767,7 +724,7 @@ CREATE TRIGGER clients_delete BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNC
 CREATE FUNCTION clients_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.disabled_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
     AND e.kind = 'client.created'
     AND e.actor_kind IN ('person', 'server')
@@ -783,7 +740,7 @@ BEGIN
   IF OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
   OR (NEW.scopes IS DISTINCT FROM OLD.scopes OR NEW.audiences IS DISTINCT FROM OLD.audiences) AND NOT EXISTS (
     SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = (e.data::jsonb ->> 'override')
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'client.updated'
       AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
       AND o.kind = 'client' AND (o.facts::jsonb ->> 'operation') = 'updateClient'
       AND (o.facts::jsonb ->> 'client_id') = NEW.id
@@ -796,22 +753,9 @@ END $$;
 CREATE TRIGGER clients_life BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION clients_life();
 CREATE TRIGGER clients_truncate BEFORE TRUNCATE ON clients FOR EACH STATEMENT EXECUTE FUNCTION refuse('clients: never emptied');
 
-CREATE FUNCTION client_secrets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'client_secrets: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_insert();
-
-CREATE FUNCTION client_secrets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'client_secrets: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION client_secrets_update();
+CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('client_secrets: changed without a new event');
 
 CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -829,14 +773,14 @@ CREATE FUNCTION client_secrets_made() RETURNS trigger LANGUAGE plpgsql SET searc
 BEGIN
   IF NEW.revoked_at IS NOT NULL
   OR NEW.expires_at > NEW.created_at + 7776000000
-  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_id = NEW.event_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_seq = NEW.event_seq)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
     AND e.kind IN ('client.created', 'client.secret_created')
     AND e.actor_kind IN ('person', 'server')
     AND e.object_id = NEW.client_id
     AND e.at = NEW.created_at)
-  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
+  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
   THEN RAISE EXCEPTION 'client_secrets: a third, or not made by its event'; END IF;
   RETURN NEW;
@@ -849,22 +793,9 @@ CREATE TRIGGER client_secrets_life BEFORE UPDATE ON client_secrets FOR EACH ROW
   EXECUTE FUNCTION refuse('client_secrets: a secret only ends sooner');
 CREATE TRIGGER client_secrets_truncate BEFORE TRUNCATE ON client_secrets FOR EACH STATEMENT EXECUTE FUNCTION refuse('client_secrets: never emptied');
 
-CREATE FUNCTION client_keys_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'client_keys: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_insert();
-
-CREATE FUNCTION client_keys_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'client_keys: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys FOR EACH ROW EXECUTE FUNCTION client_keys_update();
+CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('client_keys: changed without a new event');
 
 CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -882,7 +813,7 @@ CREATE TRIGGER client_keys_delete BEFORE DELETE ON client_keys FOR EACH ROW EXEC
 CREATE FUNCTION client_keys_made() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.removed_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
     AND e.kind = 'client.key_added'
     AND e.actor_kind IN ('person', 'server')
@@ -899,14 +830,6 @@ CREATE TRIGGER client_keys_life BEFORE UPDATE ON client_keys FOR EACH ROW
   WHEN (OLD.removed_at IS NOT NULL AND NEW.removed_at IS DISTINCT FROM OLD.removed_at)
   EXECUTE FUNCTION refuse('client_keys: removed for good');
 CREATE TRIGGER client_keys_truncate BEFORE TRUNCATE ON client_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse('client_keys: never emptied');
-
-CREATE FUNCTION client_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'client_tokens: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_insert();
 
 CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens FOR EACH ROW EXECUTE FUNCTION refuse('client_tokens: append only');
 
@@ -925,7 +848,7 @@ CREATE FUNCTION client_tokens_issued() RETURNS trigger LANGUAGE plpgsql SET sear
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
       JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'client.token_issued'
     AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
     AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
   THEN RAISE EXCEPTION 'client_tokens: no live key of this client'; END IF;
@@ -934,22 +857,9 @@ END $$;
 CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens FOR EACH ROW EXECUTE FUNCTION client_tokens_issued();
 CREATE TRIGGER client_tokens_truncate BEFORE TRUNCATE ON client_tokens FOR EACH STATEMENT EXECUTE FUNCTION refuse('client_tokens: never emptied');
 
-CREATE FUNCTION users_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'users: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER users_insert BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION users_insert();
-
-CREATE FUNCTION users_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'users: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER users_update BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_update();
+CREATE TRIGGER users_update BEFORE UPDATE ON users FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('users: changed without a new event');
 
 CREATE TRIGGER users_facts BEFORE UPDATE ON users FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -984,11 +894,11 @@ BEGIN
   OR NEW.ever_enrolled < OLD.ever_enrolled
   OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
   OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'reinstate' AND o.state = 'approved' AND e.at < o.expires_at))
-  OR (NEW.labels <> OLD.labels AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+  OR (NEW.labels IS DISTINCT FROM OLD.labels AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'labels' AND o.state = 'approved' AND e.at < o.expires_at))
   OR (OLD.ticket_only AND NOT NEW.ticket_only AND NOT EXISTS (
@@ -997,7 +907,7 @@ BEGIN
           AND n.authority IN ('ticket', 'bootstrap')))
   OR (NEW.grace_until IS DISTINCT FROM OLD.grace_until
       AND (OLD.grace_until IS NULL OR NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
   THEN RAISE EXCEPTION 'users: no authority for this change'; END IF;
@@ -1006,22 +916,9 @@ END $$;
 CREATE TRIGGER users_life BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_life();
 CREATE TRIGGER users_truncate BEFORE TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION refuse('users: never emptied');
 
-CREATE FUNCTION user_groups_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'user_groups: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_insert();
-
-CREATE FUNCTION user_groups_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'user_groups: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups FOR EACH ROW EXECUTE FUNCTION user_groups_update();
+CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('user_groups: changed without a new event');
 
 CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1032,22 +929,9 @@ CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups FOR EACH ROW
 CREATE TRIGGER user_groups_delete BEFORE DELETE ON user_groups FOR EACH ROW EXECUTE FUNCTION refuse('user_groups: never deleted');
 CREATE TRIGGER user_groups_truncate BEFORE TRUNCATE ON user_groups FOR EACH STATEMENT EXECUTE FUNCTION refuse('user_groups: never emptied');
 
-CREATE FUNCTION roles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'roles: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER roles_insert BEFORE INSERT ON roles FOR EACH ROW EXECUTE FUNCTION roles_insert();
-
-CREATE FUNCTION roles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'roles: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER roles_update BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_update();
+CREATE TRIGGER roles_update BEFORE UPDATE ON roles FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('roles: changed without a new event');
 
 CREATE TRIGGER roles_facts BEFORE UPDATE ON roles FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1062,7 +946,7 @@ CREATE TRIGGER roles_delete BEFORE DELETE ON roles FOR EACH ROW EXECUTE FUNCTION
 CREATE FUNCTION roles_granted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'
+    SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server'
       AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
@@ -1087,14 +971,6 @@ END $$;
 CREATE TRIGGER roles_life BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION roles_life();
 CREATE TRIGGER roles_truncate BEFORE TRUNCATE ON roles FOR EACH STATEMENT EXECUTE FUNCTION refuse('roles: never emptied');
 
-CREATE FUNCTION policies_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'policies: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER policies_insert BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_insert();
-
 CREATE TRIGGER policies_update BEFORE UPDATE ON policies FOR EACH ROW EXECUTE FUNCTION refuse('policies: append only');
 
 CREATE TRIGGER policies_delete BEFORE DELETE ON policies FOR EACH ROW EXECUTE FUNCTION refuse('policies: never deleted');
@@ -1103,8 +979,8 @@ CREATE TRIGGER policies_delete BEFORE DELETE ON policies FOR EACH ROW EXECUTE FU
 CREATE FUNCTION policies_version() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server')
-      AND e.tenant_id = NEW.tenant_id AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind IN ('person', 'server')
+      AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
   THEN RAISE EXCEPTION 'policies: not the next version, or no authority'; END IF;
@@ -1113,22 +989,9 @@ END $$;
 CREATE TRIGGER policies_version BEFORE INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policies_version();
 CREATE TRIGGER policies_truncate BEFORE TRUNCATE ON policies FOR EACH STATEMENT EXECUTE FUNCTION refuse('policies: never emptied');
 
-CREATE FUNCTION factors_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'factors: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factors_insert BEFORE INSERT ON factors FOR EACH ROW EXECUTE FUNCTION factors_insert();
-
-CREATE FUNCTION factors_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'factors: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factors_update BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTION factors_update();
+CREATE TRIGGER factors_update BEFORE UPDATE ON factors FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('factors: changed without a new event');
 
 CREATE TRIGGER factors_facts BEFORE UPDATE ON factors FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1152,10 +1015,10 @@ CREATE TRIGGER factors_start BEFORE INSERT ON factors FOR EACH ROW
 CREATE FUNCTION factors_confirmed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
-    SELECT 1 FROM factor_steps s JOIN events e ON e.id = s.event_id
+    SELECT 1 FROM factor_steps s JOIN events e ON e.tenant_id = s.tenant_id AND e.seq = s.event_seq
       JOIN enrollments n ON n.tenant_id = s.tenant_id AND n.factor_id = s.factor_id AND n.id = e.object_id
     WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id AND s.last_step > 0
-      AND s.event_id = NEW.event_id AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
+      AND s.event_seq = NEW.event_seq AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
       AND (NEW.trust_since = NEW.activated_at
         OR (n.authority = 'rotation' AND EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = OLD.tenant_id
           AND f.id = n.authority_id AND f.trust_since = NEW.trust_since)))
@@ -1175,7 +1038,7 @@ BEGIN
     OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
     OR (OLD.state = 'suspended' AND NEW.state = 'ended')
     OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
-         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+         SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
          WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
            AND o.kind = 'resume' AND o.state = 'approved' AND e.at < o.expires_at))))
   OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
@@ -1192,13 +1055,13 @@ CREATE TRIGGER factors_life BEFORE UPDATE ON factors FOR EACH ROW EXECUTE FUNCTI
 CREATE FUNCTION factors_authority() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
-     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
           AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
   OR (NEW.end_authority IN ('replacement', 'recovery') AND EXISTS (SELECT 1 FROM factors f
         JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
         JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id AND s.last_step > 0
-        JOIN events e ON e.id = s.event_id AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
+        JOIN events e ON e.tenant_id = s.tenant_id AND e.seq = s.event_seq AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
         WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state = 'pending' AND e.at = NEW.ended_at
           AND ((NEW.end_authority = 'replacement' AND n.authority = 'rotation'
               AND n.authority_id = OLD.id AND f.id = NEW.end_authority_id)
@@ -1222,7 +1085,7 @@ BEGIN
   OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
   OR NEW.end_authority IS DISTINCT FROM OLD.end_authority
   OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
     AND e.actor_kind = 'server'
@@ -1236,22 +1099,9 @@ CREATE TRIGGER factors_resealed BEFORE UPDATE ON factors FOR EACH ROW
   EXECUTE FUNCTION factors_resealed();
 CREATE TRIGGER factors_truncate BEFORE TRUNCATE ON factors FOR EACH STATEMENT EXECUTE FUNCTION refuse('factors: never emptied');
 
-CREATE FUNCTION factor_steps_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'factor_steps: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_insert();
-
-CREATE FUNCTION factor_steps_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'factor_steps: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_update();
+CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('factor_steps: changed without a new event');
 
 CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1270,7 +1120,7 @@ CREATE FUNCTION factor_steps_spent() RETURNS trigger LANGUAGE plpgsql SET search
 BEGIN
   IF NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
     JOIN factors f ON f.tenant_id = OLD.tenant_id AND f.id = OLD.factor_id AND f.user_id = e.user_id
-    WHERE e.id = NEW.event_id AND e.evaluated AND (e.data::jsonb ->> 'factor') = OLD.factor_id
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.evaluated AND (e.data::jsonb ->> 'factor') = OLD.factor_id
     AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
     AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
   THEN RAISE EXCEPTION 'factor_steps: already spent, or not by a verification'; END IF;
@@ -1279,22 +1129,9 @@ END $$;
 CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps FOR EACH ROW EXECUTE FUNCTION factor_steps_spent();
 CREATE TRIGGER factor_steps_truncate BEFORE TRUNCATE ON factor_steps FOR EACH STATEMENT EXECUTE FUNCTION refuse('factor_steps: never emptied');
 
-CREATE FUNCTION throttles_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'throttles: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_insert();
-
-CREATE FUNCTION throttles_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'throttles: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles FOR EACH ROW EXECUTE FUNCTION throttles_update();
+CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('throttles: changed without a new event');
 
 CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1310,14 +1147,14 @@ CREATE TRIGGER throttles_delete BEFORE DELETE ON throttles FOR EACH ROW EXECUTE 
 CREATE FUNCTION throttles_life() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF ((NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
-    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id
+    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.user_id = OLD.user_id
       AND (e.kind IN ('code.verified', 'enrollment.confirmed', 'recovery_code.used', 'user.unlocked', 'factor.ended')
         OR (e.kind = 'loss.reported' AND e.evaluated))))
   OR ((NEW.updated_at < OLD.updated_at OR (NEW.level > OLD.level AND ((NEW.level - OLD.level)
         * CASE OLD.lane WHEN 'recovery_hour' THEN 720000 WHEN 'recovery_day' THEN 4320000 ELSE 10800000 END
         > NEW.updated_at - OLD.updated_at
-      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
-    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq), 0))))
+    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
       AND e.user_id = OLD.user_id AND e.kind IN ('recovery_code.used', 'user.unlocked', 'factor.ended'))))
   THEN RAISE EXCEPTION 'throttles: nothing lifts this block'; END IF;
   RETURN NEW;
@@ -1327,22 +1164,9 @@ CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles FOR EACH ROW
   EXECUTE FUNCTION throttles_life();
 CREATE TRIGGER throttles_truncate BEFORE TRUNCATE ON throttles FOR EACH STATEMENT EXECUTE FUNCTION refuse('throttles: never emptied');
 
-CREATE FUNCTION challenges_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'challenges: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_insert();
-
-CREATE FUNCTION challenges_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'challenges: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges FOR EACH ROW EXECUTE FUNCTION challenges_update();
+CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('challenges: changed without a new event');
 
 CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1378,7 +1202,7 @@ CREATE FUNCTION challenges_start() RETURNS trigger LANGUAGE plpgsql SET search_p
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
     AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
-    AND r.event_id = NEW.event_id)
+    AND r.event_seq = NEW.event_seq)
   OR EXISTS (SELECT 1 FROM challenges c WHERE c.tenant_id = NEW.tenant_id AND c.user_id = NEW.user_id
     AND c.recovery_code_id = NEW.recovery_code_id)
   THEN RAISE EXCEPTION 'challenges: no recovery code was used'; END IF;
@@ -1393,22 +1217,9 @@ CREATE TRIGGER challenges_life BEFORE UPDATE ON challenges FOR EACH ROW
   EXECUTE FUNCTION refuse('challenges: over');
 CREATE TRIGGER challenges_truncate BEFORE TRUNCATE ON challenges FOR EACH STATEMENT EXECUTE FUNCTION refuse('challenges: never emptied');
 
-CREATE FUNCTION enrollments_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'enrollments: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_insert();
-
-CREATE FUNCTION enrollments_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'enrollments: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments FOR EACH ROW EXECUTE FUNCTION enrollments_update();
+CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('enrollments: changed without a new event');
 
 CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1452,18 +1263,18 @@ BEGIN
         AND r.revoked_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.user_id = NEW.user_id
         AND n.client_id IS NULL AND n.closed_at IS NULL AND n.expires_at > NEW.created_at)
-    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server')
       OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
         AND n.authority = 'bootstrap')
     WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
       AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
-    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
+    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
       WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
         AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
         AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
     WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
       JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
-      JOIN events p ON p.id = s.event_id
+      JOIN events p ON p.tenant_id = s.tenant_id AND p.seq = s.event_seq
       JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
       WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
         AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
@@ -1478,22 +1289,9 @@ CREATE TRIGGER enrollments_life BEFORE UPDATE ON enrollments FOR EACH ROW
   EXECUTE FUNCTION refuse('enrollments: over');
 CREATE TRIGGER enrollments_truncate BEFORE TRUNCATE ON enrollments FOR EACH STATEMENT EXECUTE FUNCTION refuse('enrollments: never emptied');
 
-CREATE FUNCTION recovery_codes_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'recovery_codes: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_insert();
-
-CREATE FUNCTION recovery_codes_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'recovery_codes: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes FOR EACH ROW EXECUTE FUNCTION recovery_codes_update();
+CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('recovery_codes: changed without a new event');
 
 CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1507,7 +1305,7 @@ CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes FOR EACH RO
 
 CREATE FUNCTION recovery_codes_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'recovery_codes.issued'
     AND e.user_id = NEW.user_id)
   THEN RAISE EXCEPTION 'recovery_codes: not issued to this user'; END IF;
   RETURN NEW;
@@ -1519,22 +1317,9 @@ CREATE TRIGGER recovery_codes_life BEFORE UPDATE ON recovery_codes FOR EACH ROW
   EXECUTE FUNCTION refuse('recovery_codes: used');
 CREATE TRIGGER recovery_codes_truncate BEFORE TRUNCATE ON recovery_codes FOR EACH STATEMENT EXECUTE FUNCTION refuse('recovery_codes: never emptied');
 
-CREATE FUNCTION tickets_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'tickets: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_insert();
-
-CREATE FUNCTION tickets_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'tickets: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_update();
+CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('tickets: changed without a new event');
 
 CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1561,10 +1346,10 @@ CREATE TRIGGER tickets_delete BEFORE DELETE ON tickets FOR EACH ROW EXECUTE FUNC
 
 CREATE FUNCTION tickets_start() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind IN ('person', 'server'))
   OR (NEW.override_id IS NULL AND EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id
       AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
-  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
       WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
         AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at
         AND e.actor_id = o.requested_by))
@@ -1579,22 +1364,9 @@ CREATE TRIGGER tickets_life BEFORE UPDATE ON tickets FOR EACH ROW
   EXECUTE FUNCTION refuse('tickets: over');
 CREATE TRIGGER tickets_truncate BEFORE TRUNCATE ON tickets FOR EACH STATEMENT EXECUTE FUNCTION refuse('tickets: never emptied');
 
-CREATE FUNCTION petitions_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'petitions: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_insert();
-
-CREATE FUNCTION petitions_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'petitions: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions FOR EACH ROW EXECUTE FUNCTION petitions_update();
+CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('petitions: changed without a new event');
 
 CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1615,22 +1387,9 @@ CREATE TRIGGER petitions_life BEFORE UPDATE ON petitions FOR EACH ROW
   EXECUTE FUNCTION refuse('petitions: decided');
 CREATE TRIGGER petitions_truncate BEFORE TRUNCATE ON petitions FOR EACH STATEMENT EXECUTE FUNCTION refuse('petitions: never emptied');
 
-CREATE FUNCTION overrides_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'overrides: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_insert();
-
-CREATE FUNCTION overrides_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-  THEN RAISE EXCEPTION 'overrides: changed without a new event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_update();
+CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides FOR EACH ROW
+  WHEN (NEW.event_seq <= OLD.event_seq)
+  EXECUTE FUNCTION refuse('overrides: changed without a new event');
 
 CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides FOR EACH ROW
   WHEN (NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1661,15 +1420,16 @@ CREATE FUNCTION overrides_start() RETURNS trigger LANGUAGE plpgsql SET search_pa
 BEGIN
   IF NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
   OR (NEW.is_break_glass AND NOT EXISTS (
-        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+        SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server'
+          AND e.kind = 'override.requested' AND e.object_id = NEW.id AND e.at = NEW.requested_at))
   OR (NOT NEW.is_break_glass AND NOT EXISTS (
         SELECT 1 FROM events e
         JOIN events p ON p.tenant_id = e.tenant_id AND p.id = (e.data::jsonb ->> 'proof')
         JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_seq = p.seq
         JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
-        WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
+        WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'override.requested' AND e.object_id = NEW.id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
           AND e.at = NEW.requested_at AND p.at = NEW.requested_at
           AND e.client_id = NEW.requested_client_id AND EXISTS (SELECT 1 FROM users u
@@ -1689,7 +1449,7 @@ BEGIN
     OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
   OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
        NEW.approved_at >= NEW.expires_at
-    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
+    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.at = NEW.approved_at)
     OR (NOT OLD.is_break_glass AND NOT EXISTS (SELECT 1 FROM users u
         JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
           AND r.revoked_at IS NULL AND r.granted_at <= OLD.requested_at
@@ -1711,14 +1471,6 @@ END $$;
 CREATE TRIGGER overrides_life BEFORE UPDATE ON overrides FOR EACH ROW EXECUTE FUNCTION overrides_life();
 CREATE TRIGGER overrides_truncate BEFORE TRUNCATE ON overrides FOR EACH STATEMENT EXECUTE FUNCTION refuse('overrides: never emptied');
 
-CREATE FUNCTION approvals_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'approvals: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_insert();
-
 CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals FOR EACH ROW EXECUTE FUNCTION refuse('approvals: append only');
 
 CREATE TRIGGER approvals_delete BEFORE DELETE ON approvals FOR EACH ROW EXECUTE FUNCTION refuse('approvals: never deleted');
@@ -1731,10 +1483,10 @@ BEGIN
   OR NOT EXISTS (SELECT 1 FROM events e
         JOIN events p ON p.tenant_id = e.tenant_id AND p.id = (e.data::jsonb ->> 'proof')
         JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_seq = p.seq
         JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
-        WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
+        WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
           AND e.at = NEW.at AND p.at = NEW.at
           AND e.client_id = NEW.client_id AND EXISTS (SELECT 1 FROM users u
@@ -1744,14 +1496,6 @@ BEGIN
 END $$;
 CREATE TRIGGER approvals_other_person BEFORE INSERT ON approvals FOR EACH ROW EXECUTE FUNCTION approvals_other_person();
 CREATE TRIGGER approvals_truncate BEFORE TRUNCATE ON approvals FOR EACH STATEMENT EXECUTE FUNCTION refuse('approvals: never emptied');
-
-CREATE FUNCTION issued_tokens_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-  IF NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
-  THEN RAISE EXCEPTION 'issued_tokens: exists, or names no event'; END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens FOR EACH ROW EXECUTE FUNCTION issued_tokens_insert();
 
 CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens FOR EACH ROW EXECUTE FUNCTION refuse('issued_tokens: append only');
 
@@ -1770,13 +1514,13 @@ CREATE TRIGGER issued_tokens_delete BEFORE DELETE ON issued_tokens FOR EACH ROW 
 CREATE FUNCTION issued_tokens_verified() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM events e
-    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
+    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_seq = e.seq
     JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
     JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
     LEFT JOIN challenges c ON c.tenant_id = e.tenant_id AND c.id = e.object_id AND e.kind = 'code.verified'
       AND c.purpose = 'login'
     LEFT JOIN enrollments n ON n.tenant_id = e.tenant_id AND n.id = e.object_id AND e.kind = 'enrollment.confirmed'
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.user_id = NEW.user_id AND e.evaluated
       AND e.client_id = NEW.client_id AND e.at = NEW.issued_at AND u.epoch = NEW.epoch
       AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
       AND NEW.audience IN (SELECT jsonb_array_elements_text(coalesce(c.audiences, n.audiences)::jsonb)))

@@ -1,7 +1,7 @@
 -- Made from migrations/schema.toml by the test `schema`: change that, and say BLESS=1.
 
 -- Times are milliseconds since 1970 (UTC). Ids are text with a prefix. JSON columns hold what the
--- domain wrote and are read back strictly. Every state row names, in event_id, the event that last
+-- domain wrote and are read back strictly. Every state row names, in event_seq, the event that last
 -- changed it; triggers refuse a change that names none, or keeps the old one (design rules 7 and 10).
 -- The log of events only grows, and has no gaps: each tenant's are numbered 1, 2, 3 and so on.
 
@@ -32,7 +32,8 @@ CREATE TABLE installation (
   key_check BLOB NOT NULL,
   sealed_pepper BLOB NOT NULL,
   created_at INTEGER NOT NULL,
-  event_id TEXT NOT NULL REFERENCES events (id)
+  event_seq INTEGER NOT NULL,
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE signing_keys (
@@ -46,10 +47,11 @@ CREATE TABLE signing_keys (
   active_from INTEGER,
   retiring_from INTEGER,
   ended_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   CHECK ((state IN ('gone', 'revoked')) = (sealed IS NULL)),
-  CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL))
+  CHECK ((state IN ('gone', 'revoked')) = (ended_at IS NOT NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX one_active_signing_key ON signing_keys (tenant_id) WHERE state = 'active';
 CREATE UNIQUE INDEX one_next_signing_key ON signing_keys (tenant_id) WHERE state = 'next';
@@ -59,7 +61,8 @@ CREATE TABLE tenants (
   name TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   suspended_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id)
+  event_seq INTEGER NOT NULL,
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE directories (
@@ -70,8 +73,9 @@ CREATE TABLE directories (
   -- How many users it has, those that left included.
   users INTEGER NOT NULL DEFAULT 0 CHECK (users >= 0),
   look_alikes TEXT NOT NULL CHECK (look_alikes IN ('hold', 'note')),
-  event_id TEXT NOT NULL REFERENCES events (id),
-  PRIMARY KEY (tenant_id, id)
+  event_seq INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE clients (
@@ -93,9 +97,10 @@ CREATE TABLE clients (
   offboardings_day INTEGER NOT NULL DEFAULT 0 CHECK (offboardings_day >= 0),
   offboardings INTEGER NOT NULL DEFAULT 0 CHECK (offboardings >= 0),
   offboardings_refused_day INTEGER NOT NULL DEFAULT 0 CHECK (offboardings_refused_day BETWEEN 0 AND offboardings_day),
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE client_secrets (
@@ -106,9 +111,10 @@ CREATE TABLE client_secrets (
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   revoked_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX client_secrets_by_client ON client_secrets (client_id);
 
@@ -120,10 +126,11 @@ CREATE TABLE client_keys (
   service_account TEXT,
   created_at INTEGER NOT NULL,
   removed_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   CHECK ((jwk IS NULL) <> (service_account IS NULL)),
-  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX client_keys_by_client ON client_keys (client_id);
 
@@ -137,12 +144,13 @@ CREATE TABLE client_tokens (
   scopes TEXT NOT NULL CHECK (json_valid(scopes)),
   issued_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 300000),
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  UNIQUE (event_id),
+  UNIQUE (tenant_id, event_seq),
   UNIQUE (tenant_id, client_id, jti_hash),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
-  FOREIGN KEY (tenant_id, key_id) REFERENCES client_keys (tenant_id, id)
+  FOREIGN KEY (tenant_id, key_id) REFERENCES client_keys (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX client_tokens_by_end ON client_tokens (expires_at);
 
@@ -160,11 +168,12 @@ CREATE TABLE users (
   grace_until INTEGER,
   created_at INTEGER NOT NULL,
   offboarded_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   external_id_folded TEXT NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, directory_id, external_id),
-  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id)
+  FOREIGN KEY (tenant_id, directory_id) REFERENCES directories (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 -- To find another spelling of a new user's external id.
 CREATE INDEX users_by_folded ON users (tenant_id, directory_id, external_id_folded);
@@ -177,10 +186,11 @@ CREATE TABLE user_groups (
   is_complete INTEGER NOT NULL CHECK (is_complete IN (0, 1)),
   is_told INTEGER NOT NULL CHECK (is_told IN (0, 1)),
   held BLOB CHECK (length(held) = 32),
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, user_id, client_id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
-  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id)
+  FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE roles (
@@ -190,9 +200,10 @@ CREATE TABLE roles (
   granted_at INTEGER NOT NULL,
   override_id TEXT,
   revoked_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, user_id, role),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE policies (
@@ -202,8 +213,9 @@ CREATE TABLE policies (
   created_by TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   override_id TEXT,
-  event_id TEXT NOT NULL REFERENCES events (id),
-  PRIMARY KEY (tenant_id, version)
+  event_seq INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, version),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE factors (
@@ -224,7 +236,7 @@ CREATE TABLE factors (
   ended_at INTEGER,
   end_authority TEXT CHECK (end_authority IN ('replacement', 'recovery', 'override', 'offboarding')),
   end_authority_id TEXT,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((state = 'ended') = (sealed IS NULL)),
@@ -233,7 +245,8 @@ CREATE TABLE factors (
   CHECK ((state IN ('active', 'suspended')) <= (activated_at IS NOT NULL)),
   CHECK ((activated_at IS NULL) = (trust_since IS NULL)),
   CHECK ((state = 'ended' AND activated_at IS NOT NULL) = (end_authority IS NOT NULL)),
-  CHECK ((end_authority IS NULL) = (end_authority_id IS NULL))
+  CHECK ((end_authority IS NULL) = (end_authority_id IS NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX factors_by_user ON factors (tenant_id, user_id);
 CREATE UNIQUE INDEX one_pending_factor ON factors (tenant_id, user_id) WHERE state = 'pending';
@@ -243,9 +256,10 @@ CREATE TABLE factor_steps (
   tenant_id TEXT NOT NULL,
   factor_id TEXT NOT NULL,
   last_step INTEGER NOT NULL,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, factor_id),
-  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id)
+  FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE throttles (
@@ -256,9 +270,10 @@ CREATE TABLE throttles (
   updated_at INTEGER NOT NULL,
   consecutive INTEGER NOT NULL CHECK (consecutive >= 0),
   blocked_until INTEGER NOT NULL CHECK (blocked_until >= 0),
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, user_id, lane),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX throttles_by_end ON throttles (blocked_until) WHERE blocked_until > 0;
 
@@ -280,20 +295,20 @@ CREATE TABLE challenges (
   expires_at INTEGER NOT NULL,
   attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 5),
   closed_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   FOREIGN KEY (tenant_id, client_id) REFERENCES clients (tenant_id, id),
   CHECK ((purpose = 'act') = (act_digest IS NOT NULL)),
   CHECK ((purpose = 'act') = (act_operation IS NOT NULL)),
   CHECK ((purpose = 'recover') = (recovery_code_id IS NOT NULL)),
-  CHECK (expires_at > created_at AND expires_at <= created_at + 300000)
+  CHECK (expires_at > created_at AND expires_at <= created_at + 300000),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 -- Ids begin with the time: the newest of a purpose are found without reading those that are over.
 CREATE INDEX challenges_by_user ON challenges (tenant_id, user_id, client_id, purpose, id);
 -- Housekeeping asks which rows of all tenants expired first. The end of a row is known at its birth and
--- never changes, so the index grows at one end and no change of the row touches it. The rows of tokens
--- need none: the key by event_id is in the order of time, as the ids of events are.
+-- never changes, so the index grows at one end and no change of the row touches it.
 CREATE INDEX challenges_by_end ON challenges (expires_at);
 
 CREATE TABLE enrollments (
@@ -313,12 +328,13 @@ CREATE TABLE enrollments (
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   closed_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, factor_id) REFERENCES factors (tenant_id, id),
   CHECK ((authority IN ('ticket', 'rotation', 'recovery')) = (authority_id IS NOT NULL)),
   CHECK (expires_at > created_at
-    AND expires_at <= created_at + CASE authority WHEN 'bootstrap' THEN 1800000 ELSE 900000 END)
+    AND expires_at <= created_at + CASE authority WHEN 'bootstrap' THEN 1800000 ELSE 900000 END),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX enrollments_by_end ON enrollments (expires_at);
 CREATE INDEX enrollments_by_factor ON enrollments (tenant_id, factor_id);
@@ -333,10 +349,11 @@ CREATE TABLE recovery_codes (
   created_at INTEGER NOT NULL,
   used_at INTEGER,
   replaced_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, user_id, hash),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tickets (
@@ -353,12 +370,13 @@ CREATE TABLE tickets (
   expires_at INTEGER NOT NULL,
   redeemed_at INTEGER,
   revoked_at INTEGER,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK (expires_at > created_at AND expires_at <= created_at
     + CASE mode WHEN 'bearer' THEN 600000 WHEN 'with_claim_code' THEN 86400000 ELSE 1209600000 END),
-  CHECK (redeemed_at IS NULL OR revoked_at IS NULL)
+  CHECK (redeemed_at IS NULL OR revoked_at IS NULL),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tickets_by_end ON tickets (expires_at);
 CREATE INDEX tickets_by_user ON tickets (tenant_id, user_id);
@@ -377,11 +395,12 @@ CREATE TABLE petitions (
   decided_at INTEGER,
   decided_by TEXT,
   override_id TEXT,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((state = 'open') = (decided_at IS NULL)),
-  CHECK ((state = 'taken_up') = (override_id IS NOT NULL))
+  CHECK ((state = 'taken_up') = (override_id IS NOT NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX petitions_open ON petitions (tenant_id, user_id) WHERE state = 'open';
 
@@ -409,7 +428,7 @@ CREATE TABLE overrides (
   approved_at INTEGER,
   ended_at INTEGER,
   ended_by TEXT,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
   CHECK ((kind IN ('exempt', 'reset', 'unlock', 'resume', 'extend_grace', 'role', 'labels', 'groups', 'reinstate', 'ticket'))
@@ -419,7 +438,8 @@ CREATE TABLE overrides (
   CHECK (NOT is_break_glass OR (required_approvals = 0 AND expires_at <= requested_at + 3600000)),
   CHECK (is_break_glass = (requested_by = 'server')),
   CHECK ((state IN ('approved', 'used')) <= (approved_at IS NOT NULL)),
-  CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL))
+  CHECK ((state IN ('requested', 'approved')) = (ended_at IS NULL)),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX overrides_by_user ON overrides (tenant_id, user_id, state);
 -- What is counted over all tenants: docs/metrics.md.
@@ -434,10 +454,11 @@ CREATE TABLE approvals (
   client_id TEXT NOT NULL,
   epoch INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, override_id, person_id),
   FOREIGN KEY (tenant_id, override_id) REFERENCES overrides (tenant_id, id),
-  FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, person_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE issued_tokens (
@@ -450,10 +471,11 @@ CREATE TABLE issued_tokens (
   epoch INTEGER NOT NULL,
   issued_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL CHECK (expires_at > issued_at AND expires_at <= issued_at + 900000),
-  event_id TEXT NOT NULL REFERENCES events (id),
-  PRIMARY KEY (tenant_id, id),
-  UNIQUE (event_id, audience)
+  event_seq INTEGER NOT NULL,
+  PRIMARY KEY (tenant_id, event_seq, audience),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX issued_tokens_by_end ON issued_tokens (expires_at);
 
 -- Which programs may serve over this schema: those of version serves_from and later. What a migration
 -- added and dropped, by the names of the self-check, a name to a line: programs that do not know the
@@ -501,8 +523,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('overrides', 'overrides_by_user', '1000000 10000 10 10'),
   ('overrides', 'overrides', '1000000 10000 1'),
   ('approvals', 'approvals', '1000000 10000 10 1'),
-  ('issued_tokens', 'sqlite_autoindex_issued_tokens_2', '1000000 10 1'),
-  ('issued_tokens', 'issued_tokens', '1000000 10000 1'),
+  ('issued_tokens', 'issued_tokens_by_end', '1000000 10'),
+  ('issued_tokens', 'issued_tokens', '1000000 10000 10 1'),
   ('events', 'events', '1000000 10000 1'),
   ('events', 'sqlite_autoindex_events_1', '1000000 1'),
   ('clients', 'clients', '1000000 10000 1'),
@@ -532,12 +554,12 @@ BEGIN SELECT RAISE(ABORT, 'events: ahead of the clock'); END;
 
 CREATE TRIGGER installation_insert BEFORE INSERT ON installation
 WHEN EXISTS (SELECT 1 FROM installation WHERE id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'installation: exists, or names no event'); END;
 
 CREATE TRIGGER installation_update BEFORE UPDATE ON installation
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'installation: changed without a new event'); END;
 
 CREATE TRIGGER installation_facts BEFORE UPDATE ON installation
@@ -558,7 +580,7 @@ WHEN length(NEW.key_check) <> length(OLD.key_check)
   OR substr(NEW.key_check, 1, 9) = substr(OLD.key_check, 1, 9)
   OR length(NEW.sealed_pepper) <> length(OLD.sealed_pepper)
   OR substr(NEW.sealed_pepper, 1, 9) = substr(OLD.sealed_pepper, 1, 9)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
     AND e.actor_kind = 'server'
@@ -567,7 +589,7 @@ WHEN length(NEW.key_check) <> length(OLD.key_check)
     AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.key_check, 2, 8) AS TEXT))
     AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed_pepper, 2, 8) AS TEXT))
     AND json_extract(e.data, '$.installation') = 2
-    AND json_extract(e.data, '$.signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)
+    AND json_extract(e.data, '$.signing_keys') = (SELECT count(*) FROM signing_keys k WHERE k.tenant_id = e.tenant_id AND k.event_seq = e.seq)
     AND NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.sealed IS NOT NULL
       AND CAST(substr(k.sealed, 2, 8) AS TEXT) <> json_extract(e.data, '$.to'))
     AND NOT EXISTS (SELECT 1 FROM events b WHERE b.tenant_id = e.tenant_id AND b.seq < e.seq
@@ -579,13 +601,15 @@ CREATE TRIGGER signing_keys_insert BEFORE INSERT ON signing_keys
 WHEN EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
   OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active')
   OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'next' AND NEW.state = 'next')
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'signing_keys: exists, or names no event'); END;
 
 CREATE TRIGGER signing_keys_update BEFORE UPDATE ON signing_keys
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without a new event'); END;
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'active' AND NEW.state = 'active' AND NOT (tenant_id = NEW.tenant_id AND id = NEW.id))
+  OR EXISTS (SELECT 1 FROM signing_keys WHERE tenant_id = NEW.tenant_id AND state = 'next' AND NEW.state = 'next' AND NOT (tenant_id = NEW.tenant_id AND id = NEW.id))
+BEGIN SELECT RAISE(ABORT, 'signing_keys: changed without a new event, or takes the place of another row'); END;
 
 CREATE TRIGGER signing_keys_facts BEFORE UPDATE ON signing_keys
 WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -605,21 +629,21 @@ CREATE TRIGGER signing_keys_made BEFORE INSERT ON signing_keys
 WHEN NEW.state NOT IN ('next', 'active') OR NEW.retiring_from IS NOT NULL
   OR (NEW.state = 'active') <> (NEW.active_from IS NOT NULL)
   OR NEW.active_from <> NEW.created_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.actor_kind = 'server'
     AND e.object_id = NEW.id
     AND e.at = NEW.created_at
     AND e.kind = CASE NEW.state WHEN 'next' THEN 'signing_key.published' ELSE 'signing_key.activated' END
     AND (NEW.state = 'next' OR NOT EXISTS (SELECT 1 FROM signing_keys k WHERE k.tenant_id = NEW.tenant_id)
     OR json_extract(e.data, '$.in_haste') = 1
-    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.tenant_id = k.tenant_id AND r.seq = k.event_seq
       WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
         AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1)))
 BEGIN SELECT RAISE(ABORT, 'signing_keys: not made by the server, or not new'); END;
 
 CREATE TRIGGER signing_keys_life BEFORE UPDATE ON signing_keys
 WHEN NEW.state <> OLD.state AND NOT EXISTS (SELECT 1 FROM events e
-  WHERE e.id = NEW.event_id AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
+  WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server' AND e.object_id = NEW.id AND (
      (OLD.state = 'next' AND NEW.state = 'active' AND e.kind = 'signing_key.activated' AND NOT EXISTS (
         SELECT 1 FROM signing_keys k WHERE k.tenant_id = OLD.tenant_id AND k.state = 'active'))
   OR (OLD.state = 'active' AND NEW.state = 'retiring' AND e.kind = 'signing_key.retired')
@@ -641,12 +665,12 @@ BEGIN SELECT RAISE(ABORT, 'signing_keys: its times go forward with its state'); 
 -- haste, or the event before took out the key that signed. It ends 18 minutes after it ceased to sign.
 CREATE TRIGGER signing_keys_schedule BEFORE UPDATE ON signing_keys
 WHEN (NEW.state <> OLD.state) AND (
-  NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND max(e.at, OLD.created_at, coalesce(OLD.active_from, 0), coalesce(OLD.retiring_from, 0))
       = CASE NEW.state WHEN 'active' THEN NEW.active_from WHEN 'retiring' THEN NEW.retiring_from ELSE NEW.ended_at END)
   OR (NEW.state = 'active' AND NEW.active_from < NEW.created_at + 1320000 AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND (json_extract(e.data, '$.in_haste') = 1
-    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.id = k.event_id
+    SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND (json_extract(e.data, '$.in_haste') = 1
+    OR EXISTS (SELECT 1 FROM signing_keys k JOIN events r ON r.tenant_id = k.tenant_id AND r.seq = k.event_seq
       WHERE k.tenant_id = NEW.tenant_id AND k.state = 'revoked' AND k.active_from IS NOT NULL AND k.retiring_from IS NULL
         AND r.tenant_id = e.tenant_id AND r.seq = e.seq - 1))))
   OR (NEW.state = 'gone' AND NEW.ended_at < OLD.retiring_from + 1080000))
@@ -663,23 +687,23 @@ WHEN (NEW.sealed <> OLD.sealed) AND (
   OR NEW.active_from IS DISTINCT FROM OLD.active_from
   OR NEW.retiring_from IS DISTINCT FROM OLD.retiring_from
   OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
     AND e.actor_kind = 'server'
     AND json_extract(e.data, '$.to') = CAST(substr(NEW.sealed, 2, 8) AS TEXT)
     AND EXISTS (SELECT 1 FROM json_each(e.data, '$.from') WHERE value = CAST(substr(OLD.sealed, 2, 8) AS TEXT))
-    AND json_extract(e.data, '$.signing_keys') > (SELECT count(*) FROM signing_keys k WHERE k.event_id = e.id)))
+    AND json_extract(e.data, '$.signing_keys') > (SELECT count(*) FROM signing_keys k WHERE k.tenant_id = e.tenant_id AND k.event_seq = e.seq)))
 BEGIN SELECT RAISE(ABORT, 'signing_keys: another secret, and not resealed'); END;
 
 CREATE TRIGGER tenants_insert BEFORE INSERT ON tenants
 WHEN EXISTS (SELECT 1 FROM tenants WHERE tenant_id = NEW.tenant_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'tenants: exists, or names no event'); END;
 
 CREATE TRIGGER tenants_update BEFORE UPDATE ON tenants
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'tenants: changed without a new event'); END;
 
 CREATE TRIGGER tenants_facts BEFORE UPDATE ON tenants
@@ -692,12 +716,12 @@ BEGIN SELECT RAISE(ABORT, 'tenants: never deleted'); END;
 
 CREATE TRIGGER directories_insert BEFORE INSERT ON directories
 WHEN EXISTS (SELECT 1 FROM directories WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'directories: exists, or names no event'); END;
 
 CREATE TRIGGER directories_update BEFORE UPDATE ON directories
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'directories: changed without a new event'); END;
 
 CREATE TRIGGER directories_facts BEFORE UPDATE ON directories
@@ -717,7 +741,7 @@ BEGIN SELECT RAISE(ABORT, 'directories: a new one holds look-alikes'); END;
 CREATE TRIGGER directories_life BEFORE UPDATE ON directories
 WHEN OLD.look_alikes = 'hold' AND NEW.look_alikes <> 'hold' AND NOT EXISTS (
   SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
-  WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'directory.changed'
+  WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'directory.changed'
     AND e.object_id = NEW.id AND o.kind = 'tenant' AND json_extract(o.facts, '$.directory_id') = NEW.id
     AND json_extract(o.facts, '$.operation') = 'setLookAlikes' AND json_extract(o.facts, '$.look_alikes') = NEW.look_alikes
     AND o.state = 'approved' AND o.expires_at > e.at)
@@ -726,12 +750,12 @@ BEGIN SELECT RAISE(ABORT, 'directories: no authority to let look-alikes enroll')
 CREATE TRIGGER clients_insert BEFORE INSERT ON clients
 WHEN EXISTS (SELECT 1 FROM clients WHERE id = NEW.id)
   OR EXISTS (SELECT 1 FROM clients WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'clients: exists, or names no event'); END;
 
 CREATE TRIGGER clients_update BEFORE UPDATE ON clients
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'clients: changed without a new event'); END;
 
 CREATE TRIGGER clients_facts BEFORE UPDATE ON clients
@@ -749,7 +773,7 @@ BEGIN SELECT RAISE(ABORT, 'clients: never deleted'); END;
 -- closer.
 CREATE TRIGGER clients_made BEFORE INSERT ON clients
 WHEN NEW.disabled_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
     AND e.kind = 'client.created'
     AND e.actor_kind IN ('person', 'server')
@@ -761,7 +785,7 @@ CREATE TRIGGER clients_life BEFORE UPDATE ON clients
 WHEN OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS DISTINCT FROM OLD.disabled_at
   OR (NEW.scopes IS DISTINCT FROM OLD.scopes OR NEW.audiences IS DISTINCT FROM OLD.audiences) AND NOT EXISTS (
     SELECT 1 FROM events e JOIN overrides o ON o.tenant_id = e.tenant_id AND o.id = json_extract(e.data, '$.override')
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.updated'
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'client.updated'
       AND e.object_id = NEW.id AND OLD.disabled_at IS NULL
       AND o.kind = 'client' AND json_extract(o.facts, '$.operation') = 'updateClient'
       AND json_extract(o.facts, '$.client_id') = NEW.id
@@ -772,12 +796,12 @@ BEGIN SELECT RAISE(ABORT, 'clients: disabled for good, or no authority for other
 
 CREATE TRIGGER client_secrets_insert BEFORE INSERT ON client_secrets
 WHEN EXISTS (SELECT 1 FROM client_secrets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'client_secrets: exists, or names no event'); END;
 
 CREATE TRIGGER client_secrets_update BEFORE UPDATE ON client_secrets
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'client_secrets: changed without a new event'); END;
 
 CREATE TRIGGER client_secrets_facts BEFORE UPDATE ON client_secrets
@@ -796,14 +820,14 @@ BEGIN SELECT RAISE(ABORT, 'client_secrets: never deleted'); END;
 CREATE TRIGGER client_secrets_made BEFORE INSERT ON client_secrets
 WHEN NEW.revoked_at IS NOT NULL
   OR NEW.expires_at > NEW.created_at + 7776000000
-  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_id = NEW.event_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR EXISTS (SELECT 1 FROM client_secrets s WHERE s.client_id = NEW.client_id AND s.event_seq = NEW.event_seq)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
     AND e.kind IN ('client.created', 'client.secret_created')
     AND e.actor_kind IN ('person', 'server')
     AND e.object_id = NEW.client_id
     AND e.at = NEW.created_at)
-  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.id = NEW.event_id
+  OR (SELECT count(*) FROM client_secrets s JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     WHERE s.client_id = NEW.client_id AND s.revoked_at IS NULL AND s.expires_at > e.at) >= 2
 BEGIN SELECT RAISE(ABORT, 'client_secrets: a third, or not made by its event'); END;
 
@@ -814,12 +838,12 @@ BEGIN SELECT RAISE(ABORT, 'client_secrets: a secret only ends sooner'); END;
 
 CREATE TRIGGER client_keys_insert BEFORE INSERT ON client_keys
 WHEN EXISTS (SELECT 1 FROM client_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'client_keys: exists, or names no event'); END;
 
 CREATE TRIGGER client_keys_update BEFORE UPDATE ON client_keys
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'client_keys: changed without a new event'); END;
 
 CREATE TRIGGER client_keys_facts BEFORE UPDATE ON client_keys
@@ -838,7 +862,7 @@ BEGIN SELECT RAISE(ABORT, 'client_keys: never deleted'); END;
 -- that live, and a removed one stays so.
 CREATE TRIGGER client_keys_made BEFORE INSERT ON client_keys
 WHEN NEW.removed_at IS NOT NULL
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = e.tenant_id)
     AND e.kind = 'client.key_added'
     AND e.actor_kind IN ('person', 'server')
@@ -855,9 +879,9 @@ BEGIN SELECT RAISE(ABORT, 'client_keys: removed for good'); END;
 CREATE TRIGGER client_tokens_insert BEFORE INSERT ON client_tokens
 WHEN EXISTS (SELECT 1 FROM client_tokens WHERE hash = NEW.hash)
   OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM client_tokens WHERE event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND event_seq = NEW.event_seq)
   OR EXISTS (SELECT 1 FROM client_tokens WHERE tenant_id = NEW.tenant_id AND client_id = NEW.client_id AND jti_hash = NEW.jti_hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'client_tokens: exists, or names no event'); END;
 
 CREATE TRIGGER client_tokens_update BEFORE UPDATE ON client_tokens
@@ -873,7 +897,7 @@ BEGIN SELECT RAISE(ABORT, 'client_tokens: not expired, or not purged'); END;
 CREATE TRIGGER client_tokens_issued BEFORE INSERT ON client_tokens
 WHEN NOT EXISTS (SELECT 1 FROM events e JOIN clients c ON c.tenant_id = e.tenant_id AND c.id = e.actor_id
       JOIN client_keys k ON k.tenant_id = c.tenant_id AND k.client_id = c.id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.kind = 'client.token_issued'
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'client.token_issued'
     AND e.actor_kind = 'client' AND e.actor_id = NEW.client_id AND e.at = NEW.issued_at
     AND c.disabled_at IS NULL AND k.id = NEW.key_id AND k.removed_at IS NULL)
 BEGIN SELECT RAISE(ABORT, 'client_tokens: no live key of this client'); END;
@@ -881,12 +905,12 @@ BEGIN SELECT RAISE(ABORT, 'client_tokens: no live key of this client'); END;
 CREATE TRIGGER users_insert BEFORE INSERT ON users
 WHEN EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
   OR EXISTS (SELECT 1 FROM users WHERE tenant_id = NEW.tenant_id AND directory_id = NEW.directory_id AND external_id = NEW.external_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'users: exists, or names no event'); END;
 
 CREATE TRIGGER users_update BEFORE UPDATE ON users
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'users: changed without a new event'); END;
 
 CREATE TRIGGER users_facts BEFORE UPDATE ON users
@@ -918,11 +942,11 @@ WHEN NEW.epoch < OLD.epoch
   OR NEW.ever_enrolled < OLD.ever_enrolled
   OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NOT NULL AND NEW.offboarded_at <> OLD.offboarded_at)
   OR (OLD.offboarded_at IS NOT NULL AND NEW.offboarded_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'reinstate' AND o.state = 'approved' AND e.at < o.expires_at))
-  OR (NEW.labels <> OLD.labels AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+  OR (NEW.labels IS DISTINCT FROM OLD.labels AND NOT EXISTS (
+        SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'labels' AND o.state = 'approved' AND e.at < o.expires_at))
   OR (OLD.ticket_only AND NOT NEW.ticket_only AND NOT EXISTS (
@@ -931,19 +955,19 @@ WHEN NEW.epoch < OLD.epoch
           AND n.authority IN ('ticket', 'bootstrap')))
   OR (NEW.grace_until IS DISTINCT FROM OLD.grace_until
       AND (OLD.grace_until IS NULL OR NEW.grace_until IS NULL OR NEW.grace_until > OLD.grace_until) AND NOT EXISTS (
-        SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+        SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.id
           AND o.kind = 'extend_grace' AND o.state = 'approved' AND e.at < o.expires_at))
 BEGIN SELECT RAISE(ABORT, 'users: no authority for this change'); END;
 
 CREATE TRIGGER user_groups_insert BEFORE INSERT ON user_groups
 WHEN EXISTS (SELECT 1 FROM user_groups WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND client_id = NEW.client_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'user_groups: exists, or names no event'); END;
 
 CREATE TRIGGER user_groups_update BEFORE UPDATE ON user_groups
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'user_groups: changed without a new event'); END;
 
 CREATE TRIGGER user_groups_facts BEFORE UPDATE ON user_groups
@@ -957,12 +981,12 @@ BEGIN SELECT RAISE(ABORT, 'user_groups: never deleted'); END;
 
 CREATE TRIGGER roles_insert BEFORE INSERT ON roles
 WHEN EXISTS (SELECT 1 FROM roles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND role = NEW.role)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'roles: exists, or names no event'); END;
 
 CREATE TRIGGER roles_update BEFORE UPDATE ON roles
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'roles: changed without a new event'); END;
 
 CREATE TRIGGER roles_facts BEFORE UPDATE ON roles
@@ -978,7 +1002,7 @@ BEGIN SELECT RAISE(ABORT, 'roles: never deleted'); END;
 -- grant. What was granted and taken away stays on the row until the next grant.
 CREATE TRIGGER roles_granted BEFORE INSERT ON roles
 WHEN NEW.revoked_at IS NOT NULL OR (NEW.override_id IS NULL AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'
+    SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server'
       AND e.kind = 'role.granted' AND e.user_id = NEW.user_id))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.user_id = NEW.user_id AND o.kind = 'role' AND o.state = 'approved'
@@ -997,7 +1021,7 @@ BEGIN SELECT RAISE(ABORT, 'roles: no authority to grant'); END;
 
 CREATE TRIGGER policies_insert BEFORE INSERT ON policies
 WHEN EXISTS (SELECT 1 FROM policies WHERE tenant_id = NEW.tenant_id AND version = NEW.version)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'policies: exists, or names no event'); END;
 
 CREATE TRIGGER policies_update BEFORE UPDATE ON policies
@@ -1009,8 +1033,8 @@ BEGIN SELECT RAISE(ABORT, 'policies: never deleted'); END;
 -- Policy versions are dense, and no client makes one.
 CREATE TRIGGER policies_version BEFORE INSERT ON policies
 WHEN NEW.version <> 1 + (SELECT coalesce(max(version), 0) FROM policies WHERE tenant_id = NEW.tenant_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server')
-      AND e.tenant_id = NEW.tenant_id AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind IN ('person', 'server')
+      AND e.kind = 'policy.replaced' AND e.object_id = CAST(NEW.version AS TEXT))
   OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id
         AND o.id = NEW.override_id AND o.kind = 'policy' AND o.state = 'approved'))
 BEGIN SELECT RAISE(ABORT, 'policies: not the next version, or no authority'); END;
@@ -1019,13 +1043,15 @@ CREATE TRIGGER factors_insert BEFORE INSERT ON factors
 WHEN EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
   OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending' AND NEW.state = 'pending')
   OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state IN ('active', 'suspended') AND NEW.state IN ('active', 'suspended'))
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'factors: exists, or names no event'); END;
 
 CREATE TRIGGER factors_update BEFORE UPDATE ON factors
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
-BEGIN SELECT RAISE(ABORT, 'factors: changed without a new event'); END;
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
+  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state = 'pending' AND NEW.state = 'pending' AND NOT (tenant_id = NEW.tenant_id AND id = NEW.id))
+  OR EXISTS (SELECT 1 FROM factors WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND state IN ('active', 'suspended') AND NEW.state IN ('active', 'suspended') AND NOT (tenant_id = NEW.tenant_id AND id = NEW.id))
+BEGIN SELECT RAISE(ABORT, 'factors: changed without a new event, or takes the place of another row'); END;
 
 CREATE TRIGGER factors_facts BEFORE UPDATE ON factors
 WHEN NEW.tenant_id IS DISTINCT FROM OLD.tenant_id
@@ -1049,10 +1075,10 @@ BEGIN SELECT RAISE(ABORT, 'factors: a factor starts pending'); END;
 
 CREATE TRIGGER factors_confirmed BEFORE UPDATE ON factors
 WHEN OLD.state = 'pending' AND NEW.state = 'active' AND NOT EXISTS (
-    SELECT 1 FROM factor_steps s JOIN events e ON e.id = s.event_id
+    SELECT 1 FROM factor_steps s JOIN events e ON e.tenant_id = s.tenant_id AND e.seq = s.event_seq
       JOIN enrollments n ON n.tenant_id = s.tenant_id AND n.factor_id = s.factor_id AND n.id = e.object_id
     WHERE s.tenant_id = OLD.tenant_id AND s.factor_id = OLD.id AND s.last_step > 0
-      AND s.event_id = NEW.event_id AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
+      AND s.event_seq = NEW.event_seq AND e.kind = 'enrollment.confirmed' AND e.at = NEW.activated_at
       AND (NEW.trust_since = NEW.activated_at
         OR (n.authority = 'rotation' AND EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = OLD.tenant_id
           AND f.id = n.authority_id AND f.trust_since = NEW.trust_since)))
@@ -1068,7 +1094,7 @@ WHEN (NEW.state <> OLD.state AND NOT (
     OR (OLD.state = 'active' AND NEW.state IN ('suspended', 'ended'))
     OR (OLD.state = 'suspended' AND NEW.state = 'ended')
     OR (OLD.state = 'suspended' AND NEW.state = 'active' AND EXISTS (
-         SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+         SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
          WHERE o.tenant_id = OLD.tenant_id AND o.user_id = OLD.user_id
            AND o.kind = 'resume' AND o.state = 'approved' AND e.at < o.expires_at))))
   OR (OLD.state = 'pending' AND NEW.state = 'active' AND EXISTS (SELECT 1 FROM factors f
@@ -1081,13 +1107,13 @@ BEGIN SELECT RAISE(ABORT, 'factors: no such transition'); END;
 
 CREATE TRIGGER factors_authority BEFORE UPDATE ON factors
 WHEN OLD.state IN ('active', 'suspended') AND NEW.state = 'ended' AND NOT coalesce(
-     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+     (NEW.end_authority = 'override' AND EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
         WHERE o.tenant_id = OLD.tenant_id AND o.id = NEW.end_authority_id AND o.user_id = OLD.user_id
           AND o.kind = 'reset' AND o.state = 'approved' AND e.at < o.expires_at))
   OR (NEW.end_authority IN ('replacement', 'recovery') AND EXISTS (SELECT 1 FROM factors f
         JOIN enrollments n ON n.tenant_id = f.tenant_id AND n.factor_id = f.id
         JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id AND s.last_step > 0
-        JOIN events e ON e.id = s.event_id AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
+        JOIN events e ON e.tenant_id = s.tenant_id AND e.seq = s.event_seq AND e.kind = 'enrollment.confirmed' AND e.object_id = n.id
         WHERE f.tenant_id = OLD.tenant_id AND f.user_id = OLD.user_id AND f.state = 'pending' AND e.at = NEW.ended_at
           AND ((NEW.end_authority = 'replacement' AND n.authority = 'rotation'
               AND n.authority_id = OLD.id AND f.id = NEW.end_authority_id)
@@ -1108,7 +1134,7 @@ WHEN (NEW.sealed <> OLD.sealed) AND (
   OR NEW.ended_at IS DISTINCT FROM OLD.ended_at
   OR NEW.end_authority IS DISTINCT FROM OLD.end_authority
   OR NEW.end_authority_id IS DISTINCT FROM OLD.end_authority_id
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = OLD.tenant_id
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
     AND e.seq = (SELECT max(seq) FROM events WHERE tenant_id = OLD.tenant_id)
     AND e.kind = 'secrets.resealed'
     AND e.actor_kind = 'server'
@@ -1118,12 +1144,12 @@ BEGIN SELECT RAISE(ABORT, 'factors: another secret, and not resealed'); END;
 
 CREATE TRIGGER factor_steps_insert BEFORE INSERT ON factor_steps
 WHEN EXISTS (SELECT 1 FROM factor_steps WHERE tenant_id = NEW.tenant_id AND factor_id = NEW.factor_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'factor_steps: exists, or names no event'); END;
 
 CREATE TRIGGER factor_steps_update BEFORE UPDATE ON factor_steps
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'factor_steps: changed without a new event'); END;
 
 CREATE TRIGGER factor_steps_facts BEFORE UPDATE ON factor_steps
@@ -1143,19 +1169,19 @@ BEGIN SELECT RAISE(ABORT, 'factor_steps: starts at zero'); END;
 CREATE TRIGGER factor_steps_spent BEFORE UPDATE ON factor_steps
 WHEN NEW.last_step <= OLD.last_step OR NOT EXISTS (SELECT 1 FROM events e
     JOIN factors f ON f.tenant_id = OLD.tenant_id AND f.id = OLD.factor_id AND f.user_id = e.user_id
-    WHERE e.id = NEW.event_id AND e.evaluated AND json_extract(e.data, '$.factor') = OLD.factor_id
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.evaluated AND json_extract(e.data, '$.factor') = OLD.factor_id
     AND e.kind IN ('code.verified', 'enrollment.confirmed', 'loss.reported')
     AND NEW.last_step BETWEEN e.at / 30000 - 10 AND e.at / 30000 + 10)
 BEGIN SELECT RAISE(ABORT, 'factor_steps: already spent, or not by a verification'); END;
 
 CREATE TRIGGER throttles_insert BEFORE INSERT ON throttles
 WHEN EXISTS (SELECT 1 FROM throttles WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND lane = NEW.lane)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'throttles: exists, or names no event'); END;
 
 CREATE TRIGGER throttles_update BEFORE UPDATE ON throttles
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'throttles: changed without a new event'); END;
 
 CREATE TRIGGER throttles_facts BEFORE UPDATE ON throttles
@@ -1173,26 +1199,26 @@ BEGIN SELECT RAISE(ABORT, 'throttles: never deleted'); END;
 CREATE TRIGGER throttles_life BEFORE UPDATE ON throttles
 WHEN (NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until OR NEW.updated_at < OLD.updated_at OR NEW.level > OLD.level) AND (
   ((NEW.consecutive < OLD.consecutive OR NEW.blocked_until < OLD.blocked_until)
-    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.user_id = OLD.user_id
+    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.user_id = OLD.user_id
       AND (e.kind IN ('code.verified', 'enrollment.confirmed', 'recovery_code.used', 'user.unlocked', 'factor.ended')
         OR (e.kind = 'loss.reported' AND e.evaluated))))
   OR ((NEW.updated_at < OLD.updated_at OR (NEW.level > OLD.level AND ((NEW.level - OLD.level)
         * CASE OLD.lane WHEN 'recovery_hour' THEN 720000 WHEN 'recovery_day' THEN 4320000 ELSE 10800000 END
         > NEW.updated_at - OLD.updated_at
-      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.id = NEW.event_id), 0))))
-    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id
+      OR NEW.updated_at > coalesce((SELECT e.at FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq), 0))))
+    AND NOT (OLD.lane = 'login' AND EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
       AND e.user_id = OLD.user_id AND e.kind IN ('recovery_code.used', 'user.unlocked', 'factor.ended')))))
 BEGIN SELECT RAISE(ABORT, 'throttles: nothing lifts this block'); END;
 
 CREATE TRIGGER challenges_insert BEFORE INSERT ON challenges
 WHEN EXISTS (SELECT 1 FROM challenges WHERE hash = NEW.hash)
   OR EXISTS (SELECT 1 FROM challenges WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'challenges: exists, or names no event'); END;
 
 CREATE TRIGGER challenges_update BEFORE UPDATE ON challenges
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'challenges: changed without a new event'); END;
 
 CREATE TRIGGER challenges_facts BEFORE UPDATE ON challenges
@@ -1225,7 +1251,7 @@ CREATE TRIGGER challenges_start BEFORE INSERT ON challenges
 WHEN (NEW.purpose = 'recover') AND (
   NOT EXISTS (SELECT 1 FROM recovery_codes r WHERE r.tenant_id = NEW.tenant_id
     AND r.id = NEW.recovery_code_id AND r.user_id = NEW.user_id AND r.used_at = NEW.created_at
-    AND r.event_id = NEW.event_id)
+    AND r.event_seq = NEW.event_seq)
   OR EXISTS (SELECT 1 FROM challenges c WHERE c.tenant_id = NEW.tenant_id AND c.user_id = NEW.user_id
     AND c.recovery_code_id = NEW.recovery_code_id))
 BEGIN SELECT RAISE(ABORT, 'challenges: no recovery code was used'); END;
@@ -1237,12 +1263,12 @@ BEGIN SELECT RAISE(ABORT, 'challenges: over'); END;
 CREATE TRIGGER enrollments_insert BEFORE INSERT ON enrollments
 WHEN EXISTS (SELECT 1 FROM enrollments WHERE hash = NEW.hash)
   OR EXISTS (SELECT 1 FROM enrollments WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'enrollments: exists, or names no event'); END;
 
 CREATE TRIGGER enrollments_update BEFORE UPDATE ON enrollments
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'enrollments: changed without a new event'); END;
 
 CREATE TRIGGER enrollments_facts BEFORE UPDATE ON enrollments
@@ -1282,18 +1308,18 @@ WHEN NOT EXISTS (SELECT 1 FROM factors f WHERE f.tenant_id = NEW.tenant_id AND f
         AND r.revoked_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.user_id = NEW.user_id
         AND n.client_id IS NULL AND n.closed_at IS NULL AND n.expires_at > NEW.created_at)
-    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server')
+    WHEN 'bootstrap' THEN EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server')
       OR EXISTS (SELECT 1 FROM enrollments n WHERE n.tenant_id = NEW.tenant_id AND n.factor_id = NEW.factor_id
         AND n.authority = 'bootstrap')
     WHEN 'ticket' THEN EXISTS (SELECT 1 FROM tickets t WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.authority_id
       AND t.user_id = NEW.user_id AND t.redeemed_at = NEW.created_at)
-    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.id = NEW.event_id
+    WHEN 'recovery' THEN EXISTS (SELECT 1 FROM challenges c JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
       WHERE c.tenant_id = NEW.tenant_id AND c.recovery_code_id = NEW.authority_id AND c.user_id = NEW.user_id
         AND c.closed_at IS NULL AND e.at < c.expires_at AND e.at = NEW.created_at
         AND e.kind = 'enrollment.begun' AND e.object_id = NEW.factor_id)
     WHEN 'rotation' THEN EXISTS (SELECT 1 FROM factors f
       JOIN factor_steps s ON s.tenant_id = f.tenant_id AND s.factor_id = f.id
-      JOIN events p ON p.id = s.event_id
+      JOIN events p ON p.tenant_id = s.tenant_id AND p.seq = s.event_seq
       JOIN challenges c ON c.tenant_id = f.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
       WHERE f.tenant_id = NEW.tenant_id AND f.id = NEW.authority_id AND f.user_id = NEW.user_id
         AND f.state = 'active' AND p.kind = 'code.verified' AND p.at = NEW.created_at)
@@ -1307,12 +1333,12 @@ BEGIN SELECT RAISE(ABORT, 'enrollments: over'); END;
 CREATE TRIGGER recovery_codes_insert BEFORE INSERT ON recovery_codes
 WHEN EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
   OR EXISTS (SELECT 1 FROM recovery_codes WHERE tenant_id = NEW.tenant_id AND user_id = NEW.user_id AND hash = NEW.hash)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'recovery_codes: exists, or names no event'); END;
 
 CREATE TRIGGER recovery_codes_update BEFORE UPDATE ON recovery_codes
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'recovery_codes: changed without a new event'); END;
 
 CREATE TRIGGER recovery_codes_facts BEFORE UPDATE ON recovery_codes
@@ -1327,7 +1353,7 @@ CREATE TRIGGER recovery_codes_delete BEFORE DELETE ON recovery_codes
 BEGIN SELECT RAISE(ABORT, 'recovery_codes: never deleted'); END;
 
 CREATE TRIGGER recovery_codes_start BEFORE INSERT ON recovery_codes
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.kind = 'recovery_codes.issued'
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'recovery_codes.issued'
     AND e.user_id = NEW.user_id)
 BEGIN SELECT RAISE(ABORT, 'recovery_codes: not issued to this user'); END;
 
@@ -1338,12 +1364,12 @@ BEGIN SELECT RAISE(ABORT, 'recovery_codes: used'); END;
 CREATE TRIGGER tickets_insert BEFORE INSERT ON tickets
 WHEN EXISTS (SELECT 1 FROM tickets WHERE hash = NEW.hash)
   OR EXISTS (SELECT 1 FROM tickets WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'tickets: exists, or names no event'); END;
 
 CREATE TRIGGER tickets_update BEFORE UPDATE ON tickets
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'tickets: changed without a new event'); END;
 
 CREATE TRIGGER tickets_facts BEFORE UPDATE ON tickets
@@ -1366,10 +1392,10 @@ WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = OLD.tenant_id
 BEGIN SELECT RAISE(ABORT, 'tickets: not expired, or not purged'); END;
 
 CREATE TRIGGER tickets_start BEFORE INSERT ON tickets
-WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind IN ('person', 'server'))
+WHEN NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind IN ('person', 'server'))
   OR (NEW.override_id IS NULL AND EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = NEW.tenant_id
       AND r.user_id = NEW.user_id AND r.revoked_at IS NULL))
-  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.id = NEW.event_id
+  OR (NEW.override_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM overrides o JOIN events e ON e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq
       WHERE o.tenant_id = NEW.tenant_id AND o.id = NEW.override_id AND o.user_id = NEW.user_id
         AND o.kind IN ('ticket', 'reset', 'reinstate') AND o.state = 'approved' AND e.at < o.expires_at
         AND e.actor_id = o.requested_by))
@@ -1382,12 +1408,12 @@ BEGIN SELECT RAISE(ABORT, 'tickets: over'); END;
 
 CREATE TRIGGER petitions_insert BEFORE INSERT ON petitions
 WHEN EXISTS (SELECT 1 FROM petitions WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'petitions: exists, or names no event'); END;
 
 CREATE TRIGGER petitions_update BEFORE UPDATE ON petitions
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'petitions: changed without a new event'); END;
 
 CREATE TRIGGER petitions_facts BEFORE UPDATE ON petitions
@@ -1411,12 +1437,12 @@ BEGIN SELECT RAISE(ABORT, 'petitions: decided'); END;
 
 CREATE TRIGGER overrides_insert BEFORE INSERT ON overrides
 WHEN EXISTS (SELECT 1 FROM overrides WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'overrides: exists, or names no event'); END;
 
 CREATE TRIGGER overrides_update BEFORE UPDATE ON overrides
-WHEN NOT EXISTS (SELECT 1 FROM events e JOIN events last ON last.id = OLD.event_id
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.seq > last.seq)
+WHEN NEW.event_seq <= OLD.event_seq
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'overrides: changed without a new event'); END;
 
 CREATE TRIGGER overrides_facts BEFORE UPDATE ON overrides
@@ -1448,15 +1474,16 @@ BEGIN SELECT RAISE(ABORT, 'overrides: never deleted'); END;
 CREATE TRIGGER overrides_start BEFORE INSERT ON overrides
 WHEN NEW.state <> 'requested' OR NEW.approved_at IS NOT NULL
   OR (NEW.is_break_glass AND NOT EXISTS (
-        SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.actor_kind = 'server'))
+        SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.actor_kind = 'server'
+          AND e.kind = 'override.requested' AND e.object_id = NEW.id AND e.at = NEW.requested_at))
   OR (NOT NEW.is_break_glass AND NOT EXISTS (
         SELECT 1 FROM events e
         JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
         JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_seq = p.seq
         JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
-        WHERE e.id = NEW.event_id AND e.kind = 'override.requested' AND e.object_id = NEW.id
+        WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'override.requested' AND e.object_id = NEW.id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.requested_by AND f.user_id = NEW.requested_by
           AND e.at = NEW.requested_at AND p.at = NEW.requested_at
           AND e.client_id = NEW.requested_client_id AND EXISTS (SELECT 1 FROM users u
@@ -1472,7 +1499,7 @@ WHEN NEW.expires_at > OLD.expires_at
     OR (OLD.state = 'approved' AND NEW.state IN ('used', 'expired', 'revoked'))))
   OR (OLD.state = 'requested' AND NEW.state = 'approved' AND (
        NEW.approved_at >= NEW.expires_at
-    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.at = NEW.approved_at)
+    OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.at = NEW.approved_at)
     OR (NOT OLD.is_break_glass AND NOT EXISTS (SELECT 1 FROM users u
         JOIN roles r ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.role = 'admin'
           AND r.revoked_at IS NULL AND r.granted_at <= OLD.requested_at
@@ -1492,7 +1519,7 @@ BEGIN SELECT RAISE(ABORT, 'overrides: no such transition, or not enough approval
 
 CREATE TRIGGER approvals_insert BEFORE INSERT ON approvals
 WHEN EXISTS (SELECT 1 FROM approvals WHERE tenant_id = NEW.tenant_id AND override_id = NEW.override_id AND person_id = NEW.person_id)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'approvals: exists, or names no event'); END;
 
 CREATE TRIGGER approvals_update BEFORE UPDATE ON approvals
@@ -1508,10 +1535,10 @@ WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND
   OR NOT EXISTS (SELECT 1 FROM events e
         JOIN events p ON p.tenant_id = e.tenant_id AND p.id = json_extract(e.data, '$.proof')
         JOIN challenges c ON c.tenant_id = p.tenant_id AND c.id = p.object_id AND c.purpose = 'act'
-        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_id = p.id
+        JOIN factor_steps s ON s.tenant_id = p.tenant_id AND s.event_seq = p.seq
         JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id AND f.state = 'active'
         JOIN roles r ON r.tenant_id = f.tenant_id AND r.user_id = f.user_id AND r.role = 'admin' AND r.revoked_at IS NULL
-        WHERE e.id = NEW.event_id AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
+        WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.kind = 'override.endorsed' AND e.object_id = NEW.override_id
           AND e.actor_kind = 'person' AND e.actor_id = NEW.person_id AND f.user_id = NEW.person_id
           AND e.at = NEW.at AND p.at = NEW.at
           AND e.client_id = NEW.client_id AND EXISTS (SELECT 1 FROM users u
@@ -1519,9 +1546,8 @@ WHEN NOT EXISTS (SELECT 1 FROM overrides o WHERE o.tenant_id = NEW.tenant_id AND
 BEGIN SELECT RAISE(ABORT, 'approvals: by another person, of what they saw'); END;
 
 CREATE TRIGGER issued_tokens_insert BEFORE INSERT ON issued_tokens
-WHEN EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
-  OR EXISTS (SELECT 1 FROM issued_tokens WHERE event_id = NEW.event_id AND audience = NEW.audience)
-  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id)
+WHEN EXISTS (SELECT 1 FROM issued_tokens WHERE tenant_id = NEW.tenant_id AND event_seq = NEW.event_seq AND audience = NEW.audience)
+  OR NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq)
 BEGIN SELECT RAISE(ABORT, 'issued_tokens: exists, or names no event'); END;
 
 CREATE TRIGGER issued_tokens_update BEFORE UPDATE ON issued_tokens
@@ -1537,13 +1563,13 @@ BEGIN SELECT RAISE(ABORT, 'issued_tokens: not expired, or not purged'); END;
 -- enrollment that asked for this audience; a code that was spent on an act yields none.
 CREATE TRIGGER issued_tokens_verified BEFORE INSERT ON issued_tokens
 WHEN NOT EXISTS (SELECT 1 FROM events e
-    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_id = e.id
+    JOIN factor_steps s ON s.tenant_id = e.tenant_id AND s.event_seq = e.seq
     JOIN factors f ON f.tenant_id = s.tenant_id AND f.id = s.factor_id
     JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
     LEFT JOIN challenges c ON c.tenant_id = e.tenant_id AND c.id = e.object_id AND e.kind = 'code.verified'
       AND c.purpose = 'login'
     LEFT JOIN enrollments n ON n.tenant_id = e.tenant_id AND n.id = e.object_id AND e.kind = 'enrollment.confirmed'
-    WHERE e.id = NEW.event_id AND e.tenant_id = NEW.tenant_id AND e.user_id = NEW.user_id AND e.evaluated
+    WHERE e.tenant_id = NEW.tenant_id AND e.seq = NEW.event_seq AND e.user_id = NEW.user_id AND e.evaluated
       AND e.client_id = NEW.client_id AND e.at = NEW.issued_at AND u.epoch = NEW.epoch
       AND s.factor_id = NEW.factor_id AND f.user_id = NEW.user_id AND f.state = 'active'
       AND NEW.audience IN (SELECT value FROM json_each(coalesce(c.audiences, n.audiences))))

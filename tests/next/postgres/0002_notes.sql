@@ -13,21 +13,22 @@ CREATE TABLE notes (
   tenant_id TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL,
   user_id TEXT COLLATE "C" NOT NULL,
-  event_id TEXT COLLATE "C" NOT NULL REFERENCES events (id),
+  event_seq BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 );
 CREATE INDEX notes_by_user ON notes (tenant_id, user_id);
 GRANT SELECT, INSERT ON notes TO {role};
 
 INSERT INTO schema_versions (version, serves_from, added, dropped) VALUES (2, 1, '
-column notes.event_id
+column notes.event_seq
 column notes.id
 column notes.tenant_id
 column notes.user_id
 column users.nickname
-constraint notes.notes_event_id_fkey
 constraint notes.notes_pkey
+constraint notes.notes_tenant_id_event_seq_fkey
 constraint notes.notes_tenant_id_user_id_fkey
 constraint users.users_nickname_check
 function users_nickname()

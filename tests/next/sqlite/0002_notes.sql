@@ -12,9 +12,10 @@ CREATE TABLE notes (
   tenant_id TEXT NOT NULL,
   id TEXT NOT NULL,
   user_id TEXT NOT NULL,
-  event_id TEXT NOT NULL REFERENCES events (id),
+  event_seq INTEGER NOT NULL,
   PRIMARY KEY (tenant_id, id),
-  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+  FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
+  FOREIGN KEY (tenant_id, event_seq) REFERENCES events (tenant_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notes_by_user ON notes (tenant_id, user_id);
 
