@@ -1,16 +1,10 @@
-//! A guard of several conditions needs each of them: taken away alone, it lets something pass. On
-//! SQLite, which knows its triggers as they were written; PostgreSQL's refuse the same statements.
+//! A guard of several conditions needs each of them: taken away alone, it lets something pass.
 
 use std::collections::BTreeSet;
 
-use diesel::prelude::*;
-use diesel::sql_types::Text;
-
 use crate::database::every_statement;
 use crate::database::hostile::Hostile;
-use crate::database::place::Place;
 use crate::database::population::populated;
-use crate::database::story::Story;
 
 /// Guards that are written a condition to a line.
 const GUARDS: &[&str] = &[
@@ -62,12 +56,6 @@ const DOUBLED: &[(&str, &str)] = &[
     ),
 ];
 
-#[derive(QueryableByName)]
-struct Guard {
-    #[diesel(sql_type = Text)]
-    sql: String,
-}
-
 /// A guard's text without one of its conditions, and that condition.
 fn without_each(sql: &str) -> Vec<(String, String)> {
     let (mut all, mut at, mut opened) = (Vec::new(), 0, false);
@@ -75,11 +63,13 @@ fn without_each(sql: &str) -> Vec<(String, String)> {
         let words = line.trim();
         let has = |word: &str| words.starts_with(word);
         // The first of several is not dropped but false.
-        let (skipped, instead) = if has("WHEN ") { ("WHEN ".len(), "FALSE") } else { (0, "") };
+        let first = ["WHEN ", "IF "].into_iter().find(|word| has(word));
+        let (skipped, instead) = first.map_or((0, ""), |word| (word.len(), "FALSE"));
         let instead = if opened { "FALSE" } else { instead };
         // Deeper are the conditions of what must not be.
         let is_ours = line.len() - line.trim_start().len() <= 4;
-        let is_condition = opened || is_ours && ["WHEN ", "OR ", "AND "].into_iter().any(has);
+        let is_condition =
+            opened || is_ours && ["WHEN ", "IF ", "OR ", "AND "].into_iter().any(has);
         opened = words.ends_with('(');
         if is_condition && !opened {
             let start = at + line.len() - line.trim_start().len() + skipped;
@@ -107,27 +97,20 @@ fn end_of(text: &str) -> usize {
     text.len()
 }
 
-/// Puts another text in a guard's place.
-fn replace(story: &mut Story, guard: &str, sql: &str) {
-    story.place.run(&format!("DROP TRIGGER {guard}; {sql}")).unwrap();
-}
-
 #[test]
 fn every_condition_is_there_because_something_passes_without_it() {
     let mut story = populated("clauses");
     let all = every_statement();
     let mut idle = BTreeSet::new();
     for guard in GUARDS {
-        let Place::Sqlite(connection) = &mut story.place else { return };
-        let query = format!("SELECT sql FROM sqlite_master WHERE name = '{guard}'");
-        let found: Guard = diesel::sql_query(query).get_result(connection).unwrap();
+        let text = story.place.guard(guard);
         let about = |hostile: &&Hostile| guard.starts_with(hostile.says_of());
         let near: Vec<&Hostile> = all.iter().filter(about).collect();
-        let conditions = without_each(&found.sql);
+        let conditions = without_each(&text);
         assert!(conditions.len() > 2, "{guard}: {conditions:?}");
         for (condition, sql) in conditions {
             story.place.run("SAVEPOINT without").unwrap();
-            replace(&mut story, guard, &sql);
+            story.place.replace(guard, &sql);
             if !near.iter().any(|hostile| story.try_it(hostile).is_none()) {
                 idle.insert(format!("{guard}: {condition}"));
             }

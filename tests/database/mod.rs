@@ -15,6 +15,7 @@ mod place;
 mod population;
 mod record;
 mod resealed;
+mod rewritten;
 mod story;
 mod token_keys;
 mod versions;

@@ -208,6 +208,29 @@ impl Place {
         }
     }
 
+    /// The text of a guard that queries: SQLite's trigger, PostgreSQL's function.
+    pub fn guard(&mut self, name: &str) -> String {
+        match self {
+            Self::Sqlite(connection) => {
+                let query = format!(
+                    "SELECT sql AS name, '' AS tbl_name FROM sqlite_master WHERE name = '{name}'"
+                );
+                diesel::sql_query(query).get_result::<Trigger>(connection).unwrap().name
+            }
+            Self::Postgres(session) => {
+                session.rows(&format!("SELECT pg_get_functiondef('{name}'::regproc)"))[0][0].clone()
+            }
+        }
+    }
+
+    /// Puts another text in a guard's place.
+    pub fn replace(&mut self, name: &str, sql: &str) {
+        match self {
+            Self::Sqlite(_) => self.run(&format!("DROP TRIGGER {name}; {sql}")).unwrap(),
+            Self::Postgres(_) => self.run_as_owner(sql),
+        }
+    }
+
     /// Takes a trigger away.
     pub fn drop(&mut self, Trigger { name, tbl_name }: &Trigger) {
         let sql = match self {
