@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, Text};
 
 use super::lane::Whose;
@@ -14,7 +16,7 @@ use super::rows::{
     ChallengeRow, EnrollmentRow, FactorRow, OverrideRow, ThrottleRow, UserGroupsRow, UserRow,
 };
 use super::schema::{
-    challenges, enrollments, factor_steps, factors, overrides, roles, user_groups, users,
+    challenges, enrollments, factor_steps, factors, overrides, roles, throttles, user_groups, users,
 };
 use super::{Connection, StoreError, Tx};
 use crate::mfa::challenge::EnrollmentAuthority;
@@ -27,11 +29,39 @@ use crate::mfa::words::{ExternalId, Role};
 /// The throttle of codes at a login.
 pub(crate) const LOGIN_LANE: &str = "login";
 
-/// Each by its whole key: a tenant's rows of a lane are as many as its users, which PostgreSQL does
-/// not know until it has analyzed them.
-const THROTTLES: &str = "SELECT t.* FROM unnest($1) AS asked (user_id) CROSS JOIN LATERAL \
-     (SELECT * FROM throttles WHERE tenant_id = $2 AND user_id = asked.user_id AND lane = $3 \
-     OFFSET 0) AS t";
+/// The login throttles of some users. Each is found by its whole key: a tenant's rows of a lane are as many as its
+/// users, which PostgreSQL does not know until it has analyzed them.
+#[derive(Debug)]
+struct LoginThrottles<'a> {
+    users: &'a [UserId],
+    tenant: &'a TenantId,
+}
+
+impl Query for LoginThrottles<'_> {
+    type SqlType = throttles::SqlType;
+}
+
+impl QueryId for LoginThrottles<'_> {
+    type QueryId = LoginThrottles<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for LoginThrottles<'_> {}
+
+impl QueryFragment<Pg> for LoginThrottles<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT t.* FROM unnest(");
+        out.push_bind_param::<Array<Text>, _>(self.users)?;
+        out.push_sql(
+            ") AS asked (user_id) CROSS JOIN LATERAL (SELECT * FROM throttles WHERE tenant_id = ",
+        );
+        out.push_bind_param::<Text, _>(self.tenant)?;
+        out.push_sql(" AND user_id = asked.user_id AND lane = ");
+        out.push_bind_param::<Text, _>(LOGIN_LANE)?;
+        out.push_sql(" OFFSET 0) AS t");
+        Ok(())
+    }
+}
 
 /// What a request will read first.
 #[derive(Debug, Clone)]
@@ -163,11 +193,7 @@ impl Read {
             self.people.insert(user.id.clone(), Known::only(user));
         }
         self.factors(connection, tenant, &ids)?;
-        let lanes: Vec<ThrottleRow> = diesel::sql_query(THROTTLES)
-            .bind::<Array<Text>, _>(&ids)
-            .bind::<Text, _>(tenant)
-            .bind::<Text, _>(LOGIN_LANE)
-            .load(connection)?;
+        let lanes: Vec<ThrottleRow> = LoginThrottles { users: &ids, tenant }.load(connection)?;
         for row in lanes {
             self.know(&row.user_id.clone(), |known| known.throttle = Some(row));
         }

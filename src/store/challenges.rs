@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::prepared::update;
 use super::rows::{ChallengeRow, EnrollmentRow};
 use super::schema::{challenges, enrollments};
 use super::{StoreError, Tx, exactly_one};
@@ -64,7 +65,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(challenges::table)
+        let rows = change!(self, conn => update(challenges::table)
             .filter(challenges::tenant_id.eq(&row.tenant_id))
             .filter(challenges::id.eq(&row.id))
             .filter(challenges::closed_at.is_null())
@@ -142,7 +143,7 @@ impl Tx<'_> {
         closed_at: Option<Timestamp>,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(enrollments::table)
+        let rows = change!(self, conn => update(enrollments::table)
             .filter(enrollments::tenant_id.eq(&row.tenant_id))
             .filter(enrollments::id.eq(&row.id))
             .filter(enrollments::closed_at.is_null())
@@ -178,7 +179,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        change!(self, conn => diesel::update(enrollments::table)
+        change!(self, conn => update(enrollments::table)
             .filter(enrollments::tenant_id.eq(tenant))
             .filter(enrollments::factor_id.eq(factor))
             .filter(enrollments::closed_at.is_null())

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::prepared::update;
 use super::rows::{ClientKeyRow, ClientTokenRow};
 use super::schema::{client_keys, client_tokens};
 use super::{StoreError, Tx, exactly_one};
@@ -56,7 +57,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(client_keys::table)
+        let rows = change!(self, conn => update(client_keys::table)
             .filter(client_keys::tenant_id.eq(tenant))
             .filter(client_keys::id.eq(id))
             .filter(client_keys::removed_at.is_null())

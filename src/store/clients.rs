@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::prepared::update;
 use super::rows::{ClientRow, ClientSecretRow};
 use super::schema::{client_secrets, clients};
 use super::{Json, StoreError, Tx, exactly_one};
@@ -137,7 +138,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(client_secrets::table)
+        let rows = change!(self, conn => update(client_secrets::table)
             .filter(client_secrets::tenant_id.eq(tenant))
             .filter(client_secrets::id.eq(id))
             .filter(client_secrets::revoked_at.is_null())
@@ -188,7 +189,7 @@ impl Tx<'_> {
         event: EventSeq,
     ) -> Result<(), StoreError> {
         let sets = (Json(scopes.clone()), Json(audiences.clone()));
-        let rows = change!(self, conn => diesel::update(clients::table)
+        let rows = change!(self, conn => update(clients::table)
             .filter(clients::tenant_id.eq(tenant))
             .filter(clients::id.eq(id))
             .filter(clients::disabled_at.is_null())
@@ -209,7 +210,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<bool, StoreError> {
-        let rows = change!(self, conn => diesel::update(clients::table)
+        let rows = change!(self, conn => update(clients::table)
             .filter(clients::tenant_id.eq(tenant))
             .filter(clients::id.eq(id))
             .filter(clients::disabled_at.is_null())

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use zeroize::Zeroizing;
 
 use super::conn::{change, on};
+use super::prepared::update;
 use super::rows::{FactorRow, RecoveryCodeRow};
 use super::schema::{factor_steps, factors, recovery_codes};
 use super::seal::Place;
@@ -109,7 +110,7 @@ impl Tx<'_> {
         trust_since: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(FactorState::Pending))
@@ -129,7 +130,7 @@ impl Tx<'_> {
         to: FactorState,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(row.state))
@@ -145,7 +146,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::state.eq(FactorState::Pending))
@@ -220,7 +221,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        change!(self, conn => diesel::update(recovery_codes::table)
+        change!(self, conn => update(recovery_codes::table)
             .filter(recovery_codes::tenant_id.eq(tenant))
             .filter(recovery_codes::user_id.eq(user))
             .filter(recovery_codes::used_at.is_null())
@@ -228,10 +229,7 @@ impl Tx<'_> {
             .set((recovery_codes::replaced_at.eq(at), recovery_codes::event_seq.eq(event)))
             .execute(conn))?;
         for code in codes {
-            let rows = change!(self, conn => diesel::insert_into(recovery_codes::table)
-                .values(code)
-                .execute(conn))?;
-            exactly_one("recovery_codes", rows)?;
+            self.memo.pending.recovery_code(code);
         }
         Ok(())
     }
@@ -244,7 +242,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<bool, StoreError> {
-        let rows = change!(self, conn => diesel::update(recovery_codes::table)
+        let rows = change!(self, conn => update(recovery_codes::table)
             .filter(recovery_codes::tenant_id.eq(tenant))
             .filter(recovery_codes::id.eq(id))
             .filter(recovery_codes::used_at.is_null())

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::conn::{change, on};
 use super::deadline::Timed as _;
+use super::prepared::update;
 use super::rows::{ApprovalRow, OverrideRow};
 use super::schema::{approvals, overrides};
 use super::{StoreError, Tx, exactly_one};
@@ -126,7 +127,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(overrides::table)
+        let rows = change!(self, conn => update(overrides::table)
             .filter(overrides::tenant_id.eq(tenant))
             .filter(overrides::id.eq(id))
             .filter(overrides::state.eq(OverrideState::Requested))
@@ -148,7 +149,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(overrides::table)
+        let rows = change!(self, conn => update(overrides::table)
             .filter(overrides::tenant_id.eq(&row.tenant_id))
             .filter(overrides::id.eq(&row.id))
             .filter(overrides::state.eq(row.state))
@@ -169,7 +170,7 @@ impl Tx<'_> {
         expires_at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(overrides::table)
+        let rows = change!(self, conn => update(overrides::table)
             .filter(overrides::tenant_id.eq(&row.tenant_id))
             .filter(overrides::id.eq(&row.id))
             .filter(overrides::state.eq(row.state))

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::conn::{change, on};
 use super::deadline::Timed as _;
+use super::prepared::update;
 use super::rows::PetitionRow;
 use super::schema::petitions;
 use super::{StoreError, Tx, exactly_one};
@@ -105,7 +106,7 @@ impl Tx<'_> {
         id: &PetitionId,
         decision: &PetitionDecision<'_>,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(petitions::table)
+        let rows = change!(self, conn => update(petitions::table)
             .filter(petitions::tenant_id.eq(tenant))
             .filter(petitions::id.eq(id))
             .filter(petitions::state.eq(PetitionState::Open))

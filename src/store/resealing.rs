@@ -9,6 +9,7 @@ use diesel::sql_types::{Binary, Bool, Text};
 use super::conn::{change, on};
 use super::factors::{factor_place, parameters};
 use super::installation::PEPPER;
+use super::prepared::update;
 use super::rows::{FactorRow, InstallationRow, SigningKeyRow};
 use super::schema::{factors, installation, signing_keys};
 use super::seal::{KeyId, SealError, key_of};
@@ -158,7 +159,7 @@ impl Tx<'_> {
         new: &[u8],
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(factors::table)
+        let rows = change!(self, conn => update(factors::table)
             .filter(factors::tenant_id.eq(&row.tenant_id))
             .filter(factors::id.eq(&row.id))
             .filter(factors::sealed.eq(&row.sealed))
@@ -183,7 +184,7 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let old = row.sealed.as_deref().ok_or(StoreError::Invalid("token key"))?;
         let new = self.keys.ring.reseal(&signing_key_place(&row.id), old, nonce)?;
-        let rows = change!(self, conn => diesel::update(signing_keys::table)
+        let rows = change!(self, conn => update(signing_keys::table)
             .filter(signing_keys::tenant_id.eq(&row.tenant_id))
             .filter(signing_keys::id.eq(&row.id))
             .filter(signing_keys::sealed.eq(&row.sealed))
@@ -211,7 +212,7 @@ impl Tx<'_> {
         self.keys.ring.verify_check(&row.key_check)?;
         let key_check = self.keys.ring.make_check(check_nonce)?;
         let sealed_pepper = self.keys.ring.reseal(&PEPPER, &row.sealed_pepper, pepper_nonce)?;
-        let rows = change!(self, conn => diesel::update(installation::table)
+        let rows = change!(self, conn => update(installation::table)
             .filter(installation::id.eq(row.id))
             .filter(installation::key_check.eq(&row.key_check))
             .filter(installation::sealed_pepper.eq(&row.sealed_pepper))

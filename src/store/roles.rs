@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::prepared::update;
 use super::rows::RoleRow;
 use super::schema::roles;
 use super::{StoreError, Tx, exactly_one};
@@ -119,7 +120,7 @@ impl Tx<'_> {
 
     /// Gives a role, for the first time or again.
     pub(crate) fn grant_role(&mut self, row: RoleRow) -> Result<(), StoreError> {
-        let again = change!(self, conn => diesel::update(roles::table)
+        let again = change!(self, conn => update(roles::table)
             .filter(roles::tenant_id.eq(&row.tenant_id))
             .filter(roles::user_id.eq(&row.user_id))
             .filter(roles::role.eq(row.role))
@@ -148,7 +149,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<bool, StoreError> {
-        let rows = change!(self, conn => diesel::update(roles::table)
+        let rows = change!(self, conn => update(roles::table)
             .filter(roles::tenant_id.eq(tenant))
             .filter(roles::user_id.eq(user))
             .filter(roles::role.eq(role))

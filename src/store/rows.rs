@@ -34,7 +34,7 @@ macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident in $table:ident { $($field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Insertable)]
-        #[diesel(table_name = $table)]
+        #[diesel(table_name = $table, treat_none_as_default_value = false)]
         #[allow(missing_docs, reason = "a column says what it is; docs/data-model.md tells its life")]
         pub struct $name { $(pub $field: $type,)* }
     )*};

@@ -1,10 +1,14 @@
 //! Tenants and directories.
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{Array, Text};
 
 use super::Whose;
 use super::conn::{change, on};
-use super::postgres::LOCK_MILLIS;
+use super::postgres::{LOCK_MILLIS, PgConnection};
+use super::prepared::update;
 use super::rows::{DirectoryRow, TenantRow};
 use super::schema::{directories, tenants};
 use super::{StoreError, Tx, exactly_one};
@@ -12,7 +16,36 @@ use crate::mfa::event::EventSeq;
 use crate::mfa::ids::{DirectoryId, TenantId};
 use crate::mfa::words::{DisplayName, LookAlikes};
 
-type Texts = diesel::sql_types::Array<diesel::sql_types::Text>;
+/// The locks of some tenants, and of the tenants of some clients, in one order for all transactions. It is the first
+/// statement of each, and its text never changes.
+#[derive(Debug)]
+struct Locks<'a> {
+    tenants: Vec<&'a str>,
+    clients: Vec<&'a str>,
+}
+
+impl QueryId for Locks<'_> {
+    type QueryId = Locks<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Locks<'_> {}
+
+impl QueryFragment<Pg> for Locks<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT set_config('lock_timeout', '");
+        out.push_sql(&LOCK_MILLIS.to_string());
+        out.push_sql(
+            "', true) FROM (SELECT count(*) FROM (SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
+             hashtextextended(id, 0) AS key FROM (SELECT unnest(",
+        );
+        out.push_bind_param::<Array<Text>, _>(&self.tenants)?;
+        out.push_sql(") AS id UNION ALL SELECT tenant_id FROM clients WHERE clients.id = ANY (");
+        out.push_bind_param::<Array<Text>, _>(&self.clients)?;
+        out.push_sql(")) AS ids ORDER BY key) AS keys OFFSET 0) AS each) AS locked");
+        Ok(())
+    }
+}
 
 impl Tx<'_> {
     /// Makes this transaction the only writer in these tenants until it ends, in one order for
@@ -33,16 +66,7 @@ impl Tx<'_> {
                     Whose::Client(client) => clients.push(client.as_str()),
                 }
             }
-            diesel::sql_query(format!(
-                "SELECT set_config('lock_timeout', '{LOCK_MILLIS}', true) FROM (SELECT count(*) FROM \
-                 (SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
-                 hashtextextended(id, 0) AS key FROM (SELECT unnest($1) AS id UNION ALL \
-                 SELECT tenant_id FROM clients WHERE clients.id = ANY ($2)) AS ids \
-                 ORDER BY key) AS keys OFFSET 0) AS each) AS locked"
-            ))
-            .bind::<Texts, _>(tenants)
-            .bind::<Texts, _>(clients)
-            .execute(&mut **conn)?;
+            Locks { tenants, clients }.execute(&mut **conn)?;
         }
         Ok(())
     }
@@ -83,7 +107,7 @@ impl Tx<'_> {
         name: &DisplayName,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(tenants::table)
+        let rows = change!(self, conn => update(tenants::table)
             .filter(tenants::tenant_id.eq(&read.tenant_id))
             .filter(tenants::name.eq(&read.name))
             .set((tenants::name.eq(name), tenants::event_seq.eq(event)))
@@ -118,7 +142,7 @@ impl Tx<'_> {
         look_alikes: LookAlikes,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(directories::table)
+        let rows = change!(self, conn => update(directories::table)
             .filter(directories::tenant_id.eq(&read.tenant_id))
             .filter(directories::id.eq(&read.id))
             .filter(directories::look_alikes.eq(read.look_alikes))

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::conn::{change, on};
+use super::prepared::update;
 use super::rows::TicketRow;
 use super::schema::tickets;
 use super::{StoreError, Tx, exactly_one};
@@ -71,7 +72,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        change!(self, conn => diesel::update(tickets::table)
+        change!(self, conn => update(tickets::table)
             .filter(tickets::tenant_id.eq(tenant))
             .filter(tickets::user_id.eq(user))
             .filter(tickets::redeemed_at.is_null())
@@ -88,7 +89,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(tickets::table)
+        let rows = change!(self, conn => update(tickets::table)
             .filter(tickets::tenant_id.eq(&row.tenant_id))
             .filter(tickets::id.eq(&row.id))
             .filter(tickets::redeemed_at.is_null())

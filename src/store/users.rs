@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::conn::{change, on};
 use super::deadline::Timed as _;
+use super::prepared::update;
 use super::rows::{UserGroupsRow, UserRow};
 use super::schema::{directories, user_groups, users};
 use super::{StoreError, Tx, exactly_one};
@@ -122,7 +123,7 @@ impl Tx<'_> {
 
     /// Writes a new user, whom the directory counts.
     pub(crate) fn insert_user(&mut self, row: UserRow) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(directories::table)
+        let rows = change!(self, conn => update(directories::table)
             .filter(directories::tenant_id.eq(&row.tenant_id))
             .filter(directories::id.eq(&row.directory_id))
             .set((directories::users.eq(directories::users + 1), directories::event_seq.eq(row.event_seq)))
@@ -141,7 +142,7 @@ impl Tx<'_> {
         name: &DisplayName,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .set((users::display_name.eq(name), users::event_seq.eq(event)))
@@ -156,7 +157,7 @@ impl Tx<'_> {
         id: &UserId,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .set((users::epoch.eq(users::epoch + 1), users::event_seq.eq(event))).execute(conn))?;
@@ -170,7 +171,7 @@ impl Tx<'_> {
         id: &UserId,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .set((
@@ -189,7 +190,7 @@ impl Tx<'_> {
         by_ticket: bool,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => update(users::table)
             .filter(users::tenant_id.eq(&user.tenant_id))
             .filter(users::id.eq(&user.id))
             .set((
@@ -209,7 +210,7 @@ impl Tx<'_> {
         at: Timestamp,
         event: EventSeq,
     ) -> Result<(), StoreError> {
-        let rows = change!(self, conn => diesel::update(users::table)
+        let rows = change!(self, conn => update(users::table)
             .filter(users::tenant_id.eq(tenant))
             .filter(users::id.eq(id))
             .filter(users::offboarded_at.is_null())
@@ -248,7 +249,7 @@ impl Tx<'_> {
         let rows = if is_new {
             change!(self, conn => diesel::insert_into(user_groups::table).values(row).execute(conn))?
         } else {
-            change!(self, conn => diesel::update(user_groups::table)
+            change!(self, conn => update(user_groups::table)
                 .filter(user_groups::tenant_id.eq(&row.tenant_id))
                 .filter(user_groups::user_id.eq(&row.user_id))
                 .filter(user_groups::client_id.eq(&row.client_id))
