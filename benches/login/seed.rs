@@ -97,8 +97,8 @@ impl Seeding<'_> {
              'server', NULL, NULL, '{client}', NULL, 'benchmark', '{{}}');
              INSERT INTO tenants (tenant_id, name, created_at, event_seq) \
              VALUES ('{id}', 'Tenant {tenant}', {at}, 1);
-             INSERT INTO directories (tenant_id, id, name, created_at, event_seq) \
-             VALUES ('{id}', '{directory}', 'console', {at}, 1);
+             INSERT INTO directories (tenant_id, id, name, created_at, look_alikes, event_seq) \
+             VALUES ('{id}', '{directory}', 'console', {at}, 'hold', 1);
              INSERT INTO policies (tenant_id, version, document, created_by, created_at, event_seq) \
              SELECT '{id}', 1, document, 'server', {at}, 1 FROM policies LIMIT 1;
              INSERT INTO clients (tenant_id, id, directory_id, name, scopes, audiences, created_by, \
