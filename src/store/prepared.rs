@@ -1,5 +1,5 @@
-//! An UPDATE that a connection prepares once. Diesel prepares its own anew each time, because their text may depend on
-//! their values; PostgreSQL then plans the statement and its guards, and SQLite compiles them, a third of a millisecond
+//! An UPDATE that a connection prepares once. Diesel prepares its own UPDATE before each run, because the text may depend
+//! on the values. PostgreSQL then plans the statement and its guards, and SQLite compiles them: a third of a millisecond
 //! for `factors`.
 
 use diesel::backend::Backend;

@@ -5,8 +5,8 @@ use diesel::query_builder::QueryId;
 use diesel::sqlite::SqliteConnection;
 
 /// A write of many rows: on PostgreSQL one statement over their columns, on SQLite one for each row.
-/// diesel would prepare an UPDATE, and an INSERT of NULLs, anew each time, and on SQLite all their
-/// triggers with it; these texts never change.
+/// Diesel would prepare an UPDATE before each run, and on SQLite compile all its triggers with it. These
+/// texts never change, so a connection prepares each once.
 macro_rules! write {
     ($name:ident into $table:literal { $first:ident: $first_sql:ty = $first_type:ty,
         $($field:ident: $sql:ty = $type:ty,)* }) => {

@@ -10,11 +10,16 @@ pub struct Hostile {
     pub why: String,
     /// The statement.
     pub sql: String,
-    /// What the refusal says: which guard spoke.
+    /// What the refusal says: which guard spoke. `|` stands between what the databases say.
     pub says: String,
 }
 
 impl Hostile {
+    /// Whether a refusal is by the guard that is there for it.
+    pub fn is_said_by(&self, refusal: &str) -> bool {
+        self.says.split('|').any(|says| refusal.contains(says))
+    }
+
     /// The table whose guard speaks.
     pub fn says_of(&self) -> &str {
         self.says.split(':').next().unwrap_or_default()
